@@ -1,5 +1,5 @@
 # make check is what must pass before every commit; .ci/run runs it and more from a clean clone.
-.PHONY: build check fmt vet lint tidy test race fuzz bench run demo
+.PHONY: build check fmt vet lint test race fuzz bench run demo crash interop terraform
 
 FUZZTIME ?= 10s
 
@@ -15,7 +15,7 @@ vet:
 	go vet ./...
 
 lint:
-	go run honnef.co/go/tools/cmd/staticcheck@2026.1 ./...
+	go run honnef.co/go/tools/cmd/staticcheck@v0.8.2 ./...
 
 test:
 	go test ./...
@@ -35,3 +35,16 @@ run: build
 
 demo: build
 	bin/weir demo
+
+# kill -9 of real processes, twenty times at moments that SEED decides.
+SEED ?= 1
+crash:
+	go test ./test/crash -run TestKill -v -count=1 -timeout 20m -kills 20 -seed $(SEED)
+
+# Other people's clients and readers against a real server: boto3, awscli, delta-rs, DuckDB. Installs them below .venv.
+interop:
+	./test/interop/run.sh
+
+# terraform init, apply, plan without difference, destroy of examples/users. Needs terraform and its AWS provider.
+terraform:
+	./test/interop/terraform.sh
