@@ -1,0 +1,386 @@
+package columnar
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+var (
+	// ErrFull says that the decoder's columns cannot take a record more; take the Batch and Reset.
+	ErrFull = errors.New("batch is full")
+	// ErrEmpty says that a record holds no JSON object at all, only space.
+	ErrEmpty = errors.New("record holds no JSON object")
+)
+
+const (
+	// badMax bounds the fields that Append lists for one record.
+	badMax = 100
+	// cellsMax bounds the nested values that one record may expand to: "[{},{},…]" is short, its columns are not.
+	cellsMax = 1 << 22
+)
+
+// JSONOptions of a JSON decoder. The zero value is Spark's PERMISSIVE reading.
+type JSONOptions struct {
+	// IgnoreCase matches keys to fields without regard to case, at every depth (OpenX, Hive).
+	IgnoreCase bool
+	// KeyNames maps a JSON key (as written) to a field name. A field named here is found by that key only.
+	KeyNames map[string]string
+	// DotsToUnderscores reads dots in keys as underscores (OpenX's dots.in.keys).
+	DotsToUnderscores bool
+	// Coerce applies OpenX's conversions: strings to numbers and booleans, objects and arrays into text columns as
+	// compact JSON with keys in lower case, a scalar for an array becomes one element, an array fills a struct
+	// by position, map keys in lower case; timestamps as numbers below 1e12 are seconds, else milliseconds, with
+	// T only as ISO 8601 with Z, and never with a numeric offset. Without it a value of another type is a bad field.
+	Coerce bool
+	// NoNestedText makes an object or array in a string column a bad field (Hive); otherwise its text is kept.
+	NoNestedText bool
+	// TimestampFormats are tried in turn for Timestamp columns, in place of the usual forms: patterns of
+	// java.time's DateTimeFormatter as CompileTimePattern takes them, or "millis" for milliseconds since the epoch.
+	TimestampFormats []string
+	// Location is the zone of timestamps written without one; nil is UTC.
+	Location *time.Location
+}
+
+// FieldError is one value that did not fit its column; the column holds null instead.
+type FieldError struct {
+	Field  string // the path, as in a.b
+	Reason string
+}
+
+// JSONDecoder appends JSON objects to columns. It is not safe for concurrent use; make one per core.
+//
+// How a value meets its column follows Spark's JSON reader: a missing key and null are null, whatever the
+// field's Nullable says; of a repeated key the last one counts; unknown keys are skipped; whole numbers must be
+// written without fraction or exponent and must fit; a floating column also takes the strings "NaN",
+// "Infinity", "+Infinity", "INF", "+INF", "-Infinity" and "-INF"; a decimal takes a number or a quoted one and
+// rounds half up to its scale; a string column keeps the text of any other value as it was written; a timestamp
+// is a string (see parseWallClock) or whole seconds; binary is base64. What does not fit is a bad field: null,
+// and listed; inside a struct or list only the innermost value is lost. A map with a repeated key is bad.
+//
+// The grammar is strict: bad syntax, text that is not UTF-8 (also in keys and values that no column wants),
+// nesting beyond 1000 or anything but objects at the top refuses the whole record.
+type JSONDecoder struct {
+	schema *Schema
+	opts   JSONOptions
+	times  []*TimePattern // TimestampFormats; nil stands for millis
+	root   object
+	rows   int
+	size   int // bytes of all records since Reset, a bound of any text column's length
+	cells  int // nested values that the present record may still add
+	bad    []FieldError
+	text   []byte // unescaped keys and texts
+	batch  Batch
+}
+
+// NewJSONDecoder compiles schema. It returns an error if a type cannot be decoded from JSON, if two fields have
+// the same name (without regard to case if IgnoreCase is set), or if an option is malformed.
+func NewJSONDecoder(schema *Schema, opts JSONOptions) (*JSONDecoder, error) {
+	d := &JSONDecoder{schema: schema, opts: opts}
+	for _, f := range opts.TimestampFormats {
+		var pattern *TimePattern
+		if f != "millis" {
+			var err error
+			if pattern, err = CompileTimePattern(f); err != nil {
+				return nil, err
+			}
+		}
+		d.times = append(d.times, pattern)
+	}
+	kids := make([]*builder, len(schema.Fields))
+	for i, f := range schema.Fields {
+		kids[i] = newBuilder(f.Type)
+		d.batch.Columns = append(d.batch.Columns, &kids[i].Column)
+	}
+	d.batch.Schema = schema
+	root, err := d.compileObject(schema.Fields, kids, "")
+	d.root = root
+	return d, err
+}
+
+// object is a compiled struct, the whole schema included.
+type object struct {
+	fields []*node
+	byKey  map[string]int
+	first  int // the field that came first last time
+}
+
+// node is a compiled column. Its builder knows how many rows it has, so a field was seen in the present
+// object when it is one row ahead.
+type node struct {
+	*builder
+	kind Kind
+	path string
+	key  []byte // the quoted key as it was last written, with the colon
+	next int    // the field that followed this one last time
+	obj  object // of a struct
+	kids []*node
+	// day is the text of the day seen last, dayStart its first microsecond.
+	day      [10]byte
+	dayStart int64
+}
+
+func (d *JSONDecoder) compileObject(fields []Field, kids []*builder, path string) (object, error) {
+	o := object{byKey: make(map[string]int, len(fields))}
+	renamed := map[string]string{}
+	for key, field := range d.opts.KeyNames {
+		renamed[d.fold(field)] = key
+	}
+	for i, f := range fields {
+		n, err := d.compile(f.Type, kids[i], path+f.Name)
+		if err != nil {
+			return o, err
+		}
+		key := f.Name
+		if k, ok := renamed[d.fold(f.Name)]; ok {
+			key = k
+		}
+		if _, twice := o.byKey[d.fold(key)]; twice {
+			return o, fmt.Errorf("field %q: two fields have this name", path+f.Name)
+		}
+		o.byKey[d.fold(key)] = i
+		n.key = append(appendJSON(nil, key), ':')
+		n.next = i + 1
+		o.fields = append(o.fields, n)
+	}
+	return o, nil
+}
+
+func (d *JSONDecoder) fold(key string) string {
+	if d.opts.DotsToUnderscores {
+		key = strings.ReplaceAll(key, ".", "_")
+	}
+	if d.opts.IgnoreCase {
+		key = strings.ToLower(key)
+	}
+	return key
+}
+
+func (d *JSONDecoder) compile(t Type, b *builder, path string) (*node, error) {
+	n := &node{builder: b, kind: t.Kind, path: path}
+	var err error
+	switch t.Kind {
+	case Struct:
+		n.obj, err = d.compileObject(t.Fields, b.kids, path+".")
+	case List:
+		err = d.compileKids(n, t, []string{".element"})
+	case Map:
+		if t.Fields[0].Type.Kind != String {
+			return nil, fmt.Errorf("field %q: keys of a JSON map are strings, not %s", path, t.Fields[0].Type)
+		}
+		err = d.compileKids(n, t, []string{".key", ".value"})
+	default:
+		if t.Kind > Map || t.Kind == Decimal && (t.Precision < 1 || t.Precision > precisionMax || t.Scale < 0 || t.Scale > t.Precision) {
+			return nil, fmt.Errorf("field %q: %w: %s", path, ErrType, t)
+		}
+	}
+	return n, err
+}
+
+func (d *JSONDecoder) compileKids(n *node, t Type, names []string) error {
+	for i, name := range names {
+		kid, err := d.compile(t.Fields[i].Type, n.builder.kids[i], n.path+name)
+		if err != nil {
+			return err
+		}
+		n.kids = append(n.kids, kid)
+	}
+	return nil
+}
+
+// Append decodes all objects of one record (usually one, several may stand back to back) and adds a row for
+// each. rows is the number added. bad, if not nil, lists fields that were set to null because their value did
+// not fit, the first hundred of them; the slice is reused by the next call. err says that the record is not such
+// JSON at all (ErrEmpty: it has no object) or does not fit the batch any more (ErrFull): then rows is 0 and the
+// batch is as before.
+func (d *JSONDecoder) Append(record []byte) (rows int, bad []FieldError, err error) {
+	if len(record) > math.MaxInt32-d.size {
+		return 0, nil, ErrFull
+	}
+	d.bad = d.bad[:0]
+	d.cells = cellsMax
+	start := d.rows
+	p := skipSpace(record, 0)
+	if p == len(record) {
+		return 0, nil, ErrEmpty
+	}
+	for p < len(record) {
+		if record[p] != '{' {
+			err = syntaxAt(record, p, "an object")
+		} else {
+			p, err = d.object(&d.root, record, p+1, d.rows, 1)
+		}
+		if err != nil {
+			d.rows = start
+			d.root.truncate(start)
+			return 0, nil, err
+		}
+		d.rows++
+		p = skipSpace(record, p)
+	}
+	d.size += len(record)
+	if len(d.bad) > 0 {
+		bad = d.bad
+	}
+	return d.rows - start, bad, nil
+}
+
+func (o *object) truncate(rows int) {
+	for _, f := range o.fields {
+		f.truncate(rows)
+	}
+}
+
+// object reads the members of an object whose opening brace stands before p, and gives each field its row
+// number row.
+func (d *JSONDecoder) object(o *object, b []byte, p, row, depth int) (int, error) {
+	if depth > depthMax {
+		return p, errDepth
+	}
+	if p = skipSpace(b, p); p < len(b) && b[p] == '}' {
+		o.fill(row)
+		return p + 1, nil
+	}
+	guess := o.first
+	var prev *node
+	for {
+		var f *node
+		var err error
+		if guess < len(o.fields) {
+			if key := o.fields[guess].key; len(b)-p > len(key) && string(b[p:p+len(key)]) == string(key) {
+				f = o.fields[guess]
+				if p += len(key); b[p] <= ' ' {
+					p = skipSpace(b, p)
+				}
+			}
+		}
+		if f == nil {
+			if f, p, err = d.findKey(o, prev, b, p); err != nil {
+				return p, err
+			}
+		}
+		if f == nil {
+			p, err = skipValue(b, p, depth)
+		} else {
+			if f.Len > row {
+				f.truncate(row)
+			}
+			p, err = d.value(f, b, p, depth)
+			prev, guess = f, f.next
+		}
+		if err != nil {
+			return p, err
+		}
+		if p+1 < len(b) && b[p] == ',' && b[p+1] > ' ' {
+			p++
+			continue
+		}
+		var done bool
+		if p, done, err = scanComma(b, p, '}'); err != nil {
+			return p, err
+		}
+		if done {
+			o.fill(row)
+			return p, nil
+		}
+	}
+}
+
+// fill gives null to the fields that the object in row lacked.
+func (o *object) fill(row int) {
+	for _, f := range o.fields {
+		if f.Len == row {
+			f.addNull()
+		}
+	}
+}
+
+// findKey reads a key that was not predicted, and its colon; the field is nil if no column wants it. What
+// followed prev is remembered, so that a stream's own order of keys is predicted from its second record on.
+func (d *JSONDecoder) findKey(o *object, prev *node, b []byte, p int) (*node, int, error) {
+	if p >= len(b) || b[p] != '"' {
+		return nil, p, syntaxAt(b, p, "a key")
+	}
+	end, escaped, err := scanString(b, p+1)
+	if err != nil {
+		return nil, end, err
+	}
+	next, err := scanColon(b, end+1)
+	if err != nil {
+		return nil, next, err
+	}
+	i, ok := o.lookup(d, b[p+1:end], escaped)
+	if !ok {
+		return nil, next, nil
+	}
+	f := o.fields[i]
+	if prev == nil {
+		o.first = i
+	} else {
+		prev.next = i
+	}
+	if !escaped && b[end+1] == ':' && string(f.key) != string(b[p:end+2]) {
+		f.key = append(f.key[:0], b[p:end+2]...)
+	}
+	return f, next, nil
+}
+
+func (o *object) lookup(d *JSONDecoder, key []byte, escaped bool) (int, bool) {
+	if escaped {
+		d.text = appendUnescaped(d.text[:0], key)
+		key = d.text
+	}
+	if i, ok := o.byKey[string(key)]; ok || !d.opts.IgnoreCase && !d.opts.DotsToUnderscores {
+		return i, ok
+	}
+	d.text = append(d.text[:0], key...)
+	i, ok := o.byKey[string(d.foldBytes(d.text))]
+	return i, ok
+}
+
+// foldBytes is fold in place.
+func (d *JSONDecoder) foldBytes(key []byte) []byte {
+	for i, c := range key {
+		switch {
+		case c >= utf8.RuneSelf:
+			return []byte(d.fold(string(key)))
+		case c == '.' && d.opts.DotsToUnderscores:
+			key[i] = '_'
+		case c-'A' <= 25 && d.opts.IgnoreCase:
+			key[i] = c | 0x20
+		}
+	}
+	return key
+}
+
+// Undo removes the last n rows (for callers that refuse a record whose fields do not fit).
+func (d *JSONDecoder) Undo(n int) {
+	d.rows -= n
+	d.root.truncate(d.rows)
+}
+
+// Len is the number of rows since the last Reset.
+func (d *JSONDecoder) Len() int { return d.rows }
+
+// Size is the number of bytes of all records decoded since the last Reset: a measure of the batch's memory.
+func (d *JSONDecoder) Size() int { return d.size }
+
+// Batch returns the rows appended since the last Reset. It shares the decoder's buffers.
+func (d *JSONDecoder) Batch() *Batch {
+	d.batch.Len = d.rows
+	return &d.batch
+}
+
+// Reset forgets all rows and keeps the buffers, very large ones excepted.
+func (d *JSONDecoder) Reset() {
+	for _, f := range d.root.fields {
+		f.reset()
+	}
+	d.rows, d.size = 0, 0
+	if cap(d.text) > keepMax {
+		d.text = nil
+	}
+}

@@ -1,0 +1,641 @@
+package columnar
+
+import (
+	"encoding/base64"
+	"encoding/binary"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"unsafe"
+)
+
+// value reads the value at p into n, one row whatever it is.
+func (d *JSONDecoder) value(n *node, b []byte, p, depth int) (int, error) {
+	if p >= len(b) {
+		return p, errTail
+	}
+	if b[p] == 'n' {
+		n.addNull()
+		return scanLiteral(b, p)
+	}
+	switch n.kind {
+	case Float64:
+		return d.float64Value(n, b, p, depth)
+	case Int8, Int16, Int32, Int64:
+		return d.intValue(n, b, p, depth)
+	case String:
+		return d.stringValue(n, b, p, depth)
+	case Timestamp:
+		return d.timestampValue(n, b, p, depth)
+	case Struct:
+		return d.structValue(n, b, p, depth)
+	case List:
+		return d.listValue(n, b, p, depth)
+	case Map:
+		return d.mapValue(n, b, p, depth)
+	}
+	return d.rareValue(n, b, p, depth)
+}
+
+// rareValue reads the kinds that are not worth a fast path.
+func (d *JSONDecoder) rareValue(n *node, b []byte, p, depth int) (int, error) {
+	end, err := skipValue(b, p, depth)
+	if err != nil {
+		return end, err
+	}
+	raw := b[p:end]
+	var ok bool
+	switch n.kind {
+	case Bool:
+		ok = d.addBoolText(n, raw)
+	case Float32:
+		ok = d.addFloat32Text(n, raw)
+	case Date:
+		ok = raw[0] == '"' && addDateText(n, d.unquote(raw))
+	case TimestampNTZ:
+		ok = raw[0] == '"' && addWallClock(n, d.unquote(raw))
+	case Decimal:
+		ok = d.addDecimalText(n, raw)
+	case Binary:
+		ok = d.addBase64(n, raw)
+	}
+	if !ok {
+		d.misfit(n, raw)
+	}
+	return end, nil
+}
+
+// misfit adds null in place of the value raw and lists it.
+func (d *JSONDecoder) misfit(n *node, raw []byte) {
+	n.addNull()
+	if len(d.bad) < badMax {
+		d.bad = append(d.bad, FieldError{Field: n.path, Reason: fmt.Sprintf("%s is not of type %s", clip(string(raw[:min(len(raw), 120)]), 100), n.Type)})
+	}
+}
+
+// skipMisfit is misfit for the value at p, which is read only now.
+func (d *JSONDecoder) skipMisfit(n *node, b []byte, p, depth int) (int, error) {
+	end, err := skipValue(b, p, depth)
+	if err != nil {
+		return end, err
+	}
+	d.misfit(n, b[p:end])
+	return end, nil
+}
+
+// unquote returns the text of a string value that was checked, or raw itself if it is none. The result is valid
+// until the next call.
+func (d *JSONDecoder) unquote(raw []byte) []byte {
+	if raw[0] != '"' {
+		return raw
+	}
+	raw = raw[1 : len(raw)-1]
+	if slices.Contains(raw, '\\') {
+		d.text = appendUnescaped(d.text[:0], raw)
+		return d.text
+	}
+	return raw
+}
+
+func (d *JSONDecoder) float64Value(n *node, b []byte, p, depth int) (int, error) {
+	if b[p] != '-' && b[p]-'0' > 9 {
+		return d.numberText(n, b, p, depth)
+	}
+	num, end, err := scanNumber(b, p)
+	if err != nil {
+		return end, err
+	}
+	f, ok := num.float64()
+	if !ok {
+		if f, err = strconv.ParseFloat(unsafeString(b[p:end]), 64); err != nil {
+			d.misfit(n, b[p:end])
+			return end, nil
+		}
+	}
+	n.addFloat64(f)
+	return end, nil
+}
+
+func (d *JSONDecoder) intValue(n *node, b []byte, p, depth int) (int, error) {
+	if b[p] != '-' && b[p]-'0' > 9 {
+		return d.numberText(n, b, p, depth)
+	}
+	num, end, err := scanNumber(b, p)
+	if err != nil {
+		return end, err
+	}
+	v, ok := num.int64(d.opts.Coerce)
+	if !ok || !fitsWidth(v, n.width) {
+		d.misfit(n, b[p:end])
+		return end, nil
+	}
+	n.addInt(v)
+	return end, nil
+}
+
+// numberText reads a value that is no number into an integer or Float64 column.
+func (d *JSONDecoder) numberText(n *node, b []byte, p, depth int) (int, error) {
+	end, err := skipValue(b, p, depth)
+	if err != nil {
+		return end, err
+	}
+	raw := b[p:end]
+	if raw[0] == '"' {
+		text := d.unquote(raw)
+		if f, ok := namedFloat(text); ok && n.kind == Float64 {
+			n.addFloat64(f)
+			return end, nil
+		}
+		if num, stop, err := scanNumber(text, 0); d.opts.Coerce && err == nil && stop == len(text) {
+			if n.kind == Float64 {
+				if f, err := strconv.ParseFloat(string(text), 64); err == nil {
+					n.addFloat64(f)
+					return end, nil
+				}
+			} else if v, ok := num.int64(true); ok && fitsWidth(v, n.width) {
+				n.addInt(v)
+				return end, nil
+			}
+		}
+	}
+	d.misfit(n, raw)
+	return end, nil
+}
+
+// pow10 are the powers of ten that a float64 holds exactly.
+var pow10 = [...]float64{1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11,
+	1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22}
+
+// float64 is the nearest float if one exact operation gives it.
+func (n number) float64() (f float64, ok bool) {
+	if n.long || n.mant > 1<<53 || n.exp < -22 || n.exp > 22 {
+		return 0, false
+	}
+	f = float64(n.mant)
+	if n.exp < 0 {
+		f /= pow10[-n.exp]
+	} else {
+		f *= pow10[n.exp]
+	}
+	if n.neg {
+		f = -f
+	}
+	return f, true
+}
+
+// int64 is the value of a whole number; with zeros a fraction of zeros is allowed.
+func (n number) int64(zeros bool) (v int64, ok bool) {
+	if zeros && !n.whole && !n.long && n.exp < 0 && n.exp > -mantDigits {
+		for n.exp < 0 && n.mant%10 == 0 {
+			n.mant /= 10
+			n.exp++
+		}
+		n.whole = n.exp == 0
+	}
+	if !n.whole || n.long {
+		return 0, false
+	}
+	if n.neg {
+		return int64(-n.mant), n.mant <= 1<<63
+	}
+	return int64(n.mant), n.mant < 1<<63
+}
+
+func fitsWidth(v int64, width int) bool {
+	shift := 64 - 8*width
+	return v<<shift>>shift == v
+}
+
+// namedFloat reads what Spark's allowNonNumericNumbers takes as a string.
+func namedFloat(text []byte) (float64, bool) {
+	switch string(text) {
+	case "NaN":
+		return math.NaN(), true
+	case "Infinity", "+Infinity", "INF", "+INF":
+		return math.Inf(1), true
+	case "-Infinity", "-INF":
+		return math.Inf(-1), true
+	}
+	return 0, false
+}
+
+func (d *JSONDecoder) addFloat32Text(n *node, raw []byte) bool {
+	text := d.unquote(raw)
+	if raw[0] == '"' {
+		if f, ok := namedFloat(text); ok {
+			n.addFloat32(float32(f))
+			return true
+		}
+		if _, end, err := scanNumber(text, 0); !d.opts.Coerce || err != nil || end != len(text) {
+			return false
+		}
+	}
+	f, err := strconv.ParseFloat(string(text), 32)
+	if err != nil {
+		return false
+	}
+	n.addFloat32(float32(f))
+	return true
+}
+
+func (d *JSONDecoder) addBoolText(n *node, raw []byte) bool {
+	if d.opts.Coerce && raw[0] == '"' {
+		raw = []byte(asciiLower(string(d.unquote(raw))))
+	}
+	switch string(raw) {
+	case "true", "false":
+		n.addBool(raw[0] == 't')
+		return true
+	}
+	return false
+}
+
+func addDateText(n *node, text []byte) bool {
+	days, ok := parseDate(text)
+	if ok {
+		n.addInt(days)
+	}
+	return ok
+}
+
+func addWallClock(n *node, text []byte) bool {
+	w, ok := parseWallClock(text)
+	if !ok || w.zoned {
+		return false
+	}
+	n.addInt64(w.seconds*microsPerSecond + w.micros)
+	return true
+}
+
+func (d *JSONDecoder) addDecimalText(n *node, raw []byte) bool {
+	text := d.unquote(raw)
+	if _, end, err := scanNumber(text, 0); err != nil || end != len(text) {
+		return false
+	}
+	v, ok := parseDecimal(text, n.Type.Precision, n.Type.Scale)
+	if ok {
+		n.addDecimal(v)
+	}
+	return ok
+}
+
+func (d *JSONDecoder) addBase64(n *node, raw []byte) bool {
+	if raw[0] != '"' {
+		return false
+	}
+	data, err := base64.StdEncoding.AppendDecode(n.Data, d.unquote(raw))
+	if err != nil {
+		return false
+	}
+	n.Data = data
+	n.endBytes()
+	return true
+}
+
+func (d *JSONDecoder) stringValue(n *node, b []byte, p, depth int) (int, error) {
+	if b[p] == '"' {
+		end, escaped, err := scanString(b, p+1)
+		if err != nil {
+			return end, err
+		}
+		if escaped {
+			n.Data = appendUnescaped(n.Data, b[p+1:end])
+			n.endBytes()
+		} else {
+			n.addBytes(b[p+1 : end])
+		}
+		return end + 1, nil
+	}
+	end, err := skipValue(b, p, depth)
+	if err != nil {
+		return end, err
+	}
+	nested := b[p] == '{' || b[p] == '['
+	switch {
+	case nested && d.opts.NoNestedText:
+		d.misfit(n, b[p:end])
+	case nested && d.opts.Coerce:
+		n.Data = appendCompact(n.Data, b[p:end])
+		n.endBytes()
+	default:
+		n.addBytes(b[p:end])
+	}
+	return end, nil
+}
+
+// timestampValue has a fast path for yyyy-mm-dd hh:mm:ss, with T or a space, a fraction and Z.
+func (d *JSONDecoder) timestampValue(n *node, b []byte, p, depth int) (int, error) {
+	const plain = len(`"2019-01-15 03:36:12"`)
+	if b[p] != '"' || len(b)-p < plain || len(d.times) > 0 || d.opts.Coerce || d.opts.Location != nil {
+		return d.timestampText(n, b, p, depth)
+	}
+	t := b[p+1 : p+plain-1]
+	if binary.LittleEndian.Uint64(t) != binary.LittleEndian.Uint64(n.day[:]) || t[8] != n.day[8] || t[9] != n.day[9] {
+		days, rest, ok := parseDay(t[:10])
+		if !ok || len(rest) > 0 || t[4] != '-' {
+			return d.timestampText(n, b, p, depth)
+		}
+		n.day = [10]byte(t)
+		n.dayStart = days * secondsPerDay * microsPerSecond
+	}
+	micros, ok := clockMicros(t[11:])
+	if !ok || t[10] != ' ' && t[10] != 'T' {
+		return d.timestampText(n, b, p, depth)
+	}
+	end := p + plain - 1
+	if b[end] == '.' {
+		fraction, rest := parseFraction(b[end+1:])
+		micros += fraction
+		end = len(b) - len(rest)
+	}
+	if end < len(b) && b[end] == 'Z' {
+		end++
+	}
+	if end >= len(b) || b[end] != '"' {
+		return d.timestampText(n, b, p, depth)
+	}
+	n.addInt64(n.dayStart + micros)
+	return end + 1, nil
+}
+
+// timestampText reads a timestamp in any form.
+func (d *JSONDecoder) timestampText(n *node, b []byte, p, depth int) (int, error) {
+	end, err := skipValue(b, p, depth)
+	if err != nil {
+		return end, err
+	}
+	raw := b[p:end]
+	micros, ok := d.timestamp(d.unquote(raw), raw[0] == '"')
+	if !ok {
+		d.misfit(n, raw)
+		return end, nil
+	}
+	n.addInt64(micros)
+	return end, nil
+}
+
+func (d *JSONDecoder) timestamp(text []byte, quoted bool) (micros int64, ok bool) {
+	switch {
+	case len(d.times) > 0:
+		return d.formattedTimestamp(text)
+	case d.opts.Coerce:
+		return openXTimestamp(text, quoted)
+	case quoted:
+		w, ok := parseWallClock(text)
+		return w.instant(d.opts.Location), ok
+	}
+	num, end, err := scanNumber(text, 0)
+	seconds, ok := num.int64(false)
+	if err != nil || end != len(text) || !ok || seconds > secondsMax || seconds < -secondsMax {
+		return 0, false
+	}
+	return seconds * microsPerSecond, true
+}
+
+func (d *JSONDecoder) formattedTimestamp(text []byte) (micros int64, ok bool) {
+	for _, pattern := range d.times {
+		if pattern == nil {
+			num, end, err := scanNumber(text, 0)
+			if v, ok := num.int64(false); err == nil && end == len(text) && ok && v < math.MaxInt64/1000 && v > math.MinInt64/1000 {
+				return v * 1000, true
+			}
+			continue
+		}
+		if w, ok := pattern.parse(text); ok {
+			return w.instant(d.opts.Location), true
+		}
+	}
+	return 0, false
+}
+
+// openXTimestamp reads a timestamp as Firehose's OpenX deserializer does.
+func openXTimestamp(text []byte, quoted bool) (micros int64, ok bool) {
+	if _, end, err := scanNumber(text, 0); err == nil && end == len(text) {
+		scaled, ok := parseDecimal(text, precisionMax, 6) // as seconds, to the microsecond
+		if ok && scaled.Hi == 0 && scaled.Lo < 1e12*microsPerSecond {
+			return int64(scaled.Lo), true
+		}
+		if v := scaled.neg(); ok && scaled.Hi < 0 && v.Hi == 0 && v.Lo < 1e12*microsPerSecond {
+			return -int64(v.Lo), true
+		}
+		scaled, ok = parseDecimal(text, precisionMax, 3) // as milliseconds
+		return int64(scaled.Lo), ok && scaled.Hi == 0 && scaled.Lo <= math.MaxInt64
+	}
+	w, ok := parseWallClock(text)
+	if !ok || !quoted || w.zoned && !w.utc || w.letterT != w.utc {
+		return 0, false
+	}
+	return w.instant(nil), true
+}
+
+func (d *JSONDecoder) structValue(n *node, b []byte, p, depth int) (int, error) {
+	if b[p] == '[' && d.opts.Coerce {
+		return d.structByPosition(n, b, p, depth)
+	}
+	if b[p] != '{' {
+		return d.skipMisfit(n, b, p, depth)
+	}
+	p, err := d.object(&n.obj, b, p+1, n.Len, depth+1)
+	if err == nil {
+		n.addStruct()
+	}
+	return p, err
+}
+
+// structByPosition fills a struct from an array: the first element is the first field.
+func (d *JSONDecoder) structByPosition(n *node, b []byte, p, depth int) (int, error) {
+	if depth >= depthMax {
+		return p, errDepth
+	}
+	row := n.Len
+	p = skipSpace(b, p+1)
+	done := p < len(b) && b[p] == ']'
+	if done {
+		p++
+	}
+	for i := 0; !done; i++ {
+		var err error
+		if i < len(n.obj.fields) {
+			p, err = d.value(n.obj.fields[i], b, p, depth+1)
+		} else {
+			p, err = skipValue(b, p, depth+1)
+		}
+		if err != nil {
+			return p, err
+		}
+		if p, done, err = scanComma(b, p, ']'); err != nil {
+			return p, err
+		}
+	}
+	n.obj.fill(row)
+	n.addStruct()
+	return p, nil
+}
+
+// spend takes cells for one more element of a list or map.
+func (d *JSONDecoder) spend(elem *node) error {
+	d.cells -= 1 + len(elem.obj.fields)
+	if d.cells < 0 {
+		return fmt.Errorf("%w: record expands to more than %d nested values", errSyntax, cellsMax)
+	}
+	return nil
+}
+
+func (d *JSONDecoder) listValue(n *node, b []byte, p, depth int) (int, error) {
+	elem := n.kids[0]
+	if b[p] != '[' {
+		if !d.opts.Coerce || b[p] == '{' && elem.kind != Struct && elem.kind != Map {
+			return d.skipMisfit(n, b, p, depth)
+		}
+		p, err := d.value(elem, b, p, depth)
+		if err == nil {
+			n.addList()
+		}
+		return p, err
+	}
+	if depth >= depthMax {
+		return p, errDepth
+	}
+	p = skipSpace(b, p+1)
+	if p < len(b) && b[p] == ']' {
+		n.addList()
+		return p + 1, nil
+	}
+	for {
+		err := d.spend(elem)
+		if err != nil {
+			return p, err
+		}
+		if p, err = d.value(elem, b, p, depth+1); err != nil {
+			return p, err
+		}
+		var done bool
+		if p, done, err = scanComma(b, p, ']'); err != nil {
+			return p, err
+		}
+		if done {
+			n.addList()
+			return p, nil
+		}
+	}
+}
+
+func (d *JSONDecoder) mapValue(n *node, b []byte, p, depth int) (int, error) {
+	if b[p] != '{' {
+		return d.skipMisfit(n, b, p, depth)
+	}
+	if depth >= depthMax {
+		return p, errDepth
+	}
+	start := p
+	key, value := n.kids[0], n.kids[1]
+	first := key.Len
+	p = skipSpace(b, p+1)
+	done := p < len(b) && b[p] == '}'
+	if done {
+		p++
+	}
+	for !done {
+		err := d.spend(value)
+		if err != nil {
+			return p, err
+		}
+		if p, err = d.mapKey(key, b, p); err != nil {
+			return p, err
+		}
+		if p, err = d.value(value, b, p, depth+1); err != nil {
+			return p, err
+		}
+		if p, done, err = scanComma(b, p, '}'); err != nil {
+			return p, err
+		}
+	}
+	if repeats(&key.Column, first) {
+		key.truncate(first)
+		value.truncate(first)
+		d.misfit(n, b[start:p])
+		return p, nil
+	}
+	n.addList()
+	return p, nil
+}
+
+func (d *JSONDecoder) mapKey(key *node, b []byte, p int) (int, error) {
+	if p >= len(b) || b[p] != '"' {
+		return p, syntaxAt(b, p, "a key")
+	}
+	end, escaped, err := scanString(b, p+1)
+	if err != nil {
+		return end, err
+	}
+	from := len(key.Data)
+	if escaped {
+		key.Data = appendUnescaped(key.Data, b[p+1:end])
+	} else {
+		key.Data = append(key.Data, b[p+1:end]...)
+	}
+	if d.opts.Coerce {
+		lowerASCII(key.Data[from:])
+	}
+	key.endBytes()
+	return scanColon(b, end+1)
+}
+
+// repeats says whether two rows of c from row first on are equal.
+func repeats(c *Column, first int) bool {
+	if c.Len-first > 16 {
+		seen := make(map[string]struct{}, c.Len-first)
+		for i := first; i < c.Len; i++ {
+			seen[string(c.Bytes(i))] = struct{}{}
+		}
+		return len(seen) < c.Len-first
+	}
+	for i := first; i < c.Len; i++ {
+		for j := first; j < i; j++ {
+			if string(c.Bytes(i)) == string(c.Bytes(j)) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// appendCompact appends a checked JSON value without spaces between tokens and with keys in lower case.
+func appendCompact(dst, raw []byte) []byte {
+	for p := 0; p < len(raw); {
+		switch c := raw[p]; c {
+		case ' ', '\n', '\r', '\t':
+			p++
+		case '"':
+			end, escaped, _ := scanString(raw, p+1)
+			from := len(dst)
+			dst = append(dst, raw[p:end+1]...)
+			p = end + 1
+			if next := skipSpace(raw, p); next < len(raw) && raw[next] == ':' && !escaped {
+				lowerASCII(dst[from:])
+			}
+		default:
+			dst = append(dst, c)
+			p++
+		}
+	}
+	return dst
+}
+
+func lowerASCII(b []byte) {
+	for i, c := range b {
+		if c-'A' <= 25 {
+			b[i] = c | 0x20
+		}
+	}
+}
+
+func asciiLower(s string) string {
+	b := []byte(s)
+	lowerASCII(b)
+	return string(b)
+}
+
+// unsafeString is b as a string that must not outlive the call it is made for.
+func unsafeString(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
