@@ -1,0 +1,237 @@
+package delta
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/weir-data/weir/objstore"
+)
+
+const (
+	lastCheckpointKey = logFolder + "_last_checkpoint"
+	sidecarFolder     = logFolder + "_sidecars/"
+	versionDigits     = 20
+	hintBytesMax      = 1 << 20
+)
+
+// logFile is an object of the log.
+type logFile struct {
+	version int64
+	key     string
+	size    int64 // bytes
+	modTime time.Time
+}
+
+// checkpointFiles are the objects that make one complete checkpoint, in the order of its parts.
+type checkpointFiles struct {
+	version int64
+	files   []logFile
+}
+
+// logListing is what lies in a log from some version on, in the order of versions.
+type logListing struct {
+	commits     []logFile
+	checkpoints []checkpointFiles
+}
+
+func commitKey(version int64) string {
+	return fmt.Sprintf("%s%0*d.json", logFolder, versionDigits, version)
+}
+
+func checkpointKey(version int64) string {
+	return fmt.Sprintf("%s%0*d.checkpoint.parquet", logFolder, versionDigits, version)
+}
+
+// logName is what the name of an object in the log says.
+type logName struct {
+	version     int64
+	checkpoint  bool
+	part, parts int    // of a multi-part checkpoint
+	unique      string // of a V2 checkpoint
+}
+
+// parseLogName reads a name relative to the log's folder: a commit, or one of the three kinds of checkpoint. It is
+// false for everything else, as checksums and compacted commits, which a reader may ignore.
+func parseLogName(name string) (logName, bool) {
+	if len(name) < versionDigits {
+		return logName{}, false
+	}
+	version, err := strconv.ParseUint(name[:versionDigits], 10, 63)
+	if err != nil {
+		return logName{}, false
+	}
+	n := logName{version: int64(version), part: 1, parts: 1}
+	rest := name[versionDigits:]
+	if rest == ".json" {
+		return n, true
+	}
+	rest, ok := strings.CutPrefix(rest, ".checkpoint.")
+	if !ok {
+		return logName{}, false
+	}
+	n.checkpoint = true
+	words := strings.Split(rest, ".")
+	format := words[len(words)-1]
+	switch {
+	case len(words) == 1 && format == "parquet":
+		return n, true
+	case len(words) == 2 && words[0] != "" && (format == "parquet" || format == "json"):
+		n.unique = words[0]
+		return n, true
+	case len(words) == 3 && format == "parquet":
+		part, err1 := strconv.ParseUint(words[0], 10, 31)
+		parts, err2 := strconv.ParseUint(words[1], 10, 31)
+		n.part, n.parts = int(part), int(parts)
+		return n, err1 == nil && err2 == nil && 1 <= part && part <= parts
+	}
+	return logName{}, false
+}
+
+// listLog lists the log's commits and complete checkpoints whose key is greater than after.
+func listLog(ctx context.Context, objects Objects, after string) (*logListing, error) {
+	l := &logListing{}
+	type parts struct{ n logName }
+	partial := map[parts][]logFile{}
+	for info, err := range objects.List(ctx, logFolder, after) {
+		if err != nil {
+			return nil, fmt.Errorf("list the log: %w", err)
+		}
+		name := strings.TrimPrefix(info.Key, logFolder)
+		if name > ":" {
+			break // past the digits: _last_checkpoint, _sidecars
+		}
+		n, ok := parseLogName(name)
+		if !ok {
+			continue
+		}
+		file := logFile{version: n.version, key: info.Key, size: info.Size, modTime: info.ModTime}
+		switch {
+		case !n.checkpoint:
+			l.commits = append(l.commits, file)
+		case n.parts == 1:
+			l.checkpoints = append(l.checkpoints, checkpointFiles{n.version, []logFile{file}})
+		default:
+			part := n.part
+			n.part = 0
+			k := parts{n}
+			if len(partial[k]) == part-1 { // names come in order: a gap means an incomplete checkpoint
+				partial[k] = append(partial[k], file)
+			}
+			if part == n.parts && len(partial[k]) == n.parts {
+				l.checkpoints = append(l.checkpoints, checkpointFiles{n.version, partial[k]})
+			}
+		}
+	}
+	slices.SortStableFunc(l.checkpoints, func(a, b checkpointFiles) int { return int(a.version - b.version) })
+	return l, nil
+}
+
+// newest is the highest version that the listing can tell, -1 if none.
+func (l *logListing) newest() int64 {
+	version := int64(-1)
+	if n := len(l.commits); n > 0 {
+		version = l.commits[n-1].version
+	}
+	if n := len(l.checkpoints); n > 0 {
+		version = max(version, l.checkpoints[n-1].version)
+	}
+	return version
+}
+
+// segment returns what rebuilds a version: the newest checkpoint that is not newer, if any, and the commits since.
+func (l *logListing) segment(version int64) (*checkpointFiles, []logFile, error) {
+	var base *checkpointFiles
+	next := int64(0)
+	for i := range l.checkpoints {
+		if c := &l.checkpoints[i]; c.version <= version {
+			base, next = c, c.version+1
+		}
+	}
+	first := next
+	var commits []logFile
+	for _, c := range l.commits {
+		if c.version < first || c.version > version {
+			continue
+		}
+		if c.version != next {
+			return nil, nil, fmt.Errorf("%w: commit %d is missing", ErrCorrupt, next)
+		}
+		commits = append(commits, c)
+		next++
+	}
+	if next <= version {
+		return nil, nil, fmt.Errorf("%w: commit %d is missing", ErrCorrupt, next)
+	}
+	return base, commits, nil
+}
+
+// modTime is the time of a commit's object, zero if the listing lacks it.
+func (l *logListing) modTime(version int64) time.Time {
+	i, ok := slices.BinarySearchFunc(l.commits, version, func(f logFile, v int64) int { return int(f.version - v) })
+	if !ok {
+		return time.Time{}
+	}
+	return l.commits[i].modTime
+}
+
+// lastCheckpoint is the content of _last_checkpoint, a hint where to start.
+type lastCheckpoint struct {
+	Version       int64 `json:"version"`
+	Size          int64 `json:"size"` // actions
+	SizeInBytes   int64 `json:"sizeInBytes,omitempty"`
+	NumOfAddFiles int64 `json:"numOfAddFiles,omitempty"`
+}
+
+// readHint returns the version that _last_checkpoint names, or -1. Being a hint, one that is damaged counts as absent.
+func readHint(ctx context.Context, objects Objects) (int64, error) {
+	body, err := readAll(ctx, objects, lastCheckpointKey, hintBytesMax)
+	if errors.Is(err, objstore.ErrNoSuchKey) || errors.Is(err, ErrCorrupt) {
+		return -1, nil
+	}
+	if err != nil {
+		return -1, err
+	}
+	var hint lastCheckpoint
+	if json.Unmarshal(body, &hint) != nil || hint.Version < 0 {
+		return -1, nil
+	}
+	return hint.Version, nil
+}
+
+// readAll reads an object of at most limit bytes; a larger one is ErrCorrupt.
+func readAll(ctx context.Context, objects Objects, key string, limit int64) ([]byte, error) {
+	r, err := objects.Get(ctx, key)
+	if err != nil {
+		return nil, fmt.Errorf("get %s: %w", key, err)
+	}
+	defer r.Close()
+	body, err := io.ReadAll(io.LimitReader(r, limit+1))
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", key, err)
+	}
+	if int64(len(body)) > limit {
+		return nil, fmt.Errorf("%w: %s has more than %d bytes", ErrCorrupt, key, limit)
+	}
+	return body, nil
+}
+
+// readCommit calls do for each action of a commit.
+func readCommit(ctx context.Context, objects Objects, version int64, do func(Action) error) error {
+	key := commitKey(version)
+	r, err := objects.Get(ctx, key)
+	if err != nil {
+		return fmt.Errorf("get %s: %w", key, err)
+	}
+	defer r.Close()
+	if err := readActions(r, do); err != nil {
+		return fmt.Errorf("%s: %w", key, err)
+	}
+	return nil
+}

@@ -1,0 +1,93 @@
+package delta
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"iter"
+	"strings"
+
+	"github.com/weir-data/weir/objstore"
+)
+
+// Objects is all that package delta needs of an object store: one folder of it. Keys are relative to the folder.
+type Objects interface {
+	Get(ctx context.Context, key string) (io.ReadCloser, error) // objstore.ErrNoSuchKey
+	// List yields the objects whose key starts with prefix and is greater than after, in byte order.
+	List(ctx context.Context, prefix, after string) iter.Seq2[objstore.Info, error]
+	Put(ctx context.Context, key string, body []byte) error
+	PutIfAbsent(ctx context.Context, key string, body []byte) error // objstore.ErrPrecondition
+	Delete(ctx context.Context, key string) error
+}
+
+// rangeGetter is implemented by Objects that can read part of an object. Large checkpoints are then read in blocks.
+type rangeGetter interface {
+	GetRange(ctx context.Context, key string, offset, length int64) (io.ReadCloser, error)
+}
+
+// InBucket is the folder prefix of a bucket as Objects. The prefix may be empty or lack its trailing slash.
+func InBucket(s objstore.Store, bucket, prefix string) Objects {
+	if prefix != "" && !strings.HasSuffix(prefix, "/") {
+		prefix += "/"
+	}
+	return &folder{store: s, bucket: bucket, prefix: prefix}
+}
+
+type folder struct {
+	store          objstore.Store
+	bucket, prefix string
+}
+
+func (f *folder) Get(ctx context.Context, key string) (io.ReadCloser, error) {
+	body, _, err := f.store.Get(ctx, f.bucket, f.prefix+key, nil)
+	return body, err
+}
+
+func (f *folder) GetRange(ctx context.Context, key string, offset, length int64) (io.ReadCloser, error) {
+	body, _, err := f.store.Get(ctx, f.bucket, f.prefix+key, &objstore.Range{Offset: offset, Length: length})
+	return body, err
+}
+
+func (f *folder) List(ctx context.Context, prefix, after string) iter.Seq2[objstore.Info, error] {
+	return func(yield func(objstore.Info, error) bool) {
+		opts := objstore.ListOptions{Prefix: f.prefix + prefix}
+		if after != "" {
+			opts.After = f.prefix + after
+		}
+		for {
+			page, err := f.store.List(ctx, f.bucket, opts)
+			if err != nil {
+				yield(objstore.Info{}, fmt.Errorf("list s3://%s/%s: %w", f.bucket, opts.Prefix, err))
+				return
+			}
+			for _, info := range page.Objects {
+				info.Key = info.Key[len(f.prefix):]
+				if !yield(info, nil) {
+					return
+				}
+			}
+			if page.Next == "" {
+				return
+			}
+			opts.After = page.Next
+		}
+	}
+}
+
+func (f *folder) Put(ctx context.Context, key string, body []byte) error {
+	return f.put(ctx, key, body, objstore.PutOptions{})
+}
+
+func (f *folder) PutIfAbsent(ctx context.Context, key string, body []byte) error {
+	return f.put(ctx, key, body, objstore.PutOptions{IfAbsent: true})
+}
+
+func (f *folder) put(ctx context.Context, key string, body []byte, opts objstore.PutOptions) error {
+	_, err := f.store.Put(ctx, f.bucket, f.prefix+key, bytes.NewReader(body), opts)
+	return err
+}
+
+func (f *folder) Delete(ctx context.Context, key string) error {
+	return f.store.Delete(ctx, f.bucket, f.prefix+key)
+}

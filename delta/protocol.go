@@ -1,0 +1,217 @@
+package delta
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/weir-data/weir/columnar"
+)
+
+// readable are the reader features of which nothing else is needed here than to read the log. A table that lists
+// deletionVectors is readable as long as no live file has one, see Snapshot.Files.
+var readable = map[string]bool{
+	"deletionVectors":      true,
+	"timestampNtz":         true,
+	"v2Checkpoint":         true,
+	"vacuumProtocolCheck":  true,
+	"columnMapping":        true, // as long as delta.columnMapping.mode is none
+	"typeWidening":         true, // as long as no column was widened, see checkReadSchema
+	"typeWidening-preview": true,
+}
+
+// writable are the writer features that ask nothing of an append, or whose demands checkWrite looks after.
+var writable = map[string]bool{
+	"appendOnly":           true,
+	"invariants":           true,
+	"checkConstraints":     true,
+	"changeDataFeed":       true,
+	"generatedColumns":     true,
+	"columnMapping":        true,
+	"identityColumns":      true,
+	"deletionVectors":      true,
+	"timestampNtz":         true,
+	"domainMetadata":       true,
+	"v2Checkpoint":         true,
+	"vacuumProtocolCheck":  true,
+	"allowColumnDefaults":  true,
+	"typeWidening":         true,
+	"typeWidening-preview": true,
+}
+
+// checkRead says by name what a table asks of its readers and is not implemented (section "Table Features").
+func checkRead(p *Protocol, m *Metadata) error {
+	if p.MinReaderVersion > 3 {
+		return fmt.Errorf("%w: reader version %d", ErrUnsupported, p.MinReaderVersion)
+	}
+	if p.MinReaderVersion == 3 {
+		for _, name := range p.ReaderFeatures {
+			if !readable[name] {
+				return fmt.Errorf("%w: reader feature %s", ErrUnsupported, name)
+			}
+		}
+	}
+	if p.MinReaderVersion >= 2 {
+		if mode := m.Configuration["delta.columnMapping.mode"]; mode != "" && mode != "none" {
+			return fmt.Errorf("%w: columnMapping with mode %s", ErrUnsupported, mode)
+		}
+	}
+	if provider := m.Format.Provider; provider != "" && provider != "parquet" {
+		return fmt.Errorf("%w: data files of format %q", ErrUnsupported, provider)
+	}
+	return nil
+}
+
+// checkReadSchema refuses columns whose older files hold another type than the schema says.
+func checkReadSchema(s *columnar.Schema) error {
+	return eachField(s.Fields, "", func(name string, f *columnar.Field) error {
+		if _, ok := f.Metadata["delta.typeChanges"]; ok {
+			return fmt.Errorf("%w: typeWidening of column %s", ErrUnsupported, name)
+		}
+		return nil
+	})
+}
+
+// checkWrite says by name what a table asks of its writers and is not implemented.
+func checkWrite(p *Protocol, m *Metadata, s *columnar.Schema) error {
+	if p.MinWriterVersion > 7 {
+		return fmt.Errorf("%w: writer version %d", ErrUnsupported, p.MinWriterVersion)
+	}
+	if p.MinWriterVersion == 7 {
+		for _, name := range p.WriterFeatures {
+			if !writable[name] {
+				return fmt.Errorf("%w: writer feature %s", ErrUnsupported, name)
+			}
+		}
+	}
+	for _, key := range slices.Sorted(maps.Keys(m.Configuration)) {
+		if strings.HasPrefix(key, "delta.constraints.") {
+			return fmt.Errorf("%w: writing to a table with the check constraint %s", ErrUnsupported, key)
+		}
+	}
+	return eachField(s.Fields, "", func(name string, f *columnar.Field) error {
+		for _, key := range []string{"delta.invariants", "delta.generationExpression", "delta.identity.start"} {
+			if _, ok := f.Metadata[key]; ok {
+				return fmt.Errorf("%w: writing to a table whose column %s has %s", ErrUnsupported, name, key)
+			}
+		}
+		return nil
+	})
+}
+
+// eachField calls do for every field of a schema, nested ones too, with its dotted name.
+func eachField(fields []columnar.Field, prefix string, do func(name string, f *columnar.Field) error) error {
+	for i := range fields {
+		f := &fields[i]
+		if err := do(prefix+f.Name, f); err != nil {
+			return err
+		}
+		if err := eachField(f.Type.Fields, prefix+f.Name+".", do); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Table properties that are acted upon, with Spark's defaults.
+const (
+	propCheckpointInterval = "delta.checkpointInterval"
+	propFileRetention      = "delta.deletedFileRetentionDuration"
+	propTxnRetention       = "delta.setTransactionRetentionDuration"
+	propIndexedCols        = "delta.dataSkippingNumIndexedCols"
+	propAppendOnly         = "delta.appendOnly"
+	propChangeDataFeed     = "delta.enableChangeDataFeed"
+
+	checkpointIntervalDefault = 10
+	fileRetentionDefault      = 7 * 24 * time.Hour
+	indexedColsDefault        = 32
+)
+
+// checkProperties refuses a delta. property that would be stored and not honoured.
+func checkProperties(props map[string]string) error {
+	for _, key := range slices.Sorted(maps.Keys(props)) {
+		value := props[key]
+		var err error
+		switch key {
+		case propCheckpointInterval:
+			_, err = parseCount(value, 1)
+		case propIndexedCols:
+			_, err = parseCount(value, -1)
+		case propFileRetention:
+			_, err = parseInterval(value)
+		case propAppendOnly:
+			_, err = strconv.ParseBool(value)
+		default:
+			if strings.HasPrefix(key, "delta.") {
+				return fmt.Errorf("%w: table property %s", ErrUnsupported, key)
+			}
+		}
+		if err != nil {
+			return fmt.Errorf("%w: table property %s=%q: %w", ErrInvalid, key, value, err)
+		}
+	}
+	return nil
+}
+
+func parseCount(s string, least int) (int, error) {
+	n, err := strconv.Atoi(s)
+	if err != nil || n < least {
+		return 0, fmt.Errorf("not a number from %d", least)
+	}
+	return n, nil
+}
+
+// parseInterval reads Spark's calendar intervals up to weeks: "interval 1 week", "7 days", "interval 30 minutes".
+func parseInterval(s string) (time.Duration, error) {
+	words := strings.Fields(strings.ToLower(s))
+	if len(words) > 0 && words[0] == "interval" {
+		words = words[1:]
+	}
+	if len(words) == 0 || len(words)%2 != 0 || len(words) > 20 {
+		return 0, fmt.Errorf("not of the form \"interval 7 days\"")
+	}
+	var total time.Duration
+	for i := 0; i < len(words); i += 2 {
+		n, err := strconv.ParseInt(words[i], 10, 32)
+		unit, ok := intervalUnits[strings.TrimSuffix(words[i+1], "s")]
+		if err != nil || !ok || n < 0 || n > int64((1<<62)/unit) {
+			return 0, fmt.Errorf("not of the form \"interval 7 days\"")
+		}
+		total += time.Duration(n) * unit
+	}
+	if total < 0 {
+		return 0, fmt.Errorf("too long")
+	}
+	return total, nil
+}
+
+var intervalUnits = map[string]time.Duration{
+	"microsecond": time.Microsecond, "millisecond": time.Millisecond, "second": time.Second, "minute": time.Minute,
+	"hour": time.Hour, "day": 24 * time.Hour, "week": 7 * 24 * time.Hour,
+}
+
+// checkpointInterval, fileRetention and indexedCols read a property that anybody may have written: one that cannot be
+// understood counts as its default.
+func checkpointInterval(props map[string]string) int64 {
+	if n, err := parseCount(props[propCheckpointInterval], 1); err == nil {
+		return int64(n)
+	}
+	return checkpointIntervalDefault
+}
+
+func fileRetention(props map[string]string) time.Duration {
+	if d, err := parseInterval(props[propFileRetention]); err == nil {
+		return d
+	}
+	return fileRetentionDefault
+}
+
+func indexedCols(props map[string]string) int {
+	if n, err := parseCount(props[propIndexedCols], -1); err == nil {
+		return n
+	}
+	return indexedColsDefault
+}

@@ -1,0 +1,145 @@
+package delta
+
+import (
+	"fmt"
+	"iter"
+	"maps"
+	"time"
+
+	"github.com/weir-data/weir/columnar"
+)
+
+// Snapshot is one version of a table, immutable and safe for concurrent use.
+type Snapshot struct {
+	version  int64
+	time     time.Time
+	protocol *Protocol
+	metadata *Metadata
+	schema   *columnar.Schema
+	txns     map[string]Txn
+	domains  map[string]DomainMetadata
+	files    fileSet
+
+	intern         interner // of the table that made it, used under its lock
+	lastCheckpoint int64    // newest checkpoint known when it was made, -1 if none
+}
+
+// Version is the number of the commit that made it.
+func (s *Snapshot) Version() int64 { return s.version }
+
+// Time is when that commit was written, by the clock of the object store; zero if it is no longer there.
+func (s *Snapshot) Time() time.Time { return s.time }
+
+// ID is the table's unique id, which stays the same for all its versions.
+func (s *Snapshot) ID() string { return s.metadata.ID }
+
+// Name is the table's own name, often empty.
+func (s *Snapshot) Name() string { return s.metadata.Name }
+
+// Schema is the table's schema, partition columns included. It must not be changed.
+func (s *Snapshot) Schema() *columnar.Schema { return s.schema }
+
+// PartitionBy are the partition columns in order. It must not be changed.
+func (s *Snapshot) PartitionBy() []string { return s.metadata.PartitionColumns }
+
+// Properties are the table's properties, delta.* and others.
+func (s *Snapshot) Properties() map[string]string { return maps.Clone(s.metadata.Configuration) }
+
+// Protocol is what the table asks of readers and writers.
+func (s *Snapshot) Protocol() Protocol { return *s.protocol }
+
+// Txn returns the last version that an application recorded, and false if none.
+func (s *Snapshot) Txn(appID string) (version int64, ok bool) {
+	txn, ok := s.txns[appID]
+	return txn.Version, ok
+}
+
+// File is a data file of a table.
+type File struct {
+	Path      string             // key relative to the table's folder, unescaped
+	Partition map[string]*string // value as text, nil for null; shared between files, not to be changed
+	Size      int64
+	ModTime   time.Time
+	Stats     *Stats // nil if unknown
+}
+
+// Files yields the live data files that keep accepts (nil: all), in the order of their paths. A file that cannot be
+// read as it is gives ErrUnsupported: one with a deletion vector, or outside the table's folder.
+func (s *Snapshot) Files(keep func(*File) bool) iter.Seq2[*File, error] {
+	return s.FilesIn(nil, keep)
+}
+
+// FilesIn is Files for those whose partition values inside accepts (nil: all). It is asked before the statistics are
+// parsed, and once for all files that share their values and follow one another.
+func (s *Snapshot) FilesIn(inside func(partition map[string]*string) bool, keep func(*File) bool) iter.Seq2[*File, error] {
+	return func(yield func(*File, error) bool) {
+		var last *Add
+		var accepted bool
+		for e := range s.files.all() {
+			if e.add == nil {
+				continue
+			}
+			if inside != nil {
+				if last == nil || !sameMap(last.PartitionValues, e.add.PartitionValues) {
+					last, accepted = e.add, inside(e.add.PartitionValues)
+				}
+				if !accepted {
+					continue
+				}
+			}
+			f, err := e.file()
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			if keep != nil && !keep(f) {
+				continue
+			}
+			if !yield(f, nil) {
+				return
+			}
+		}
+	}
+}
+
+// sameMap says whether two interned maps hold the same values: then they share them.
+func sameMap(a, b map[string]*string) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for k, v := range a {
+		if w, ok := b[k]; !ok || v != w {
+			return false
+		}
+	}
+	return true
+}
+
+// NumFiles is the number of live data files and their size in bytes.
+func (s *Snapshot) NumFiles() (n int, sizeBytes int64) {
+	for e := range s.files.all() {
+		if e.add != nil {
+			n++
+			sizeBytes += e.add.Size
+		}
+	}
+	return n, sizeBytes
+}
+
+// file is the entry's add as callers see it.
+func (e *entry) file() (*File, error) {
+	if e.outside {
+		return nil, fmt.Errorf("%w: data file %q lies outside the table's folder", ErrUnsupported, e.add.Path)
+	}
+	if e.add.DeletionVector != nil {
+		return nil, fmt.Errorf("%w: deletionVectors: data file %q has one", ErrUnsupported, e.path())
+	}
+	stats, err := ParseStats(e.add.Stats)
+	if err != nil {
+		return nil, fmt.Errorf("data file %q: %w", e.path(), err)
+	}
+	return &File{
+		Path: e.path(), Partition: e.add.PartitionValues, Size: e.add.Size,
+		ModTime: time.UnixMilli(e.add.ModificationTime).UTC(), Stats: stats,
+	}, nil
+}

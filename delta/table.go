@@ -1,0 +1,277 @@
+package delta
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/weir-data/weir/objstore"
+)
+
+// Table is a handle; it remembers the last snapshot to refresh it cheaply. Safe for concurrent use. Several handles,
+// in this and in other processes, may read and write the same table.
+type Table struct {
+	objects Objects
+	opts    Options
+
+	// turn has room for the one who refreshes or writes a checkpoint: a lock that can be waited for with a context.
+	turn   chan struct{}
+	latest *Snapshot // guarded by turn
+}
+
+// Open returns the table in the folder, or ErrNoTable.
+func Open(ctx context.Context, objects Objects) (*Table, error) {
+	return OpenWith(ctx, objects, Options{})
+}
+
+// OpenWith is Open with options.
+func OpenWith(ctx context.Context, objects Objects, opts Options) (*Table, error) {
+	t := newTable(objects, opts)
+	if _, err := t.Snapshot(ctx); err != nil {
+		return nil, err
+	}
+	return t, nil
+}
+
+func newTable(objects Objects, opts Options) *Table {
+	return &Table{objects: objects, opts: opts, turn: make(chan struct{}, 1)}
+}
+
+func (t *Table) lock(ctx context.Context) error {
+	select {
+	case t.turn <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (t *Table) unlock() { <-t.turn }
+
+// Snapshot reads the newest version.
+func (t *Table) Snapshot(ctx context.Context) (*Snapshot, error) {
+	if err := t.lock(ctx); err != nil {
+		return nil, err
+	}
+	defer t.unlock()
+	return t.refreshLocked(ctx)
+}
+
+// refreshLocked brings latest up to date: from the commits since, or anew.
+func (t *Table) refreshLocked(ctx context.Context) (*Snapshot, error) {
+	if t.latest != nil {
+		s, err := t.advance(ctx, t.latest)
+		if err == nil {
+			t.latest = s
+			return s, nil
+		}
+		if !errors.Is(err, errLogGone) {
+			return nil, err
+		}
+	}
+	s, err := t.load(ctx, -1)
+	if err != nil {
+		return nil, err
+	}
+	t.latest = s
+	return s, nil
+}
+
+// errLogGone says that commits after a snapshot were cleaned up, so that it cannot be advanced.
+var errLogGone = errors.New("commits were cleaned up")
+
+// advance replays the commits after s.
+func (t *Table) advance(ctx context.Context, s *Snapshot) (*Snapshot, error) {
+	listing, err := listLog(ctx, t.objects, commitKey(s.version))
+	if err != nil {
+		return nil, err
+	}
+	if listing.newest() <= s.version {
+		return s, nil
+	}
+	r := newReplay(s)
+	version := s.version
+	for _, c := range listing.commits {
+		if c.version != version+1 {
+			return nil, errLogGone
+		}
+		if err := readCommit(ctx, t.objects, c.version, r.apply); err != nil {
+			if errors.Is(err, objstore.ErrNoSuchKey) {
+				return nil, errLogGone
+			}
+			return nil, err
+		}
+		version = c.version
+	}
+	if version < listing.newest() {
+		return nil, errLogGone
+	}
+	next, err := r.snapshot(version, s, s.files, t.cutoff)
+	if err != nil {
+		return nil, err
+	}
+	next.time = listing.modTime(version)
+	next.lastCheckpoint = s.lastCheckpoint
+	if n := len(listing.checkpoints); n > 0 {
+		next.lastCheckpoint = listing.checkpoints[n-1].version
+	}
+	return next, nil
+}
+
+// load rebuilds a version (-1: the newest) from the newest checkpoint before it.
+func (t *Table) load(ctx context.Context, version int64) (*Snapshot, error) {
+	hint, err := readHint(ctx, t.objects)
+	if err != nil {
+		return nil, err
+	}
+	var listing *logListing
+	if hint >= 0 && (version < 0 || hint <= version) {
+		if listing, err = listLog(ctx, t.objects, fmt.Sprintf("%s%0*d", logFolder, versionDigits, hint)); err != nil {
+			return nil, err
+		}
+	}
+	if listing == nil || len(listing.checkpoints) == 0 || listing.checkpoints[0].version > hint {
+		if listing, err = listLog(ctx, t.objects, ""); err != nil {
+			return nil, err
+		}
+	}
+	newest := listing.newest()
+	if newest < 0 {
+		return nil, ErrNoTable
+	}
+	if version < 0 {
+		version = newest
+	}
+	if version > newest {
+		return nil, fmt.Errorf("%w: %d, the newest is %d", ErrNoVersion, version, newest)
+	}
+	return t.replay(ctx, listing, version)
+}
+
+func (t *Table) replay(ctx context.Context, listing *logListing, version int64) (*Snapshot, error) {
+	base, commits, err := listing.segment(version)
+	if err != nil {
+		return nil, err
+	}
+	r := newReplay(nil)
+	var files fileSet
+	checkpoint := int64(-1)
+	if base != nil {
+		checkpoint = base.version
+		if files, err = readCheckpoint(ctx, t.objects, base, r); err != nil {
+			return nil, err
+		}
+	}
+	for _, c := range commits {
+		if err := readCommit(ctx, t.objects, c.version, r.apply); err != nil {
+			return nil, err
+		}
+	}
+	s, err := r.snapshot(version, nil, files, t.cutoff)
+	if err != nil {
+		return nil, err
+	}
+	s.time, s.lastCheckpoint = listing.modTime(version), checkpoint
+	return s, nil
+}
+
+// cutoff is the time before which deleted files need no tombstone any more, in milliseconds since the epoch.
+func (t *Table) cutoff(m *Metadata) int64 {
+	return t.opts.now().Add(-fileRetention(m.Configuration)).UnixMilli()
+}
+
+// SnapshotAt reads a given version; ErrNoVersion if there is none or the log no longer reaches back to it.
+func (t *Table) SnapshotAt(ctx context.Context, version int64) (*Snapshot, error) {
+	if version < 0 {
+		return nil, fmt.Errorf("%w: %d", ErrNoVersion, version)
+	}
+	s, err := t.load(ctx, version)
+	if err != nil && errors.Is(err, ErrCorrupt) && t.cleanedUp(ctx, version) {
+		return nil, fmt.Errorf("%w: %d was cleaned up", ErrNoVersion, version)
+	}
+	return s, err
+}
+
+// cleanedUp says whether the log starts only after what rebuilds version.
+func (t *Table) cleanedUp(ctx context.Context, version int64) bool {
+	listing, err := listLog(ctx, t.objects, "")
+	if err != nil || len(listing.commits) == 0 || listing.commits[0].version == 0 {
+		return false
+	}
+	return len(listing.checkpoints) == 0 || listing.checkpoints[0].version > version
+}
+
+// SnapshotAsOf reads the newest version that is not younger than at. A version's time is that of its commit's
+// object, made to rise strictly as the protocol asks (section "Delta Log Entries"). ErrNoVersion: at is before the first.
+func (t *Table) SnapshotAsOf(ctx context.Context, at time.Time) (*Snapshot, error) {
+	newest, err := t.Snapshot(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if newest.metadata.Configuration["delta.enableInCommitTimestamps"] == "true" {
+		return nil, fmt.Errorf("%w: inCommitTimestamp: time travel by timestamp", ErrUnsupported)
+	}
+	listing, err := listLog(ctx, t.objects, "")
+	if err != nil {
+		return nil, err
+	}
+	version := versionAsOf(listing.commits, at)
+	if version < 0 {
+		return nil, fmt.Errorf("%w: none is as old as %s", ErrNoVersion, at.UTC().Format(time.RFC3339Nano))
+	}
+	return t.SnapshotAt(ctx, version)
+}
+
+// versionAsOf returns the last commit that is not younger than at, -1 if none.
+func versionAsOf(commits []logFile, at time.Time) int64 {
+	version := int64(-1)
+	var last time.Time
+	for _, c := range commits {
+		written := c.modTime
+		if !written.After(last) {
+			written = last.Add(time.Millisecond)
+		}
+		if written.After(at) {
+			break
+		}
+		version, last = c.version, written
+	}
+	return version
+}
+
+// Versions returns the versions whose commits the log still holds, oldest first.
+func (t *Table) Versions(ctx context.Context) ([]int64, error) {
+	listing, err := listLog(ctx, t.objects, "")
+	if err != nil {
+		return nil, err
+	}
+	versions := make([]int64, 0, len(listing.commits))
+	for _, c := range listing.commits {
+		versions = append(versions, c.version)
+	}
+	return slices.Clip(versions), nil
+}
+
+// Info returns the provenance of a version, nil if its commit has none.
+func (t *Table) Info(ctx context.Context, version int64) (*CommitInfo, error) {
+	var info *CommitInfo
+	err := readCommit(ctx, t.objects, version, func(a Action) error {
+		if a.CommitInfo != nil {
+			info = a.CommitInfo
+			return errStop
+		}
+		return nil
+	})
+	if errors.Is(err, objstore.ErrNoSuchKey) {
+		return nil, fmt.Errorf("%w: %d", ErrNoVersion, version)
+	}
+	if err != nil && !errors.Is(err, errStop) {
+		return nil, err
+	}
+	return info, nil
+}
+
+// errStop ends a reading early.
+var errStop = errors.New("stop")

@@ -1,0 +1,372 @@
+package delta
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/weir-data/weir/columnar"
+	"github.com/weir-data/weir/objstore"
+)
+
+// isolationLevel is what commits promise: writes are serialisable, and a blind append may be put after a reader of
+// the whole table that did not see it (Spark's level of that name).
+const isolationLevel = "WriteSerializable"
+
+// Transaction collects the changes of one commit. It is used by one goroutine and committed once.
+type Transaction struct {
+	table     *Table
+	read      *Snapshot
+	adds      []*Add
+	removes   []*Remove
+	touched   map[string]bool // keys of adds and removes
+	readTable bool
+	txn       *Txn
+	schema    *columnar.Schema
+	metadata  *Metadata // set by SetSchema
+
+	operation  string
+	parameters map[string]string
+	metrics    map[string]string
+
+	err  error // of the first call that was refused; Commit returns it
+	done bool
+}
+
+// Begin starts a transaction that read the snapshot s.
+func (t *Table) Begin(s *Snapshot) *Transaction {
+	return &Transaction{table: t, read: s, schema: s.schema, touched: map[string]bool{}, operation: "WRITE"}
+}
+
+func (tx *Transaction) fail(format string, args ...any) {
+	if tx.err == nil {
+		tx.err = fmt.Errorf(format, args...)
+	}
+}
+
+// Add appends a data file that already lies at its path. Partition must hold a value of the column's type, or null,
+// for each partition column and for nothing else; a zero ModTime is now. What does not fit is reported by Commit.
+func (tx *Transaction) Add(f File) {
+	if err := tx.checkFile(&f); err != nil {
+		tx.fail("add %q: %w", f.Path, err)
+		return
+	}
+	stats, err := encodeStats(f.Stats, tx.schema, tx.read.PartitionBy(), indexedCols(tx.read.metadata.Configuration))
+	if err != nil {
+		tx.fail("add %q: %w", f.Path, err)
+		return
+	}
+	if f.ModTime.IsZero() {
+		f.ModTime = tx.table.opts.now()
+	}
+	partition := f.Partition
+	if partition == nil {
+		partition = map[string]*string{}
+	}
+	tx.touched[f.Path] = true
+	tx.adds = append(tx.adds, &Add{
+		Path: encodePath(f.Path), PartitionValues: partition, Size: f.Size,
+		ModificationTime: f.ModTime.UnixMilli(), DataChange: true, Stats: stats,
+	})
+}
+
+func (tx *Transaction) checkFile(f *File) error {
+	if !cleanKey(f.Path) {
+		return fmt.Errorf("%w: not a path inside the table's folder", ErrInvalid)
+	}
+	if tx.touched[f.Path] {
+		return fmt.Errorf("%w: the path is in this transaction already", ErrInvalid)
+	}
+	if f.Size <= 0 {
+		return fmt.Errorf("%w: size %d", ErrInvalid, f.Size)
+	}
+	by := tx.read.PartitionBy()
+	if len(f.Partition) != len(by) {
+		return fmt.Errorf("%w: %d partition values for %d partition columns", ErrInvalid, len(f.Partition), len(by))
+	}
+	for _, name := range by {
+		text, ok := f.Partition[name]
+		if !ok {
+			return fmt.Errorf("%w: no value for partition column %q", ErrInvalid, name)
+		}
+		if _, err := ParsePartition(tx.schema.Fields[tx.schema.Index(name)].Type, text); err != nil {
+			return fmt.Errorf("partition column %q: %w", name, err)
+		}
+	}
+	return checkNulls(tx.schema, f)
+}
+
+// checkNulls refuses a file with nulls in a column that has none.
+func checkNulls(schema *columnar.Schema, f *File) error {
+	for i := range schema.Fields {
+		field := &schema.Fields[i]
+		if field.Nullable {
+			continue
+		}
+		if text, ok := f.Partition[field.Name]; ok && text == nil {
+			return fmt.Errorf("%w: null in column %q", ErrInvalid, field.Name)
+		}
+		if f.Stats == nil {
+			continue
+		}
+		if n, ok := count(field.Type, f.Stats.NullCount[field.Name]); ok && fmt.Sprint(n) != "0" {
+			return fmt.Errorf("%w: %v nulls in column %q", ErrInvalid, n, field.Name)
+		}
+	}
+	return nil
+}
+
+// Remove takes a whole data file out of the table. The file itself stays until it is vacuumed.
+func (tx *Transaction) Remove(path string) {
+	e := tx.read.files.get(path)
+	switch {
+	case e == nil || e.add == nil:
+		tx.fail("remove %q: %w: version %d has no such file", path, ErrInvalid, tx.read.version)
+		return
+	case tx.touched[path]:
+		tx.fail("remove %q: %w: the path is in this transaction already", path, ErrInvalid)
+		return
+	}
+	tx.touched[path] = true
+	partition := e.add.PartitionValues
+	if partition == nil {
+		partition = map[string]*string{}
+	}
+	tx.removes = append(tx.removes, &Remove{
+		Path: e.add.Path, DeletionTimestamp: tx.table.opts.now().UnixMilli(), DataChange: true,
+		ExtendedFileMetadata: true, PartitionValues: partition, Size: e.add.Size, Tags: e.add.Tags,
+	})
+}
+
+// ReadTable says that the changes depend on all rows of the snapshot, so that rows which another commit derived from
+// the table and added since are a conflict. Without it they depend on the removed files alone.
+func (tx *Transaction) ReadTable() { tx.readTable = true }
+
+// SetTxn records that this commit is version of application appID; Commit returns ErrReplayed if the table already
+// has that version or a later one.
+func (tx *Transaction) SetTxn(appID string, version int64) {
+	if appID == "" || tx.txn != nil {
+		tx.fail("set txn %q: %w: empty or set twice", appID, ErrInvalid)
+		return
+	}
+	tx.txn = &Txn{AppID: appID, Version: version}
+}
+
+// SetSchema replaces the schema by a wider one: columns may be added if they are nullable and become nullable, nothing
+// may go away or change its type. It is called before Add.
+func (tx *Transaction) SetSchema(s *columnar.Schema) {
+	if len(tx.adds) > 0 {
+		tx.fail("set schema: %w: after files were added", ErrInvalid)
+		return
+	}
+	if err := checkWider(tx.schema.Fields, s.Fields, ""); err != nil {
+		tx.fail("set schema: %w", err)
+		return
+	}
+	m := *tx.read.metadata
+	m.SchemaString = string(s.JSON())
+	tx.schema, tx.metadata = s, &m
+}
+
+// SetInfo adds to the commit's provenance: operation name and parameters, engine metrics. The operation is WRITE
+// unless it is set.
+func (tx *Transaction) SetInfo(operation string, parameters, metrics map[string]string) {
+	if operation != "" {
+		tx.operation = operation
+	}
+	tx.parameters, tx.metrics = parameters, metrics
+}
+
+// blind says whether the changes depend on nothing that the table holds.
+func (tx *Transaction) blind() bool {
+	return len(tx.removes) == 0 && tx.metadata == nil && !tx.readTable
+}
+
+// Commit writes the next version, after rebasing over commits that do not conflict, and a checkpoint when one is due.
+// It returns the version. ErrConflict: another commit took away what this one read. ErrReplayed: see SetTxn. After any
+// other error it may be unknown whether the commit was written, as when the store could not be reached; one with a
+// txn can then simply be tried again.
+func (tx *Transaction) Commit(ctx context.Context) (version int64, err error) {
+	if err := tx.check(); err != nil {
+		return 0, err
+	}
+	tx.done = true
+	txnID := uuid.NewString()
+	actions := tx.actions(txnID)
+	body, err := EncodeActions(actions)
+	if err != nil {
+		return 0, err
+	}
+	version = tx.read.version + 1
+	for {
+		outcome, err := tx.table.put(ctx, version, body, txnID)
+		if err != nil {
+			return 0, err
+		}
+		if outcome == committed {
+			break
+		}
+		if version, err = tx.rebase(ctx, version); err != nil {
+			return 0, err
+		}
+	}
+	tx.table.committed(ctx, version, actions)
+	return version, nil
+}
+
+func (tx *Transaction) check() error {
+	if tx.done {
+		return fmt.Errorf("commit: %w: committed before", ErrInvalid)
+	}
+	if tx.err != nil {
+		return tx.err
+	}
+	if tx.txn == nil && tx.metadata == nil && len(tx.adds)+len(tx.removes) == 0 {
+		return fmt.Errorf("commit: %w: no change", ErrInvalid)
+	}
+	m := tx.read.metadata
+	if err := checkWrite(tx.read.protocol, m, tx.schema); err != nil {
+		return err
+	}
+	if len(tx.removes) > 0 {
+		if m.Configuration[propAppendOnly] == "true" {
+			return fmt.Errorf("commit: %w: removing files from a table that is append-only", ErrInvalid)
+		}
+		if m.Configuration[propChangeDataFeed] == "true" {
+			return fmt.Errorf("commit: %w: changeDataFeed: removing files", ErrUnsupported)
+		}
+	}
+	if tx.txn != nil {
+		if last, ok := tx.read.Txn(tx.txn.AppID); ok && last >= tx.txn.Version {
+			return fmt.Errorf("commit %s version %d: %w: the table has %d", tx.txn.AppID, tx.txn.Version, ErrReplayed, last)
+		}
+	}
+	return nil
+}
+
+func (tx *Transaction) actions(txnID string) []Action {
+	now := tx.table.opts.now().UnixMilli()
+	blind := tx.blind()
+	parameters := map[string]any{}
+	for k, v := range tx.parameters {
+		parameters[k] = v
+	}
+	metrics := map[string]string{"numFiles": strconv.Itoa(len(tx.adds)), "numRemovedFiles": strconv.Itoa(len(tx.removes))}
+	for k, v := range tx.metrics {
+		metrics[k] = v
+	}
+	actions := []Action{{CommitInfo: &CommitInfo{
+		Timestamp: now, Operation: tx.operation, OperationParameters: parameters, ReadVersion: &tx.read.version,
+		IsolationLevel: isolationLevel, IsBlindAppend: &blind, OperationMetrics: metrics, EngineInfo: engineInfo, TxnID: txnID,
+	}}}
+	if tx.metadata != nil {
+		actions = append(actions, Action{Metadata: tx.metadata})
+	}
+	if tx.txn != nil {
+		txn := *tx.txn
+		txn.LastUpdated = now
+		actions = append(actions, Action{Txn: &txn})
+	}
+	for _, r := range tx.removes {
+		actions = append(actions, Action{Remove: r})
+	}
+	for _, a := range tx.adds {
+		actions = append(actions, Action{Add: a})
+	}
+	return actions
+}
+
+// outcome of an attempt to write a version.
+type outcome int
+
+const (
+	committed outcome = iota // the version is ours
+	lost                     // the version is another writer's
+)
+
+const (
+	putAttempts    = 3
+	resolveTimeout = 30 * time.Second
+)
+
+// put writes a commit if its version is free. When the store cannot say whether it did, the version is read back and
+// recognised by its txnId; an attempt of which nothing is found is made again.
+func (t *Table) put(ctx context.Context, version int64, body []byte, txnID string) (outcome, error) {
+	var putErr error
+	for range putAttempts {
+		putErr = t.objects.PutIfAbsent(ctx, commitKey(version), body)
+		if putErr == nil {
+			return committed, nil
+		}
+		owner, err := t.owner(ctx, version)
+		switch {
+		case err == nil && owner == txnID:
+			return committed, nil
+		case err == nil:
+			return lost, nil
+		case !errors.Is(err, objstore.ErrNoSuchKey):
+			return 0, fmt.Errorf("commit version %d: %w; whether it was written: %w", version, putErr, err)
+		}
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	return 0, fmt.Errorf("commit version %d: %w", version, putErr)
+}
+
+// owner returns the txnId of a commit, empty if it has none. It asks even when ctx has ended, for a limited time: a
+// commit that was written must not be reported as failed.
+func (t *Table) owner(ctx context.Context, version int64) (string, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), resolveTimeout)
+	defer cancel()
+	var id string
+	err := readCommit(ctx, t.objects, version, func(a Action) error {
+		if a.CommitInfo != nil {
+			id = a.CommitInfo.TxnID
+			return errStop
+		}
+		return nil
+	})
+	if errors.Is(err, errStop) || errors.Is(err, ErrCorrupt) {
+		err = nil // another writer's commit, whatever is wrong with it
+	}
+	return id, err
+}
+
+// committed moves the handle's snapshot forward over its own commit and writes a checkpoint if one is due. The commit
+// stands whatever happens here, so failures are only logged: the next commit tries again.
+func (t *Table) committed(ctx context.Context, version int64, actions []Action) {
+	if err := t.lock(ctx); err != nil {
+		return
+	}
+	defer t.unlock()
+	if s := t.latest; s != nil && s.version == version-1 {
+		if next, err := t.extend(s, version, actions); err == nil {
+			t.latest = next
+		}
+	}
+	if err := t.checkpointIfDueLocked(ctx, version); err != nil {
+		t.opts.logger().Warn("delta checkpoint not written; the next commit tries again", "version", version, "error", err)
+	}
+}
+
+// extend is advance by a commit whose actions are at hand.
+func (t *Table) extend(s *Snapshot, version int64, actions []Action) (*Snapshot, error) {
+	r := newReplay(s)
+	for _, a := range actions {
+		if err := r.apply(a); err != nil {
+			return nil, err
+		}
+	}
+	next, err := r.snapshot(version, s, s.files, t.cutoff)
+	if err != nil {
+		return nil, err
+	}
+	next.time = time.UnixMilli(actions[0].CommitInfo.Timestamp).UTC()
+	next.lastCheckpoint = s.lastCheckpoint
+	return next, nil
+}
