@@ -1,0 +1,236 @@
+package produce
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// SendOptions tell how records are sent. Zero fields are defaults.
+type SendOptions struct {
+	Stream string
+	Rate   float64 // records a second over all; 0 is as fast as they are taken
+	// Batch is the number of records in a call: 1 uses PutRecord, more PutRecords. 0 chooses by Rate.
+	Batch int
+	// Concurrency is the number of calls under way. 0 is 1 for single records, so that they arrive in order, else 4.
+	Concurrency int
+	// Acked, if not nil, is called for every acknowledged record, from several goroutines.
+	Acked func(r Result)
+	// Retried, if not nil, is told why records have to be sent again, from several goroutines.
+	Retried func(reason error)
+}
+
+// Stats count what Send did. Only acknowledged records are in Records and Bytes.
+type Stats struct {
+	Records int64
+	Bytes   int64
+	Retries int64 // records that were sent again
+}
+
+// Sender sends one Source. Make it with NewSender, call Run once; Stats may be called at any time.
+type Sender struct {
+	client Client
+	src    Source
+	opts   SendOptions
+
+	records, bytes, retries atomic.Int64
+}
+
+// NewSender prepares to send what src yields.
+func NewSender(c Client, src Source, opts SendOptions) *Sender {
+	if opts.Batch <= 0 {
+		opts.Batch = batchFor(opts.Rate)
+	}
+	opts.Batch = min(opts.Batch, maxBatch)
+	if opts.Concurrency <= 0 {
+		opts.Concurrency = 4
+		if opts.Batch == 1 {
+			opts.Concurrency = 1
+		}
+	}
+	return &Sender{client: c, src: src, opts: opts}
+}
+
+// batchFor makes about ten calls a second, so that a slow rate still flows.
+func batchFor(rate float64) int {
+	if rate <= 0 {
+		return maxBatch
+	}
+	return max(1, min(maxBatch, int(rate/10)))
+}
+
+// Stats are the counts so far.
+func (s *Sender) Stats() Stats {
+	return Stats{s.records.Load(), s.bytes.Load(), s.retries.Load()}
+}
+
+// Run sends until the source ends, a call fails for good, or ctx is done. Records whose answer had not come when ctx ended
+// are not counted; they may be in the stream. The error is nil when all of the source was acknowledged.
+func (s *Sender) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	batches := make(chan []Entry)
+	var wg sync.WaitGroup
+	for range s.opts.Concurrency {
+		wg.Go(func() {
+			for batch := range batches {
+				if err := s.deliver(ctx, batch); err != nil {
+					cancel(err)
+					return
+				}
+			}
+		})
+	}
+	err := s.feed(ctx, batches)
+	close(batches)
+	wg.Wait()
+	if err == nil && ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	return err
+}
+
+// feed cuts the source into batches and hands each out when it is due.
+func (s *Sender) feed(ctx context.Context, batches chan<- []Entry) error {
+	began, sent := time.Now(), 0
+	for {
+		batch, end := s.nextBatch()
+		if len(batch) > 0 {
+			if err := waitUntil(ctx, due(began, sent, s.opts.Rate)); err != nil {
+				return context.Cause(ctx)
+			}
+			select {
+			case batches <- batch:
+				sent += len(batch)
+			case <-ctx.Done():
+				return context.Cause(ctx)
+			}
+		}
+		if errors.Is(end, io.EOF) {
+			return nil
+		}
+		if end != nil {
+			return end
+		}
+	}
+}
+
+// due is when the record after n others may be sent at a rate.
+func due(began time.Time, n int, rate float64) time.Time {
+	if rate <= 0 {
+		return began
+	}
+	return began.Add(time.Duration(float64(n) / rate * float64(time.Second)))
+}
+
+func waitUntil(ctx context.Context, t time.Time) error {
+	d := time.Until(t)
+	if d <= 0 {
+		return ctx.Err()
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// nextBatch takes records until the batch is full by number or by size; end is why there are no more.
+func (s *Sender) nextBatch() (batch []Entry, end error) {
+	size := 0
+	batch = make([]Entry, 0, s.opts.Batch)
+	for len(batch) < s.opts.Batch && size < maxBatchBytes-(1<<20) {
+		rec, key, err := s.src.Next(nil)
+		if err != nil {
+			return batch, err
+		}
+		size += len(rec) + len(key)
+		batch = append(batch, Entry{key, rec})
+	}
+	return batch, nil
+}
+
+// Bounds of the pause before records are sent again.
+const (
+	firstPause = 20 * time.Millisecond
+	lastPause  = time.Second
+)
+
+// deliver sends a batch until every record of it is acknowledged. It gives up only when ctx is done or the service says
+// that it will never take them.
+func (s *Sender) deliver(ctx context.Context, batch []Entry) error {
+	for pause := firstPause; ; pause = min(2*pause, lastPause) {
+		left, err := s.attempt(ctx, batch)
+		if err != nil && (ctx.Err() != nil || !s.temporary(err)) {
+			return fmt.Errorf("put %d records into stream %s: %w", len(batch), s.opts.Stream, err)
+		}
+		if len(left) == 0 {
+			return nil
+		}
+		s.retries.Add(int64(len(left)))
+		if s.opts.Retried != nil {
+			s.opts.Retried(err)
+		}
+		if len(left) < len(batch) {
+			pause = firstPause
+		}
+		batch = left
+		if err := waitUntil(ctx, time.Now().Add(pause)); err != nil {
+			return err
+		}
+	}
+}
+
+// attempt makes one call and returns the entries that it did not bring in.
+func (s *Sender) attempt(ctx context.Context, batch []Entry) (left []Entry, err error) {
+	if s.opts.Batch == 1 {
+		r, err := s.client.PutRecord(ctx, s.opts.Stream, batch[0])
+		if err != nil {
+			return batch, err
+		}
+		s.ack(batch[0], r)
+		return nil, nil
+	}
+	results, err := s.client.PutRecords(ctx, s.opts.Stream, batch)
+	if err != nil {
+		return batch, err
+	}
+	if len(results) != len(batch) {
+		return batch, fmt.Errorf("%d results for %d records", len(results), len(batch))
+	}
+	for i, r := range results {
+		if r.ErrorCode != "" {
+			left = append(left, batch[i])
+			err = errors.New(r.ErrorCode)
+			continue
+		}
+		s.ack(batch[i], r)
+	}
+	if len(left) > 0 {
+		return left, refused{err}
+	}
+	return nil, nil
+}
+
+// refused is the error of a call that was answered but did not take all records. It is always worth another try.
+type refused struct{ error }
+
+func (s *Sender) temporary(err error) bool {
+	var r refused
+	return errors.As(err, &r) || s.client.Temporary(err)
+}
+
+func (s *Sender) ack(e Entry, r Result) {
+	s.records.Add(1)
+	s.bytes.Add(int64(len(e.Data)))
+	if s.opts.Acked != nil {
+		s.opts.Acked(r)
+	}
+}

@@ -1,0 +1,140 @@
+package produce
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+var errGone = errors.New("connection refused")
+
+// fakeClient takes records into a map and fails as told.
+type fakeClient struct {
+	mu    sync.Mutex
+	rng   *rand.Rand
+	flaky bool
+	final error // every call fails with this
+	calls int
+	got   map[string]int
+	order []string
+}
+
+func (c *fakeClient) Temporary(err error) bool { return errors.Is(err, errGone) }
+
+func (c *fakeClient) PutRecord(ctx context.Context, stream string, e Entry) (Result, error) {
+	r, err := c.PutRecords(ctx, stream, []Entry{e})
+	if err != nil {
+		return Result{}, err
+	}
+	if r[0].ErrorCode != "" {
+		return Result{}, errGone
+	}
+	return r[0], nil
+}
+
+func (c *fakeClient) PutRecords(ctx context.Context, stream string, entries []Entry) ([]Result, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.calls++
+	if c.final != nil {
+		return nil, c.final
+	}
+	if c.flaky && c.rng.IntN(3) == 0 {
+		return nil, errGone
+	}
+	results := make([]Result, len(entries))
+	for i, e := range entries {
+		if c.flaky && c.rng.IntN(10) == 0 {
+			results[i].ErrorCode = "ProvisionedThroughputExceededException"
+			continue
+		}
+		c.got[string(e.Data)]++
+		c.order = append(c.order, string(e.Data))
+		results[i] = Result{Shard: "shardId-000000000000", SeqNum: fmt.Sprint(len(c.order))}
+	}
+	return results, nil
+}
+
+// numbers yields n records "0", "1", …
+type numbers struct{ i, n int }
+
+func (s *numbers) Next(dst []byte) ([]byte, string, error) {
+	if s.i == s.n {
+		return dst, "", io.EOF
+	}
+	s.i++
+	return fmt.Appendf(dst, "%d", s.i-1), "k", nil
+}
+
+func TestSendRetriesUntilAllAreIn(t *testing.T) {
+	for _, batch := range []int{1, 7, 500} {
+		synctest.Test(t, func(t *testing.T) {
+			c := &fakeClient{rng: rand.New(rand.NewPCG(1, 2)), flaky: true, got: map[string]int{}}
+			var acked sync.Map
+			s := NewSender(c, &numbers{n: 2000}, SendOptions{Stream: "s", Batch: batch, Acked: func(r Result) { acked.Store(r.SeqNum, true) }})
+			if err := s.Run(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			st := s.Stats()
+			if st.Records != 2000 || len(c.got) != 2000 || st.Retries == 0 {
+				t.Fatalf("batch %d: %+v, %d in the stream", batch, st, len(c.got))
+			}
+			n := 0
+			acked.Range(func(any, any) bool { n++; return true })
+			if n != 2000 {
+				t.Fatalf("batch %d: %d acknowledged", batch, n)
+			}
+			for i, rec := range c.order {
+				if batch == 1 && rec != fmt.Sprint(i) {
+					t.Fatalf("record %s at place %d", rec, i)
+				}
+			}
+		})
+	}
+}
+
+func TestSendKeepsTheRate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &fakeClient{got: map[string]int{}}
+		began := time.Now()
+		s := NewSender(c, &numbers{n: 1000}, SendOptions{Rate: 100})
+		if err := s.Run(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if took := time.Since(began); took < 9900*time.Millisecond || took > 10*time.Second {
+			t.Fatalf("1000 records at 100/s took %v", took)
+		}
+		if c.calls != 100 {
+			t.Fatalf("%d calls", c.calls)
+		}
+	})
+}
+
+func TestSendStops(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		final := errors.New("ResourceNotFoundException")
+		c := &fakeClient{final: final, got: map[string]int{}}
+		s := NewSender(c, &numbers{n: 1 << 30}, SendOptions{})
+		if err := s.Run(t.Context()); !errors.Is(err, final) {
+			t.Fatalf("got %v", err)
+		}
+	})
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		c := &fakeClient{final: errGone, got: map[string]int{}}
+		s := NewSender(c, &numbers{n: 1 << 30}, SendOptions{})
+		if err := s.Run(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			t.Fatalf("got %v", err)
+		}
+		if s.Stats().Records != 0 {
+			t.Fatal("counted what nobody acknowledged")
+		}
+	})
+}
