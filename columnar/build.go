@@ -118,6 +118,11 @@ func (b *builder) addNull() {
 			b.Data = append(b.Data, 0)
 		}
 	}
+	b.absent()
+}
+
+// absent marks the row that was just added as null.
+func (b *builder) absent() {
 	if b.Valid == nil {
 		b.Valid = ones(b.validBuf, b.Len)
 	}

@@ -62,7 +62,7 @@ func int128Pow10(n int) Int128 {
 	return v
 }
 
-// less compares two values that are not negative.
+// less says whether v is smaller than w.
 func (v Int128) less(w Int128) bool {
 	return v.Hi < w.Hi || v.Hi == w.Hi && v.Lo < w.Lo
 }

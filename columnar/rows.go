@@ -225,10 +225,8 @@ func (c *Column) Value(i int) any {
 		return string(c.Bytes(i))
 	case Binary:
 		return append([]byte{}, c.Bytes(i)...)
-	case Date:
-		return time.Unix(c.Int(i)*secondsPerDay, 0).UTC()
-	case Timestamp, TimestampNTZ:
-		return time.UnixMicro(c.Int(i)).UTC()
+	case Date, Timestamp, TimestampNTZ:
+		return timeValue(c.Type.Kind, c.Int(i))
 	case Decimal:
 		return c.Int128(i).Text(c.Type.Scale)
 	case Struct:
@@ -249,6 +247,14 @@ func (c *Column) Value(i int) any {
 		m[fmt.Sprint(c.Children[0].Value(int(k)))] = c.Children[1].Value(int(k))
 	}
 	return m
+}
+
+// timeValue is the stored form of a Date, Timestamp or TimestampNTZ as a time in UTC.
+func timeValue(k Kind, v int64) time.Time {
+	if k == Date {
+		return time.Unix(v*secondsPerDay, 0).UTC()
+	}
+	return time.UnixMicro(v).UTC()
 }
 
 // Int returns row i of an integer, Date, Timestamp or TimestampNTZ column; 0 where it is null.
