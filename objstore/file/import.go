@@ -1,0 +1,164 @@
+package file
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/minio/crc64nvme"
+
+	"github.com/weir-data/weir/objstore"
+)
+
+// ImportFile is a file that becomes an object.
+type ImportFile struct {
+	Key  string
+	Path string // on the same file system; see TempDir
+	Opts objstore.PutOptions
+}
+
+// importWorkers read and sync files at the same time: syncs wait for the disk, and share its flushes.
+const importWorkers = 16
+
+// Import makes the file at path an object without copying it. After an error the file is still there.
+func (s *Store) Import(ctx context.Context, bucket, key, path string, opts objstore.PutOptions) (objstore.Info, error) {
+	infos, err := s.ImportAll(ctx, bucket, []ImportFile{{key, path, opts}})
+	if err != nil {
+		return objstore.Info{}, err
+	}
+	return infos[0], nil
+}
+
+// ImportAll makes many files objects with one synced batch of the index, so that a crash leaves all of them or none, and
+// returns their descriptions in order. Keys must differ. The ETags are no MD5. After an error that concerns single files,
+// such as a failed condition at the last moment, others may have been imported; files that were not are still there.
+func (s *Store) ImportAll(ctx context.Context, bucketName string, files []ImportFile) ([]objstore.Info, error) {
+	b, err := s.bucket(bucketName)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkImport(files); err != nil {
+		return nil, err
+	}
+	ws := make([]*write, len(files))
+	defer s.giveBack(ws, files)
+	dirs := make(map[string]bool)
+	for i, f := range files {
+		src, err := s.ownName(f.Path)
+		if err != nil {
+			return nil, fmt.Errorf("import %s: %w", f.Path, err)
+		}
+		opts := PutOptions{PutOptions: f.Opts}
+		ws[i] = &write{key: f.Key, src: src, rec: newRecord(opts), ifAbsent: f.Opts.IfAbsent, ifMatch: f.Opts.IfMatch}
+		for _, dir := range parents(src) {
+			dirs[dir] = true
+		}
+	}
+	if err := s.syncFiles(ctx, ws, dirs); err != nil {
+		return nil, err
+	}
+	if err := s.publish(b, ws...); err != nil {
+		return nil, fmt.Errorf("import: %w", err)
+	}
+	infos := make([]objstore.Info, len(ws))
+	for i, w := range ws {
+		infos[i] = w.rec.object(w.key).Info
+	}
+	clear(ws) // nothing to give back
+	return infos, nil
+}
+
+func checkImport(files []ImportFile) error {
+	seen := make(map[string]bool, len(files))
+	for _, f := range files {
+		if err := objstore.CheckKey(f.Key); err != nil {
+			return fmt.Errorf("import %s: %w", f.Path, err)
+		}
+		if seen[f.Key] {
+			return fmt.Errorf("import %s: key %q is there twice: %w", f.Path, f.Key, objstore.ErrInvalidKey)
+		}
+		seen[f.Key] = true
+	}
+	return nil
+}
+
+// ownName is the file's name in the store's directory, after moving it there if it lies elsewhere.
+func (s *Store) ownName(file string) (string, error) {
+	rel, err := filepath.Rel(s.disk.Path("."), file)
+	rel = filepath.ToSlash(rel)
+	if err == nil && strings.HasPrefix(rel, tempDir+"/") {
+		return rel, nil
+	}
+	name := path.Join(tempDir, "import-"+newVersion())
+	return name, diskErr(s.disk.Adopt(file, name))
+}
+
+// giveBack moves files that came from elsewhere back after an error.
+func (s *Store) giveBack(ws []*write, files []ImportFile) {
+	for i, w := range ws {
+		if w != nil && strings.HasPrefix(path.Base(w.src), "import-") {
+			s.disk.Return(w.src, files[i].Path)
+		}
+	}
+}
+
+// syncFiles makes the files and their names durable and fills in what the records say of them.
+func (s *Store) syncFiles(ctx context.Context, ws []*write, dirs map[string]bool) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(importWorkers)
+	for _, w := range ws {
+		group.Go(func() error {
+			if err := errors.Join(ctx.Err(), s.syncFile(w)); err != nil {
+				return fmt.Errorf("import %s: %w", s.disk.Path(w.src), diskErr(err))
+			}
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	for dir := range dirs {
+		if err := s.disk.SyncDir(dir); err != nil {
+			return fmt.Errorf("import: %w", err)
+		}
+	}
+	return nil
+}
+
+func (s *Store) syncFile(w *write) error {
+	f, err := s.disk.Open(w.src)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	fi, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	if !fi.Mode().IsRegular() {
+		return errors.New("is not a regular file")
+	}
+	if err := f.Sync(); err != nil {
+		return err
+	}
+	buf := copyBuffers.Get().(*[copyBytes]byte)
+	defer copyBuffers.Put(buf)
+	var sum uint64
+	var size int64
+	for more := true; more; {
+		n, err := readFull(f, buf[:])
+		if more = err == nil; !more && err != io.EOF {
+			return err
+		}
+		sum = crc64nvme.Update(sum, buf[:n])
+		size += int64(n)
+	}
+	w.rec.Size, w.rec.Sum, w.rec.ETag, w.rec.FileTime = size, sumText(sum), sumETag(sum, size), fi.ModTime().UnixNano()
+	return nil
+}
