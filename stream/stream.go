@@ -1,11 +1,17 @@
-// Package stream is the durable stream log: streams of records in shards, kept in a write-ahead log of
-// segments.
+// Package stream is the durable stream log: streams of records in shards, kept in one write-ahead log.
 //
-// CONTRACT STUB: the owner of stream keeps these names and signatures, replaces bodies, splits into files.
+// A Store holds all streams of a data directory. Create makes a stream; Put appends records to its shards and returns
+// when they are durable; Read, or a Shard's Scan, returns them in order; Wait sleeps until there is more. What a record
+// lives through is: Put finds its shard, copies it into a frame in the open group (append.go); one goroutine writes and
+// syncs group after group and publishes them to readers (writer.go); segments that are full are sealed with an index,
+// and freed when retention is over (housekeep.go).
+//
+// After a crash, whether kill -9 or power loss: every record whose Put returned is there, with its sequence number;
+// of a Put that had not returned any part may be there; nothing else is. Streams and their attributes live in the
+// metadata store and survive likewise. docs/formats/segment.md is the layout on disk.
 package stream
 
 import (
-	"context"
 	"errors"
 	"log/slog"
 	"time"
@@ -22,17 +28,16 @@ var (
 	ErrNoShard   = errors.New("shard not found")
 	ErrThrottled = errors.New("write queue is full")
 	ErrCorrupt   = errors.New("corrupt stream log")
+	ErrClosed    = errors.New("stream log is closed")
+	ErrTooLarge  = errors.New("records too large")
+	ErrSeqNum    = errors.New("malformed sequence number")
+	ErrHashKey   = errors.New("hash key out of range")
+
+	ErrConsumerNotFound = errors.New("stream consumer not found")
+	ErrConsumerExists   = errors.New("stream consumer exists")
+	ErrHasConsumers     = errors.New("stream has consumers")
+	ErrLimit            = errors.New("stream limit exceeded")
 )
-
-// SeqNum is a sequence number: fixed-width, so byte order is numeric order. The decimal text of it is what
-// AWS clients see. The zero value is before every record.
-type SeqNum [24]byte
-
-// ParseSeqNum reads the decimal text of a sequence number.
-func ParseSeqNum(text string) (SeqNum, error) { panic("stub") }
-
-// String is the decimal text, 56 digits.
-func (s SeqNum) String() string { panic("stub") }
 
 // Options of Open. Zero fields are defaults.
 type Options struct {
@@ -44,31 +49,60 @@ type Options struct {
 	Account string // default 000000000000
 	Now     func() time.Time
 	Logger  *slog.Logger
+
+	SegmentBytes int64 // size of a segment file, at most 1 GiB; default 64 MiB
+	CacheBytes   int64 // recent records kept in memory; default 32 MiB
+	QueueBytes   int64 // records waiting for the disk before Put answers ErrThrottled; default 64 MiB
+
+	tuning tuning
 }
 
-// Store is all streams of one data directory. Safe for concurrent use.
-type Store struct{}
-
-// Open recovers the log in opts.Dir: a torn tail is cut at the last whole frame, nothing else is changed.
-func Open(opts Options) (*Store, error) { panic("stub") }
-
-// Close stops accepting records, finishes those under way and releases the directory.
-func (s *Store) Close() error { panic("stub") }
-
-// Config of a new stream.
-type Config struct {
-	Name      string
-	OnDemand  bool // four shards to begin with
-	Shards    int  // provisioned
-	Retention time.Duration
-	Tags      map[string]string
+// tuning is what tests make small.
+type tuning struct {
+	firstSegmentBytes int64         // of an empty directory, so that it is ready at once
+	chunkBytes        int           // unit of the cache and greatest group
+	groupBytes        int           // a group that has so much is not added to
+	indexStride       int64         // bytes of a segment between two entries of a run
+	readBytes         int           // read from disk at once
+	inline            bool          // housekeeping happens in the writer, so that the order of operations is fixed
+	trimEvery         time.Duration // how often retention is looked at
 }
 
-// Create adds a stream; it is ACTIVE when Create returns.
-func (s *Store) Create(ctx context.Context, c Config) error { panic("stub") }
+func (o Options) withDefaults() Options {
+	if o.FS == nil {
+		o.FS = vfs.Default
+	}
+	if o.Region == "" {
+		o.Region = "us-east-1"
+	}
+	if o.Account == "" {
+		o.Account = "000000000000"
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	o.SegmentBytes = orDefault(o.SegmentBytes, 64<<20)
+	o.CacheBytes = orDefault(o.CacheBytes, 32<<20)
+	o.QueueBytes = orDefault(o.QueueBytes, 64<<20)
+	t := &o.tuning
+	t.firstSegmentBytes = min(orDefault(t.firstSegmentBytes, 4<<20), o.SegmentBytes)
+	t.chunkBytes = orDefault(t.chunkBytes, 4<<20)
+	t.groupBytes = orDefault(t.groupBytes, 2<<20)
+	t.indexStride = orDefault(t.indexStride, 512<<10)
+	t.readBytes = orDefault(t.readBytes, 256<<10)
+	t.trimEvery = orDefault(t.trimEvery, time.Minute)
+	return o
+}
 
-// Delete removes a stream and its records.
-func (s *Store) Delete(ctx context.Context, name string) error { panic("stub") }
+func orDefault[T int | int64 | time.Duration](v, d T) T {
+	if v == 0 {
+		return d
+	}
+	return v
+}
 
 // Entry is a record to append. Data and keys may be reused by the caller when Put has returned.
 type Entry struct {
@@ -83,23 +117,6 @@ type Placed struct {
 	SeqNum SeqNum
 }
 
-// Put appends records, in the order given within each shard, and returns when all are durable.
-func (s *Store) Put(ctx context.Context, stream string, entries []Entry) ([]Placed, error) {
-	panic("stub")
-}
-
-// ShardInfo describes a shard; Closed shards have a last sequence number.
-type ShardInfo struct {
-	ID      string
-	Parents []string
-	Closed  bool
-	First   SeqNum // StartingSequenceNumber
-	Last    SeqNum // EndingSequenceNumber of a closed shard
-}
-
-// Shards lists the shards of a stream by id, closed ones included while they hold records.
-func (s *Store) Shards(ctx context.Context, stream string) ([]ShardInfo, error) { panic("stub") }
-
 // Record is a stored record. Its slices must not be changed; they stay valid.
 type Record struct {
 	SeqNum       SeqNum
@@ -107,16 +124,3 @@ type Record struct {
 	Data         []byte
 	Arrival      time.Time // millisecond precision
 }
-
-// Read returns durable records of a shard with a sequence number greater than after, oldest first: at most limit
-// records and about maxBytes of data (always at least one if there is one). No error and no records means that
-// the reader is at the tip.
-func (s *Store) Read(ctx context.Context, stream, shard string, after SeqNum, limit, maxBytes int) ([]Record, error) {
-	panic("stub")
-}
-
-// Tip is the greatest durable sequence number of the shard; the zero SeqNum if it never had a record.
-func (s *Store) Tip(ctx context.Context, stream, shard string) (SeqNum, error) { panic("stub") }
-
-// Wait returns when the shard has a durable record greater than after, or ctx is done.
-func (s *Store) Wait(ctx context.Context, stream, shard string, after SeqNum) error { panic("stub") }

@@ -1,0 +1,230 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"sort"
+	"sync"
+)
+
+// A group is what one write and one sync make durable: the frames of all Puts that came while the disk was busy with
+// the group before.
+type group struct {
+	chunk  *chunk
+	from   int // in the chunk
+	to     int
+	frames []groupFrame
+	copies sync.WaitGroup // Puts that still copy into it
+	done   chan struct{}  // closed when the group is durable or has failed
+	err    error          // set before done is closed
+}
+
+type groupFrame struct {
+	shard *shard
+	off   int // in the chunk
+	head  frameHeader
+}
+
+// maxPut bounds the bytes of one Put with all overhead; AWS allows 10 MiB.
+const maxPut = 24 << 20
+
+// placing is the scratch space of one Append.
+type placing struct {
+	shardOf []int32 // per entry, index in the layout
+	parts   []part  // per shard of the layout
+	used    []int32 // shards of the layout that have a part
+}
+
+// part is the frame that an Append gives to one shard.
+type part struct {
+	records uint32
+	bytes   int // of the payload
+	off     int // of the frame in the chunk
+	rest    []byte
+	next    uint64 // counter
+}
+
+var placings = sync.Pool{New: func() any { return new(placing) }}
+
+// Put appends records, in the order given within each shard, and returns when all are durable. If ctx ends first, the
+// records may or may not be stored. A full queue gives ErrThrottled; a disk that fails gives its error, and whether
+// records of that Put appear is not known either.
+func (s *Store) Put(ctx context.Context, stream string, entries []Entry) ([]Placed, error) {
+	return s.Append(ctx, stream, entries, make([]Placed, 0, len(entries)))
+}
+
+// Append is Put that appends its answer to placed.
+func (s *Store) Append(ctx context.Context, stream string, entries []Entry, placed []Placed) ([]Placed, error) {
+	st, err := s.lookup(stream)
+	if err != nil {
+		return placed, err
+	}
+	if len(entries) == 0 {
+		return placed, nil
+	}
+	p := placings.Get().(*placing)
+	defer placings.Put(p)
+	layout := st.layout
+	if err := p.divide(layout, entries); err != nil {
+		return placed, fmt.Errorf("append to stream %q: %w", stream, err)
+	}
+	g, arrival, err := s.reserve(layout, p)
+	if err != nil {
+		if errors.Is(err, ErrThrottled) {
+			st.measureThrottled(layout, p)
+		}
+		return placed, fmt.Errorf("append to stream %q: %w", stream, err)
+	}
+	placed = p.fill(g.chunk.buf, layout, entries, arrival, placed)
+	g.copies.Done()
+	s.wakeWriter()
+
+	select {
+	case <-g.done:
+	case <-ctx.Done():
+		return placed[:0], fmt.Errorf("append to stream %q: not yet durable: %w", stream, ctx.Err())
+	}
+	if g.err != nil {
+		return placed[:0], fmt.Errorf("append to stream %q: %w", stream, g.err)
+	}
+	st.measureAppend(layout, p)
+	return placed, nil
+}
+
+// divide finds the shard of each entry and sums up what each shard gets.
+func (p *placing) divide(layout []*shard, entries []Entry) error {
+	p.shardOf = p.shardOf[:0]
+	p.used = p.used[:0]
+	if cap(p.parts) < len(layout) {
+		p.parts = make([]part, len(layout))
+	}
+	p.parts = p.parts[:len(layout)]
+	clear(p.parts)
+	total := 0
+	for i := range entries {
+		e := &entries[i]
+		if len(e.PartitionKey) >= 1<<16 || len(e.Data) > maxPut {
+			return fmt.Errorf("record %d: %w", i, ErrTooLarge)
+		}
+		hash, err := e.hash()
+		if err != nil {
+			return fmt.Errorf("record %d: %w", i, err)
+		}
+		at := shardFor(layout, hash)
+		part := &p.parts[at]
+		if part.records == 0 {
+			p.used = append(p.used, int32(at))
+		}
+		part.records++
+		part.bytes += recordBytes(e)
+		total += recordBytes(e)
+		p.shardOf = append(p.shardOf, int32(at))
+	}
+	if total > maxPut {
+		return fmt.Errorf("%d bytes: %w", total, ErrTooLarge)
+	}
+	return nil
+}
+
+func (e *Entry) hash() (HashKey, error) {
+	if e.ExplicitHashKey == "" {
+		return HashOf(e.PartitionKey), nil
+	}
+	return ParseHashKey(e.ExplicitHashKey)
+}
+
+// shardFor is the index of the open shard whose range holds h; layout is sorted and covers everything.
+func shardFor(layout []*shard, h HashKey) int {
+	return sort.Search(len(layout), func(i int) bool { return !layout[i].doc.Range.End.Less(h) })
+}
+
+// reserve takes room in the open group and sequence numbers for the parts of p. The caller copies its frames and then
+// calls copies.Done of the group.
+func (s *Store) reserve(layout []*shard, p *placing) (*group, int64, error) {
+	total := 0
+	for _, at := range p.used {
+		total += frameHeaderBytes + p.parts[at].bytes
+	}
+	arrival := s.opts.Now().UnixMilli()
+
+	s.appendMu.Lock()
+	defer s.appendMu.Unlock()
+	switch {
+	case s.stopped:
+		return nil, 0, ErrClosed
+	case s.queued > 0 && s.queued+int64(total) > s.opts.QueueBytes:
+		return nil, 0, ErrThrottled
+	}
+	g := s.openGroupLocked(total)
+	for _, at := range p.used {
+		part, sh := &p.parts[at], layout[at]
+		part.off, part.next = g.to, sh.next
+		g.to += frameHeaderBytes + part.bytes
+		g.frames = append(g.frames, groupFrame{shard: sh, off: part.off, head: frameHeader{
+			payloadBytes: uint32(part.bytes), records: part.records, shardKey: sh.shardKey, first: sh.next, arrival: arrival,
+		}})
+		sh.next += uint64(part.records)
+	}
+	g.chunk.used = g.to
+	g.copies.Add(1)
+	s.queued += int64(total)
+	return g, arrival, nil
+}
+
+// openGroupLocked returns the group that the next total bytes go to.
+func (s *Store) openGroupLocked(total int) *group {
+	c := s.filling
+	roll := c == nil || s.segmentUsed > segmentHeaderBytes && s.segmentUsed+int64(total) > s.segmentSize
+	if roll || c.used+total > len(c.buf) {
+		c = s.pool.get(total)
+		c.roll = roll
+		s.dropFillingLocked()
+		s.filling = c
+		if roll {
+			s.segmentUsed, s.segmentSize = segmentHeaderBytes, s.segs.nextSize()
+		}
+	}
+	s.segmentUsed += int64(total)
+	if s.open == nil || s.open.to-s.open.from >= s.opts.tuning.groupBytes {
+		s.open = &group{chunk: c, from: c.used, to: c.used, done: make(chan struct{})}
+		c.retain()
+		s.queue = append(s.queue, s.open)
+	}
+	return s.open
+}
+
+// dropFillingLocked makes the next Put begin a chunk.
+func (s *Store) dropFillingLocked() {
+	if s.filling != nil {
+		s.filling.release()
+	}
+	s.filling, s.open = nil, nil
+}
+
+// fill copies the entries into their frames and says where they are.
+func (p *placing) fill(buf []byte, layout []*shard, entries []Entry, arrival int64, placed []Placed) []Placed {
+	for _, at := range p.used {
+		part := &p.parts[at]
+		part.rest = buf[part.off+frameHeaderBytes:][:part.bytes]
+	}
+	for i := range entries {
+		at := p.shardOf[i]
+		part, sh := &p.parts[at], layout[at]
+		part.rest = putRecord(part.rest, &entries[i])
+		placed = append(placed, Placed{Shard: sh.id, SeqNum: sh.seqNum(part.next, arrival)})
+		part.next++
+	}
+	for _, at := range p.used {
+		part, sh := &p.parts[at], layout[at]
+		head := frameHeader{
+			payloadBytes: uint32(part.bytes),
+			payloadSum:   crc32.Checksum(buf[part.off+frameHeaderBytes:][:part.bytes], castagnoli),
+			records:      part.records, shardKey: sh.shardKey, first: part.next - uint64(part.records), arrival: arrival,
+		}
+		head.encode(buf[part.off:])
+		part.rest = nil
+	}
+	return placed
+}

@@ -1,0 +1,154 @@
+package stream
+
+import (
+	"slices"
+	"time"
+
+	"github.com/weir-data/weir/metrics"
+)
+
+const namespace = "AWS/Kinesis"
+
+// ShardMetrics are the names of the shard-level metrics, which are published only where SetMonitoring asks for them.
+var ShardMetrics = []string{
+	"IncomingBytes", "IncomingRecords", "IteratorAgeMilliseconds", "OutgoingBytes", "OutgoingRecords",
+	"ReadProvisionedThroughputExceeded", "WriteProvisionedThroughputExceeded",
+}
+
+// The place of each name in ShardMetrics.
+const (
+	shardIncomingBytes = iota
+	shardIncomingRecords
+	shardIteratorAge
+	shardOutgoingBytes
+	shardOutgoingRecords
+	shardReadExceeded
+	shardWriteExceeded
+)
+
+func monitoringBits(names []string) (bits uint32) {
+	for _, n := range names {
+		if i := slices.Index(ShardMetrics, n); i >= 0 {
+			bits |= 1 << i
+		}
+	}
+	return bits
+}
+
+// streamSeries are the measured series of one stream.
+type streamSeries struct {
+	registry      *metrics.Registry
+	incomingBytes *metrics.Series
+	incoming      *metrics.Series
+	writeExceeded *metrics.Series
+}
+
+func newStreamSeries(r *metrics.Registry, stream string) streamSeries {
+	dim := metrics.Dimension{Name: "StreamName", Value: stream}
+	return streamSeries{
+		registry:      r,
+		incomingBytes: r.Series(namespace, "IncomingBytes", "Bytes", dim),
+		incoming:      r.Series(namespace, "IncomingRecords", "Count", dim),
+		writeExceeded: r.Series(namespace, "WriteProvisionedThroughputExceeded", "Count", dim),
+	}
+}
+
+func unitOf(metric string) string {
+	switch metric {
+	case "IncomingBytes", "OutgoingBytes":
+		return "Bytes"
+	case "IteratorAgeMilliseconds":
+		return "Milliseconds"
+	}
+	return "Count"
+}
+
+// observe adds a sample to a shard-level metric if the stream publishes it.
+func (sh *shard) observe(metric int, value float64) {
+	if sh.stream.monitored.Load()&(1<<metric) == 0 {
+		return
+	}
+	name := ShardMetrics[metric]
+	sh.stream.series.registry.Series(namespace, name, unitOf(name),
+		metrics.Dimension{Name: "StreamName", Value: sh.stream.name},
+		metrics.Dimension{Name: "ShardId", Value: sh.id}).Observe(value)
+}
+
+// measureAppend notes records that became durable.
+func (st *streamState) measureAppend(layout []*shard, p *placing) {
+	records, bytes := 0, 0
+	for _, at := range p.used {
+		n, size := p.parts[at].size()
+		records, bytes = records+n, bytes+size
+		layout[at].observe(shardIncomingRecords, float64(n))
+		layout[at].observe(shardIncomingBytes, float64(size))
+	}
+	st.series.incoming.Observe(float64(records))
+	st.series.incomingBytes.Observe(float64(bytes))
+	st.series.writeExceeded.Observe(0)
+}
+
+// measureThrottled notes records that were refused because the queue is full.
+func (st *streamState) measureThrottled(layout []*shard, p *placing) {
+	records := 0
+	for _, at := range p.used {
+		n, _ := p.parts[at].size()
+		records += n
+		layout[at].observe(shardWriteExceeded, float64(n))
+	}
+	st.series.writeExceeded.Observe(float64(records))
+}
+
+// size is the number of records in a part, and their bytes without overhead.
+func (p *part) size() (records, bytes int) {
+	return int(p.records), p.bytes - int(p.records)*recordHeaderBytes
+}
+
+// Call is what a front door tells of a finished request, for the metrics that only it can measure.
+type Call struct {
+	Operation string // PutRecord, PutRecords or GetRecords
+	Latency   time.Duration
+	OK        bool
+	Records   int   // that were sent or returned
+	Failed    int   // of PutRecords: refused, throttled ones included
+	Throttled int   // of PutRecords
+	Bytes     int64 // keys and data
+	Age       time.Duration
+}
+
+// ObserveCall publishes the request metrics of a stream.
+func (s *Store) ObserveCall(stream string, c Call) {
+	st, err := s.lookup(stream)
+	if err != nil {
+		return
+	}
+	see := func(name, unit string, v float64) {
+		st.series.registry.Series(namespace, c.Operation+"."+name, unit,
+			metrics.Dimension{Name: "StreamName", Value: stream}).Observe(v)
+	}
+	success := 0.0
+	if c.OK {
+		success = 1
+	}
+	see("Latency", "Milliseconds", float64(c.Latency)/float64(time.Millisecond))
+	see("Success", "Count", success)
+	see("Bytes", "Bytes", float64(c.Bytes))
+	switch c.Operation {
+	case "PutRecords":
+		see("TotalRecords", "Count", float64(c.Records))
+		see("SuccessfulRecords", "Count", float64(c.Records-c.Failed))
+		see("FailedRecords", "Count", float64(c.Failed))
+		see("ThrottledRecords", "Count", float64(c.Throttled))
+	case "GetRecords":
+		see("Records", "Count", float64(c.Records))
+		see("IteratorAgeMilliseconds", "Milliseconds", float64(c.Age.Milliseconds()))
+	}
+}
+
+// ObserveRead publishes the shard-level metrics of records that were read.
+func (sh Shard) ObserveRead(records int, bytes int64, age time.Duration) {
+	sh.observe(shardOutgoingRecords, float64(records))
+	sh.observe(shardOutgoingBytes, float64(bytes))
+	sh.observe(shardIteratorAge, float64(age.Milliseconds()))
+	sh.observe(shardReadExceeded, 0)
+}

@@ -1,0 +1,189 @@
+package stream
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Shard is a handle on one shard of one incarnation of a stream. It stays valid, and answers ErrNotFound, when the
+// stream is deleted. Safe for concurrent use.
+type Shard struct {
+	store *Store
+	*shard
+}
+
+// shard is the state of a Shard.
+type shard struct {
+	shardKey
+	stream *streamState
+	doc    shardDoc
+	id     string
+
+	next   uint64 // counter of the next record; guarded by Store.appendMu
+	newest *chunk // that has a frame of the shard; used by the writer only
+
+	mu          sync.Mutex // guards the fields below; held across no disk operation
+	dead        bool       // the stream is deleted
+	tip         uint64     // counter of the last durable record, 0 if there never was one
+	lastArrival int64      // of that record
+	recent      []recentFrame
+	runs        []*run // oldest first
+	moved       chan struct{}
+}
+
+// ShardID is the name of the shard with the given index.
+func ShardID(index uint32) string { return fmt.Sprintf("shardId-%012d", index) }
+
+// ParseShardID returns the index in a shard's name. As in AWS, whatever stands before the first dash is not looked at.
+func ParseShardID(id string) (uint32, bool) {
+	if _, digits, ok := strings.Cut(id, "-"); ok && digits != "" {
+		id = digits
+	}
+	for _, c := range []byte(id) {
+		if c < '0' || c > '9' {
+			return 0, false
+		}
+	}
+	n, err := strconv.ParseUint(id, 10, 31)
+	return uint32(n), err == nil
+}
+
+// ID is the shard's name: shardId-000000000000.
+func (sh Shard) ID() string { return sh.id }
+
+// Stream is the name of the shard's stream.
+func (sh Shard) Stream() string { return sh.shard.stream.name }
+
+// Incarnation is the number of the shard's stream, which no other stream, of whatever name, ever has.
+func (sh Shard) Incarnation() uint64 { return sh.shardKey.stream }
+
+// Index is the number in the shard's name.
+func (sh Shard) Index() uint32 { return sh.shardKey.index }
+
+// First is the starting sequence number: before all records of the shard.
+func (sh Shard) First() SeqNum { return sh.startingSeqNum() }
+
+func (sh *shard) startingSeqNum() SeqNum { return sh.seqNum(0, int64(sh.created)*1000) }
+
+// At is a sequence number of this shard with the given counter, to continue a read from: the record itself may have
+// another arrival second in its number.
+func (sh Shard) At(counter uint64) SeqNum { return sh.seqNum(counter, int64(sh.created)*1000) }
+
+// Tip is the greatest durable sequence number of the shard; the zero SeqNum if it never had a record.
+func (sh Shard) Tip() (SeqNum, error) {
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	if sh.dead {
+		return SeqNum{}, sh.gone()
+	}
+	if sh.tip == 0 {
+		return SeqNum{}, nil
+	}
+	return sh.seqNum(sh.tip, sh.lastArrival), nil
+}
+
+// Wait returns when the shard has a durable record greater than after, or ctx is done.
+func (sh Shard) Wait(ctx context.Context, after SeqNum) error {
+	counter, ok := sh.counterOf(after)
+	if !ok {
+		counter = maxCounter
+	}
+	for {
+		sh.mu.Lock()
+		if sh.dead {
+			sh.mu.Unlock()
+			return sh.gone()
+		}
+		if sh.tip > counter {
+			sh.mu.Unlock()
+			return nil
+		}
+		if sh.moved == nil {
+			sh.moved = make(chan struct{})
+		}
+		moved := sh.moved
+		sh.mu.Unlock()
+		select {
+		case <-moved:
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-sh.store.closing:
+			return ErrClosed
+		}
+	}
+}
+
+// counterOf is the counter to read after. A number from before the shard was made (of an older stream of the same
+// name, say) is before all its records; ok is false if it is after all that it can have.
+func (sh *shard) counterOf(after SeqNum) (counter uint64, ok bool) {
+	if after.IsZero() {
+		return 0, true
+	}
+	first := sh.startingSeqNum()
+	p, valid := after.Parts()
+	if valid && p.Created == sh.created && p.Shard == sh.index {
+		return p.Counter, true
+	}
+	return 0, string(after[:]) < string(first[:])
+}
+
+func (sh *shard) gone() error { return fmt.Errorf("stream %q: %w", sh.stream.name, ErrNotFound) }
+
+// wakeLocked wakes whoever waits for the shard to change.
+func (sh *shard) wakeLocked() {
+	if sh.moved != nil {
+		close(sh.moved)
+		sh.moved = nil
+	}
+}
+
+// publish makes the durable frame h visible: it is in memory at off in c, and on disk at pos in the segment of r. It
+// reports false if the stream is deleted.
+func (sh *shard) publish(c *chunk, off int, h *frameHeader, r *run, pos, stride int64) bool {
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	if sh.dead {
+		return false
+	}
+	r.add(h, pos, stride)
+	if n := len(sh.runs); n == 0 || sh.runs[n-1] != r {
+		sh.runs = append(sh.runs, r)
+	}
+	sh.recent = append(sh.recent, recentFrame{chunk: c, off: off, first: h.first, last: h.last()})
+	sh.tip, sh.lastArrival = h.last(), h.arrival
+	sh.wakeLocked()
+	return true
+}
+
+// kill makes every use of the shard answer ErrNotFound.
+func (sh *shard) kill() {
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	sh.dead = true
+	for _, r := range sh.runs {
+		r.dropped.Store(true)
+	}
+	sh.runs, sh.recent = nil, nil
+	sh.wakeLocked()
+}
+
+// forget drops the frames in c, the oldest chunk.
+func (sh *shard) forget(c *chunk) {
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	n := 0 // the stream may be deleted and recent empty
+	for n < len(sh.recent) && sh.recent[n].chunk == c {
+		n++
+	}
+	clear(sh.recent[:n])
+	sh.recent = sh.recent[n:]
+}
+
+// horizon is the arrival, in Unix milliseconds, before which records have expired.
+func (sh *shard) horizon(now time.Time) int64 {
+	return now.Add(-time.Duration(sh.stream.retention.Load())).UnixMilli()
+}

@@ -1,0 +1,374 @@
+package stream
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/weir-data/weir/internal/meta"
+)
+
+// Defaults and bounds of a stream, AWS's own.
+const (
+	DefaultRetention      = 24 * time.Hour
+	DefaultMaxRecordBytes = 1 << 20
+	onDemandShards        = 4
+)
+
+// Config of a new stream.
+type Config struct {
+	Name           string
+	OnDemand       bool // four shards to begin with
+	Shards         int  // provisioned
+	Retention      time.Duration
+	MaxRecordBytes int // of data and key; default 1 MiB
+	Tags           map[string]string
+}
+
+// Description is what is known of a stream.
+type Description struct {
+	Name           string
+	ARN            string
+	Incarnation    uint64 // no other stream, of whatever name, ever has it
+	Created        time.Time
+	OnDemand       bool
+	Retention      time.Duration
+	MaxRecordBytes int
+	Monitoring     []string // names of the shard-level metrics that are published, sorted
+	Tags           map[string]string
+	Consumers      []Consumer // by name
+	OpenShards     int
+}
+
+// streamDoc is a stream in the metadata store.
+type streamDoc struct {
+	Number         uint64
+	Name           string
+	CreatedMillis  int64
+	OnDemand       bool
+	RetentionHours int
+	MaxRecordBytes int
+	Monitoring     []string          `json:",omitempty"`
+	Tags           map[string]string `json:",omitempty"`
+	Consumers      []Consumer        `json:",omitempty"`
+	Shards         []shardDoc
+}
+
+// shardDoc is a shard in the metadata store; its index is its place in the list.
+type shardDoc struct {
+	CreatedSecond uint64
+	Range         hashRange
+	Parents       []uint32 `json:",omitempty"`
+	Closed        bool     `json:",omitempty"`
+	ClosedAt      int64    `json:",omitempty"` // Unix milliseconds
+}
+
+// spaces are the parts of the metadata store that streams live in.
+type spaces struct {
+	store   *meta.Store
+	streams meta.Space // name -> streamDoc
+	floors  meta.Space // floorKey -> floor
+	deleted meta.Space // name -> second in which the shards of the last stream of that name were made
+	numbers meta.Space // "last" -> number of the newest stream
+}
+
+func newSpaces(m *meta.Store) spaces {
+	return spaces{m, m.Space("streams"), m.Space("stream-floors"), m.Space("streams-deleted"), m.Space("stream-numbers")}
+}
+
+func floorKey(k shardKey) string { return fmt.Sprintf("%016x/%08x", k.stream, k.index) }
+
+// streamState is an open stream.
+type streamState struct {
+	name      string
+	number    uint64
+	shards    []*shard // by index
+	layout    []*shard // open ones, by hash range
+	retention atomic.Int64
+	monitored atomic.Uint32 // bits of the shard-level metrics
+	series    streamSeries
+	doc       streamDoc // guarded by Store.mu; its maps and slices are never changed in place
+}
+
+func newStreamState(doc streamDoc, o *Options) *streamState {
+	st := &streamState{name: doc.Name, number: doc.Number}
+	for i, d := range doc.Shards {
+		sh := &shard{
+			shardKey: shardKey{stream: doc.Number, created: d.CreatedSecond, index: uint32(i)},
+			stream:   st, doc: d, id: ShardID(uint32(i)), next: 1,
+		}
+		st.shards = append(st.shards, sh)
+		if !d.Closed {
+			st.layout = append(st.layout, sh)
+		}
+	}
+	slices.SortFunc(st.layout, func(a, b *shard) int {
+		if a.doc.Range.Start.Less(b.doc.Range.Start) {
+			return -1
+		}
+		return 1
+	})
+	st.series = newStreamSeries(o.Metrics, doc.Name)
+	st.use(doc)
+	return st
+}
+
+// use makes the attributes of doc effective. Store.mu is held, or nobody else knows the stream yet.
+func (st *streamState) use(doc streamDoc) {
+	st.doc = doc
+	st.retention.Store(int64(time.Duration(doc.RetentionHours) * time.Hour))
+	st.monitored.Store(monitoringBits(doc.Monitoring))
+}
+
+func (st *streamState) shard(s *Store, index uint32) (Shard, error) {
+	if int(index) >= len(st.shards) {
+		return Shard{}, fmt.Errorf("stream %q shard %d: %w", st.name, index, ErrNoShard)
+	}
+	return Shard{store: s, shard: st.shards[index]}, nil
+}
+
+// loadStreams reads all streams from the metadata store.
+func (s *Store) loadStreams() error {
+	for e, err := range s.spaces.streams.Scan("", "") {
+		if err != nil {
+			return err
+		}
+		var doc streamDoc
+		if err := json.Unmarshal(e.Value, &doc); err != nil {
+			return fmt.Errorf("stream %q: %w", e.Key, err)
+		}
+		st := newStreamState(doc, &s.opts)
+		s.streams[st.name], s.numbers[st.number] = st, st
+		for _, sh := range st.shards {
+			f, err := meta.Load[floor](s.spaces.floors, floorKey(sh.shardKey))
+			if err != nil && !errors.Is(err, meta.ErrNotFound) {
+				return err
+			}
+			sh.tip, sh.lastArrival, sh.next = f.Counter, f.Arrival, f.Counter+1
+		}
+	}
+	return nil
+}
+
+// Create adds a stream; it is ACTIVE when Create returns.
+func (s *Store) Create(ctx context.Context, c Config) error {
+	s.change.Lock()
+	defer s.change.Unlock()
+	if _, err := s.lookup(c.Name); err == nil {
+		return fmt.Errorf("stream %q: %w", c.Name, ErrExists)
+	}
+	shards := c.Shards
+	if c.OnDemand {
+		shards = onDemandShards
+	}
+	if shards < 1 {
+		return fmt.Errorf("create stream %q: %d shards: %w", c.Name, shards, ErrLimit)
+	}
+	number, created, err := s.nextIncarnation(c.Name)
+	if err != nil {
+		return fmt.Errorf("create stream %q: %w", c.Name, err)
+	}
+	doc := streamDoc{
+		Number:         number,
+		Name:           c.Name,
+		CreatedMillis:  s.opts.Now().UnixMilli(),
+		OnDemand:       c.OnDemand,
+		RetentionHours: int(cmp.Or(c.Retention, DefaultRetention) / time.Hour),
+		MaxRecordBytes: cmp.Or(c.MaxRecordBytes, DefaultMaxRecordBytes),
+		Tags:           maps.Clone(c.Tags),
+	}
+	for _, r := range evenRanges(shards) {
+		doc.Shards = append(doc.Shards, shardDoc{CreatedSecond: created, Range: r})
+	}
+	raw, err := json.Marshal(doc)
+	if err != nil {
+		return fmt.Errorf("create stream %q: %w", c.Name, err)
+	}
+	batch := new(meta.Batch)
+	batch.Put(s.spaces.streams, c.Name, raw)
+	batch.Put(s.spaces.numbers, "last", fmt.Append(nil, number))
+	if err := s.spaces.store.Commit(batch); err != nil {
+		return fmt.Errorf("create stream %q: %w", c.Name, err)
+	}
+	st := newStreamState(doc, &s.opts)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.streams[c.Name], s.numbers[number] = st, st
+	return nil
+}
+
+// nextIncarnation is the number of a new stream and the second in which its shards count as made, which is later than
+// that of any deleted stream of the name, so that sequence numbers of the two never mix.
+func (s *Store) nextIncarnation(name string) (number, created uint64, err error) {
+	last, err := meta.Load[uint64](s.spaces.numbers, "last")
+	if err != nil && !errors.Is(err, meta.ErrNotFound) {
+		return 0, 0, err
+	}
+	before, err := meta.Load[uint64](s.spaces.deleted, name)
+	if err != nil && !errors.Is(err, meta.ErrNotFound) {
+		return 0, 0, err
+	}
+	return last + 1, max(uint64(max(s.opts.Now().Unix(), 1)), before+1), nil
+}
+
+// Delete removes a stream and its records, with its consumers.
+func (s *Store) Delete(ctx context.Context, name string) error {
+	s.change.Lock()
+	defer s.change.Unlock()
+	st, err := s.lookup(name)
+	if err != nil {
+		return err
+	}
+	batch := new(meta.Batch)
+	batch.Delete(s.spaces.streams, name)
+	batch.Put(s.spaces.deleted, name, fmt.Append(nil, st.shards[len(st.shards)-1].created))
+	for _, sh := range st.shards {
+		batch.Delete(s.spaces.floors, floorKey(sh.shardKey))
+	}
+	if err := s.spaces.store.Commit(batch); err != nil {
+		return fmt.Errorf("delete stream %q: %w", name, err)
+	}
+	s.mu.Lock()
+	delete(s.streams, name)
+	delete(s.numbers, st.number)
+	s.mu.Unlock()
+	for _, sh := range st.shards {
+		sh.kill()
+	}
+	if !s.opts.tuning.inline { // an inline housekeeper belongs to the writer
+		s.kickHousekeeper()
+	}
+	return nil
+}
+
+// Describe returns what is known of a stream.
+func (s *Store) Describe(ctx context.Context, name string) (Description, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	st := s.streams[name]
+	if st == nil {
+		return Description{}, fmt.Errorf("stream %q: %w", name, ErrNotFound)
+	}
+	return s.describeLocked(st), nil
+}
+
+// List describes up to limit streams with names greater than after, by name; more says that others follow.
+func (s *Store) List(ctx context.Context, after string, limit int) (list []Description, more bool) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	for _, name := range slices.Sorted(maps.Keys(s.streams)) {
+		if name <= after {
+			continue
+		}
+		if len(list) == limit {
+			return list, true
+		}
+		list = append(list, s.describeLocked(s.streams[name]))
+	}
+	return list, false
+}
+
+func (s *Store) describeLocked(st *streamState) Description {
+	d := &st.doc
+	return Description{
+		Name:           d.Name,
+		ARN:            s.StreamARN(d.Name),
+		Incarnation:    d.Number,
+		Created:        time.UnixMilli(d.CreatedMillis),
+		OnDemand:       d.OnDemand,
+		Retention:      time.Duration(d.RetentionHours) * time.Hour,
+		MaxRecordBytes: d.MaxRecordBytes,
+		Monitoring:     d.Monitoring,
+		Tags:           d.Tags,
+		Consumers:      d.Consumers,
+		OpenShards:     len(st.layout),
+	}
+}
+
+// MaxRecordBytes bounds key and data of a record of the stream.
+func (s *Store) MaxRecordBytes(name string) (int, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	st := s.streams[name]
+	if st == nil {
+		return 0, fmt.Errorf("stream %q: %w", name, ErrNotFound)
+	}
+	return st.doc.MaxRecordBytes, nil
+}
+
+// StreamARN is the ARN of a stream of this store.
+func (s *Store) StreamARN(name string) string {
+	return fmt.Sprintf("arn:aws:kinesis:%s:%s:stream/%s", s.opts.Region, s.opts.Account, name)
+}
+
+// SetRetention changes for how long records are kept. What has expired does not come back.
+func (s *Store) SetRetention(ctx context.Context, name string, d time.Duration) error {
+	return s.update(name, func(doc *streamDoc) error {
+		doc.RetentionHours = int(d / time.Hour)
+		return nil
+	})
+}
+
+// SetMode makes a stream on-demand or provisioned; its shards stay as they are.
+func (s *Store) SetMode(ctx context.Context, name string, onDemand bool) error {
+	return s.update(name, func(doc *streamDoc) error {
+		doc.OnDemand = onDemand
+		return nil
+	})
+}
+
+// SetMonitoring sets which shard-level metrics are published.
+func (s *Store) SetMonitoring(ctx context.Context, name string, metrics []string) error {
+	return s.update(name, func(doc *streamDoc) error {
+		doc.Monitoring = slices.Compact(slices.Sorted(slices.Values(metrics)))
+		return nil
+	})
+}
+
+// SetTags adds and replaces the tags in set and removes those in remove. More than limit tags in the end give ErrLimit.
+func (s *Store) SetTags(ctx context.Context, name string, set map[string]string, remove []string, limit int) error {
+	return s.update(name, func(doc *streamDoc) (err error) {
+		doc.Tags, err = changeTags(doc.Tags, set, remove, limit)
+		return err
+	})
+}
+
+func changeTags(tags, set map[string]string, remove []string, limit int) (map[string]string, error) {
+	changed := map[string]string{}
+	maps.Copy(changed, tags)
+	maps.Copy(changed, set)
+	for _, k := range remove {
+		delete(changed, k)
+	}
+	if len(changed) > limit {
+		return nil, fmt.Errorf("%d tags: %w", len(changed), ErrLimit)
+	}
+	return changed, nil
+}
+
+// update changes the attributes of a stream durably. Change must not change maps and slices in place.
+func (s *Store) update(name string, change func(*streamDoc) error) error {
+	s.change.Lock()
+	defer s.change.Unlock()
+	st, err := s.lookup(name)
+	if err != nil {
+		return err
+	}
+	doc := st.doc // only update writes it, and holds s.change
+	if err := change(&doc); err != nil {
+		return fmt.Errorf("stream %q: %w", name, err)
+	}
+	if err := meta.Save(s.spaces.streams, name, doc); err != nil {
+		return fmt.Errorf("stream %q: %w", name, err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	st.use(doc)
+	return nil
+}
