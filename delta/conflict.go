@@ -14,7 +14,7 @@ import (
 // snapshot, and returns the version after them.
 func (tx *Transaction) rebase(ctx context.Context, version int64) (int64, error) {
 	for ; ; version++ {
-		w := winner{removed: map[string]bool{}, txns: map[string]int64{}}
+		w := winner{added: map[string]bool{}, removed: map[string]bool{}, txns: map[string]int64{}}
 		err := readCommit(ctx, tx.table.objects, version, w.take)
 		if errors.Is(err, objstore.ErrNoSuchKey) {
 			return version, nil
@@ -31,9 +31,9 @@ func (tx *Transaction) rebase(ctx context.Context, version int64) (int64, error)
 // winner is what a commit that came first changed.
 type winner struct {
 	protocol, metadata bool
-	removed            map[string]bool // by key
+	added, removed     map[string]bool // by key
 	txns               map[string]int64
-	added              bool // rows, not only moved ones
+	grew               bool // by rows, not only by moved ones
 	blind              bool
 }
 
@@ -48,14 +48,20 @@ func (w *winner) take(a Action) error {
 	case a.CommitInfo != nil:
 		w.blind = a.CommitInfo.IsBlindAppend != nil && *a.CommitInfo.IsBlindAppend
 	case a.Add != nil:
-		w.added = w.added || a.Add.DataChange
+		w.grew = w.grew || a.Add.DataChange
+		return note(w.added, a.Add.Path, a.Add.DeletionVector)
 	case a.Remove != nil:
-		path, _, err := decodePath(a.Remove.Path)
-		if err != nil {
-			return err
-		}
-		w.removed[entryKey(path, a.Remove.DeletionVector)] = true
+		return note(w.removed, a.Remove.Path, a.Remove.DeletionVector)
 	}
+	return nil
+}
+
+func note(keys map[string]bool, encoded string, dv *DeletionVector) error {
+	path, _, err := decodePath(encoded)
+	if err != nil {
+		return err
+	}
+	keys[entryKey(path, dv)] = true
 	return nil
 }
 
@@ -66,6 +72,7 @@ func (w *winner) take(a Action) error {
 //	append, blind          ok      ok       ok           conflict
 //	append, derived        ok      ok       conflict     conflict
 //	remove                 ok      same file conflict    conflict
+//	the same file          conflict always
 //	metaData, protocol     conflict always
 //	txn of the same app    conflict, or replayed
 func (tx *Transaction) conflict(w *winner) error {
@@ -91,7 +98,12 @@ func (tx *Transaction) conflict(w *winner) error {
 			return fmt.Errorf("%w: data file %q was removed", ErrConflict, path)
 		}
 	}
-	if tx.readTable && (len(w.removed) > 0 || w.added && !w.blind) {
+	for path := range tx.touched {
+		if w.added[path] {
+			return fmt.Errorf("%w: data file %q was added", ErrConflict, path)
+		}
+	}
+	if tx.readTable && (len(w.removed) > 0 || w.grew && !w.blind) {
 		return fmt.Errorf("%w: rows that were read were changed", ErrConflict)
 	}
 	return nil

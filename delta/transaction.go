@@ -81,6 +81,9 @@ func (tx *Transaction) checkFile(f *File) error {
 	if tx.touched[f.Path] {
 		return fmt.Errorf("%w: the path is in this transaction already", ErrInvalid)
 	}
+	if e := tx.read.files.get(f.Path); e != nil && e.add != nil {
+		return fmt.Errorf("%w: the table has a file of that path", ErrInvalid)
+	}
 	if f.Size <= 0 {
 		return fmt.Errorf("%w: size %d", ErrInvalid, f.Size)
 	}
