@@ -86,7 +86,10 @@ func pattern(text string) wire.Pattern {
 
 var (
 	namePattern = pattern(`[\w+=,.@-]+`)
-	pathPattern = pattern(`(\x{002F})|(\x{002F}[\x{0021}-\x{007E}]+\x{002F})`)
+	pathPattern = wire.Pattern{
+		Text:  `(\u002F)|(\u002F[\u0021-\u007E]+\u002F)`, // as IAM shows it
+		Match: regexp.MustCompile(`^(/|/[!-~]+/)$`).MatchString,
+	}
 )
 
 const documentMax = 131072
