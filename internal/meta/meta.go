@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"strings"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -124,6 +125,24 @@ func (s Space) Scan(prefix, after string) iter.Seq2[Entry, error] {
 		}
 		if err := it.Error(); err != nil {
 			yield(Entry{}, fmt.Errorf("scan metadata %q: %w", prefix, err))
+		}
+	}
+}
+
+// SpacedEntry is an entry with the name of its space.
+type SpacedEntry struct {
+	Space string
+	Entry
+}
+
+// All yields the entries of all spaces, for dumps. After an error nothing more is yielded.
+func (s *Store) All() iter.Seq2[SpacedEntry, error] {
+	return func(yield func(SpacedEntry, error) bool) {
+		for e, err := range (Space{db: s.db}).Scan("", "") {
+			space, key, _ := strings.Cut(e.Key, "\x00")
+			if !yield(SpacedEntry{space, Entry{key, e.Value}}, err) {
+				return
+			}
 		}
 	}
 }
