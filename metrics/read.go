@@ -107,13 +107,8 @@ func (r *Registry) List(f Filter) ([]Metric, error) {
 	r.flushMu.RLock()
 	defer r.flushMu.RUnlock()
 	var out []Metric
-	last := ""
 	for _, s := range r.all() {
 		if !f.takes(s) {
-			continue
-		}
-		key := newIdentity(s.Namespace, s.Name, "", s.Dimensions).key()
-		if key == last {
 			continue
 		}
 		found, err := r.hasSamples(s, f.Since)
@@ -122,7 +117,6 @@ func (r *Registry) List(f Filter) ([]Metric, error) {
 		}
 		if found {
 			out = append(out, Metric{s.Namespace, s.Name, slices.Clone(s.Dimensions)})
-			last = key
 		}
 	}
 	slices.SortFunc(out, func(a, b Metric) int {
