@@ -1,0 +1,164 @@
+package crawler
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"strconv"
+	"strings"
+
+	"github.com/weir-data/weir/columnar"
+)
+
+// Bounds of inference. What is nested deeper than jsonDepthMax is text; members, elements and records beyond theirs are
+// not looked at.
+const (
+	jsonDepthMax    = 32
+	jsonMembersMax  = 1000 // of an object
+	jsonElementsMax = 1000 // of an array
+	jsonRecordsMax  = 10_000
+)
+
+// errNoTable stops reading what is nested too deep, or has too many members, to be a table's.
+var errNoTable = errors.New("not the record of a table")
+
+// inferJSON learns the schema of records: objects one after the other, on lines or not, or one array of them. ok is
+// false if data is not that. A record that the sample cuts short is left out, unless the sample is whole: then the
+// object is broken and no JSON.
+func inferJSON(data []byte, whole bool) (fields []columnar.Field, records int64, array, ok bool) {
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.UseNumber()
+	p := &jsonInference{d}
+	for {
+		t, err := d.Token()
+		if err == io.EOF && !array {
+			break
+		}
+		if err != nil {
+			return fields, records, array, !whole && records > 0
+		}
+		if t == json.Delim('[') && records == 0 && !array {
+			array = true
+			continue
+		}
+		if t == json.Delim(']') && array {
+			_, err := d.Token()
+			return fields, records, true, records > 0 && err == io.EOF
+		}
+		if t != json.Delim('{') {
+			return nil, 0, false, false
+		}
+		record, err := p.object(1)
+		if err != nil {
+			return fields, records, array, !whole && records > 0 && err != errNoTable
+		}
+		if records < jsonRecordsMax && len(fields) < jsonMembersMax {
+			fields = mergeFields(fields, record.Fields)
+		}
+		records++
+	}
+	return fields, records, array, records > 0 && len(fields) > 0
+}
+
+type jsonInference struct{ *json.Decoder }
+
+// object reads the members of an object whose brace was read.
+func (p *jsonInference) object(depth int) (columnar.Type, error) {
+	t := columnar.Type{Kind: columnar.Struct}
+	if depth > 10*jsonDepthMax {
+		return t, errNoTable
+	}
+	index := map[string]int{}
+	for {
+		key, err := p.Token()
+		if err != nil {
+			return t, unexpected(err)
+		}
+		if key == json.Delim('}') {
+			break
+		}
+		value, err := p.value(depth + 1)
+		if err != nil {
+			return t, err
+		}
+		name, _ := key.(string)
+		if i, twice := index[strings.ToLower(name)]; twice {
+			t.Fields[i].Type = merge(t.Fields[i].Type, value)
+			continue
+		}
+		if len(t.Fields) == jsonMembersMax {
+			return t, errNoTable
+		}
+		index[strings.ToLower(name)] = len(t.Fields)
+		t.Fields = append(t.Fields, columnar.Field{Name: name, Type: value, Nullable: true})
+	}
+	if len(t.Fields) == 0 || depth > jsonDepthMax {
+		return columnar.Type{Kind: columnar.String}, nil // Hive has no struct without fields
+	}
+	return t, nil
+}
+
+func (p *jsonInference) array(depth int) (columnar.Type, error) {
+	elem := columnar.Type{Kind: unknown}
+	if depth > 10*jsonDepthMax {
+		return elem, errNoTable
+	}
+	for n := 0; p.More(); n++ {
+		t, err := p.value(depth + 1)
+		if err != nil {
+			return elem, err
+		}
+		if n < jsonElementsMax {
+			elem = merge(elem, t)
+		}
+	}
+	if _, err := p.Token(); err != nil {
+		return elem, unexpected(err)
+	}
+	if depth > jsonDepthMax {
+		return columnar.Type{Kind: columnar.String}, nil
+	}
+	return columnar.Type{Kind: columnar.List, Fields: []columnar.Field{{Name: "element", Type: elem, Nullable: true}}}, nil
+}
+
+func (p *jsonInference) value(depth int) (columnar.Type, error) {
+	token, err := p.Token()
+	if err != nil {
+		return columnar.Type{}, unexpected(err)
+	}
+	switch v := token.(type) {
+	case json.Delim:
+		if v == '{' {
+			return p.object(depth)
+		}
+		return p.array(depth)
+	case bool:
+		return columnar.Type{Kind: columnar.Bool}, nil
+	case json.Number:
+		return columnar.Type{Kind: numberKind(v.String())}, nil
+	case nil:
+		return columnar.Type{Kind: unknown}, nil
+	}
+	return columnar.Type{Kind: columnar.String}, nil
+}
+
+// numberKind is int where it fits, then bigint, then double.
+func numberKind(text string) columnar.Kind {
+	n, err := strconv.ParseInt(text, 10, 64)
+	switch {
+	case err != nil:
+		return columnar.Float64
+	case int64(int32(n)) != n:
+		return columnar.Int64
+	}
+	return columnar.Int32
+}
+
+// unexpected makes an end inside of a value an error like any other.
+func unexpected(err error) error {
+	if err == io.EOF {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}
