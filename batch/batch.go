@@ -1,16 +1,68 @@
-// Package batch is the micro-batch engine: Source, Sink, Trigger, Progress.
+// Package batch is the micro-batch engine: it takes records from a Source, decodes them by a schema, and hands
+// them in numbered batches, with the query of a pipeline over them, to a Sink.
 //
-// CONTRACT STUB: the owner of batch shapes the rest; Source is fixed so that adapters can be written beside it.
+// A Pipeline is what a pipeline file says (ParsePipeline). An Engine runs one: New checks that everything fits,
+// Run works until the trigger is done, Stop is called or a batch cannot be done. Adapters live beside this
+// package: batch/stream and batch/awskinesis are Sources, batch/duckdb is the Transform, batch/delta the Sink
+// and the place for dead letters.
+//
+// What survives a crash: before batch N runs, its offset ranges are saved in the ProgressStore; when sink and
+// dead letters hold it, N is marked done. After a crash between the two the same ranges run again under the same
+// number, and a sink that already holds that number does nothing. So each record of the source is in the sink
+// exactly once, or in the dead letters exactly once.
 package batch
 
 import (
 	"context"
+	"maps"
+	"strings"
 	"time"
 )
 
 // Offset is a position in a source: the last record taken, per shard (the sequence number as text, "" before the
 // first). It is stored as JSON in progress files.
 type Offset map[string]string
+
+// Equal says whether o and p name the same position. A shard that is missing is one that has not begun.
+func (o Offset) Equal(p Offset) bool {
+	for shard, seq := range o {
+		if p[shard] != seq {
+			return false
+		}
+	}
+	for shard, seq := range p {
+		if o[shard] != seq {
+			return false
+		}
+	}
+	return true
+}
+
+// Reached says whether o is at target or past it in every shard of target.
+func (o Offset) Reached(target Offset) bool {
+	for shard, seq := range target {
+		if compareSeqNums(o[shard], seq) < 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// Clone returns a copy that shares nothing with o; it is never nil.
+func (o Offset) Clone() Offset {
+	c := make(Offset, len(o))
+	maps.Copy(c, o)
+	return c
+}
+
+// compareSeqNums compares sequence numbers: decimal text of any length, "" before all.
+func compareSeqNums(a, b string) int {
+	a, b = strings.TrimLeft(a, "0"), strings.TrimLeft(b, "0")
+	if len(a) != len(b) {
+		return len(a) - len(b)
+	}
+	return strings.Compare(a, b)
+}
 
 // Record is one record of a source before it is decoded.
 type Record struct {
@@ -36,4 +88,10 @@ type Source interface {
 	Read(ctx context.Context, start, end Offset, f func([]Record) error) error
 	// Wait returns when there may be something after start, or ctx is done.
 	Wait(ctx context.Context, start Offset) error
+}
+
+// Starter is a Source that can begin elsewhere than at its oldest record, and that knows its newest.
+type Starter interface {
+	// Position returns the offset after which reading begins for s.
+	Position(ctx context.Context, s Start) (Offset, error)
 }

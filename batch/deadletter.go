@@ -1,0 +1,119 @@
+package batch
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/weir-data/weir/columnar"
+)
+
+// Letters is where dead letters go: a folder of objects. Put returns when the object is durable; an object of the
+// same name is replaced.
+type Letters interface {
+	Put(ctx context.Context, name string, body []byte) error
+}
+
+// Letter is a record that did not become a row, or not wholly, as one line of a dead-letter object. What is needed
+// to replay it is there: its bytes and its position.
+type Letter struct {
+	Pipeline     string    `json:"pipeline"`
+	Batch        int64     `json:"batchId"`
+	Stream       string    `json:"stream"`
+	Shard        string    `json:"shard"`
+	SeqNum       string    `json:"sequenceNumber"`
+	PartitionKey string    `json:"partitionKey"`
+	Arrival      time.Time `json:"arrival"`
+	// Kept says that the record is in the table, with null in the fields that did not fit.
+	Kept    bool   `json:"kept"`
+	Reason  string `json:"reason"`
+	Field   string `json:"field,omitempty"` // the first that did not fit; empty if the record as a whole is bad
+	Others  []Flaw `json:"others,omitempty"`
+	RawData string `json:"rawData"` // base64
+}
+
+// Flaw is one field that did not fit.
+type Flaw struct {
+	Field  string `json:"field"`
+	Reason string `json:"reason"`
+}
+
+// letterBytesMax is about the size at which a dead-letter object is full and the next is begun.
+const letterBytesMax = 4 << 20
+
+// letterWriter writes the letters of one micro-batch. Each shard has objects of its own, cut at a size that only
+// depends on the shard's records: a batch that runs again writes the same objects again, whatever the order in
+// which the shards are read.
+type letterWriter struct {
+	letters  Letters
+	pipeline string
+	stream   string
+	batch    int64
+	count    int64
+	shards   map[string]*letterObject
+}
+
+type letterObject struct {
+	part int
+	buf  bytes.Buffer
+}
+
+// add takes the letter of r. It may write an object.
+func (w *letterWriter) add(ctx context.Context, r *Record, kept bool, flaws []columnar.FieldError) error {
+	if w.letters == nil {
+		panic("dead letter without a place for it") // New checks
+	}
+	l := Letter{
+		Pipeline: w.pipeline, Batch: w.batch, Stream: w.stream, Shard: r.Shard, SeqNum: r.SeqNum,
+		PartitionKey: string(r.Key), Arrival: r.Arrival.UTC(), Kept: kept,
+		Reason: flaws[0].Reason, Field: flaws[0].Field, RawData: base64.StdEncoding.EncodeToString(r.Data),
+	}
+	for _, f := range flaws[1:] {
+		l.Others = append(l.Others, Flaw{f.Field, f.Reason})
+	}
+	line, err := json.Marshal(l)
+	if err != nil {
+		return fmt.Errorf("dead letter of record %s: %w", r.SeqNum, err)
+	}
+	o := w.shards[r.Shard]
+	if o == nil {
+		o = new(letterObject)
+		if w.shards == nil {
+			w.shards = map[string]*letterObject{}
+		}
+		w.shards[r.Shard] = o
+	}
+	o.buf.Write(line)
+	o.buf.WriteByte('\n')
+	w.count++
+	if o.buf.Len() < letterBytesMax {
+		return nil
+	}
+	return w.put(ctx, r.Shard, o)
+}
+
+func (w *letterWriter) put(ctx context.Context, shard string, o *letterObject) error {
+	name := fmt.Sprintf("batch-%0*d/%s-%05d.ndjson", progressDigits, w.batch, shard, o.part)
+	if err := w.letters.Put(ctx, name, o.buf.Bytes()); err != nil {
+		return fmt.Errorf("write dead letters %s: %w", name, err)
+	}
+	o.part++
+	o.buf.Reset()
+	return nil
+}
+
+// flush writes what add has kept back.
+func (w *letterWriter) flush(ctx context.Context) error {
+	for shard, o := range w.shards {
+		if o.buf.Len() == 0 {
+			continue
+		}
+		if err := w.put(ctx, shard, o); err != nil {
+			return err
+		}
+	}
+	return nil
+}

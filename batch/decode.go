@@ -1,0 +1,180 @@
+package batch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/weir-data/weir/columnar"
+)
+
+// ErrBadRecord says that a record does not fit the schema of a pipeline whose mode is fail.
+var ErrBadRecord = errors.New("record does not fit the schema")
+
+// decoder makes columns of the records of one micro-batch, on several cores. It is used again for the next.
+type decoder struct {
+	schema   *columnar.Schema
+	mode     Mode
+	required []int // columns that must not be null
+	workers  []*decodeWorker
+
+	records, bytes int64 // of the batch so far
+}
+
+// decodeWorker has its columns to itself. full are earlier columns of the same batch that could take no more.
+type decodeWorker struct {
+	of   *decoder
+	json *columnar.JSONDecoder
+	full []*columnar.Batch
+	bad  []badRecord // of the present chunk
+}
+
+// badRecord is a record of a chunk that did not become a row, or (kept) not wholly.
+type badRecord struct {
+	index int
+	kept  bool
+	flaws []columnar.FieldError
+}
+
+func newDecoder(schema *columnar.Schema, mode Mode, workers int) (*decoder, error) {
+	d := &decoder{schema: schema, mode: mode}
+	for i, f := range schema.Fields {
+		if !f.Nullable {
+			d.required = append(d.required, i)
+		}
+	}
+	for range workers {
+		j, err := columnar.NewJSONDecoder(schema, columnar.JSONOptions{})
+		if err != nil {
+			return nil, fmt.Errorf("source.schema: %w", err)
+		}
+		d.workers = append(d.workers, &decodeWorker{of: d, json: j})
+	}
+	return d, nil
+}
+
+// reset forgets all rows.
+func (d *decoder) reset() {
+	d.records, d.bytes = 0, 0
+	for _, w := range d.workers {
+		w.full = nil
+		w.json.Reset()
+	}
+}
+
+// batches are the rows since reset. They share the decoder's memory.
+func (d *decoder) batches() []*columnar.Batch {
+	var all []*columnar.Batch
+	for _, w := range d.workers {
+		all = append(all, w.full...)
+		if w.json.Len() > 0 {
+			all = append(all, w.json.Batch())
+		}
+	}
+	return all
+}
+
+// shareMin is the number of records from which it is worth waking another core.
+const shareMin = 64
+
+// add decodes a chunk and gives the letters of its bad records to w, in the order of the records. In mode fail the
+// first of them is the error.
+func (d *decoder) add(ctx context.Context, chunk []Record, w *letterWriter) error {
+	d.share(chunk)
+	for i := range chunk {
+		d.bytes += int64(len(chunk[i].Data))
+	}
+	d.records += int64(len(chunk))
+	for _, worker := range d.workers {
+		for _, b := range worker.bad {
+			r := &chunk[b.index]
+			if d.mode == Fail {
+				return fmt.Errorf("%w: shard %s, sequence number %s: %s", ErrBadRecord, r.Shard, r.SeqNum, flawText(b.flaws[0]))
+			}
+			if err := w.add(ctx, r, b.kept, b.flaws); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func flawText(f columnar.FieldError) string {
+	if f.Field == "" {
+		return f.Reason
+	}
+	return f.Field + ": " + f.Reason
+}
+
+// share decodes a part of the chunk on each worker.
+func (d *decoder) share(chunk []Record) {
+	parts := min(len(d.workers), max(1, len(chunk)/shareMin))
+	var wg sync.WaitGroup
+	for i, worker := range d.workers {
+		worker.bad = worker.bad[:0]
+		if i >= parts {
+			continue
+		}
+		from, to := i*len(chunk)/parts, (i+1)*len(chunk)/parts
+		if i == parts-1 {
+			worker.decode(chunk, from, to)
+			continue
+		}
+		wg.Go(func() { worker.decode(chunk, from, to) })
+	}
+	wg.Wait()
+}
+
+func (w *decodeWorker) decode(chunk []Record, from, to int) {
+	for i := from; i < to; i++ {
+		rows, flaws, err := w.append(chunk[i].Data)
+		kept := true
+		switch {
+		case err != nil:
+			kept, flaws = false, []columnar.FieldError{{Reason: err.Error()}}
+		case w.of.required != nil:
+			if field, bad := w.nullAmong(rows); bad {
+				kept = false
+				flaws = append(flaws, columnar.FieldError{Field: field, Reason: "is null, which the schema does not allow"})
+			}
+		}
+		if len(flaws) == 0 {
+			continue
+		}
+		if err == nil && (!kept || w.of.mode != Permissive) {
+			kept = false
+			w.json.Undo(rows)
+		}
+		w.bad = append(w.bad, badRecord{i, kept, slices.Clone(flaws)})
+	}
+}
+
+// append decodes one record; columns that can take no more are put aside for fresh ones.
+func (w *decodeWorker) append(data []byte) (rows int, flaws []columnar.FieldError, err error) {
+	rows, flaws, err = w.json.Append(data)
+	if !errors.Is(err, columnar.ErrFull) || w.json.Len() == 0 {
+		return rows, flaws, err
+	}
+	fresh, err := columnar.NewJSONDecoder(w.of.schema, columnar.JSONOptions{})
+	if err != nil {
+		return 0, nil, err
+	}
+	w.full = append(w.full, w.json.Batch())
+	w.json = fresh
+	return w.json.Append(data)
+}
+
+// nullAmong returns a required field that is null in one of the newest rows.
+func (w *decodeWorker) nullAmong(rows int) (field string, found bool) {
+	b := w.json.Batch()
+	for _, c := range w.of.required {
+		for i := b.Len - rows; i < b.Len; i++ {
+			if b.Columns[c].Null(i) {
+				return b.Schema.Fields[c].Name, true
+			}
+		}
+	}
+	return "", false
+}

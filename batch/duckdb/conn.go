@@ -1,0 +1,83 @@
+package duckdb
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/duckdb/duckdb-go/mapping"
+
+	"github.com/weir-data/weir/columnar"
+)
+
+// conn is a connection: one statement at a time.
+type conn struct {
+	raw mapping.Connection
+}
+
+func (c *conn) disconnect() { mapping.Disconnect(&c.raw) }
+
+// exec runs a statement and drops its result.
+func (c *conn) exec(ctx context.Context, sql string) error {
+	return c.run(ctx, sql, func(*mapping.Result) error { return nil })
+}
+
+// query runs a statement and returns all of its result, in memory of its own.
+func (c *conn) query(ctx context.Context, sql string) (*columnar.Batch, error) {
+	var out *columnar.Batch
+	err := c.run(ctx, sql, func(res *mapping.Result) (err error) {
+		out, err = fetch(res)
+		return err
+	})
+	return out, err
+}
+
+// run executes a statement and lets f look at the result. When ctx ends, the statement is interrupted.
+func (c *conn) run(ctx context.Context, sql string, f func(*mapping.Result) error) error {
+	var stmt mapping.PreparedStatement
+	defer mapping.DestroyPrepare(&stmt)
+	if err := c.prepare(sql, &stmt); err != nil {
+		return err
+	}
+	var pending mapping.PendingResult
+	defer mapping.DestroyPending(&pending)
+	if mapping.PendingPrepared(stmt, &pending) == mapping.StateError {
+		return sqlError(mapping.PendingError(pending))
+	}
+	done, watched := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(watched)
+		select {
+		case <-ctx.Done():
+			mapping.Interrupt(c.raw)
+		case <-done:
+		}
+	}()
+	var res mapping.Result
+	state := mapping.ExecutePending(pending, &res)
+	close(done)
+	<-watched // else a late interrupt would hit the next statement
+	defer mapping.DestroyResult(&res)
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if state == mapping.StateError {
+		return sqlError(mapping.ResultError(&res))
+	}
+	return f(&res)
+}
+
+func (c *conn) prepare(sql string, stmt *mapping.PreparedStatement) error {
+	if mapping.Prepare(c.raw, sql, stmt) == mapping.StateError {
+		return sqlError(mapping.PrepareError(*stmt))
+	}
+	return nil
+}
+
+// sqlError keeps the sentence of DuckDB's message and drops its hints and its copy of the statement.
+func sqlError(message string) error {
+	message, _, _ = strings.Cut(message, "\n\nLINE ")
+	message, _, _ = strings.Cut(message, "\n\nPossible solutions")
+	message, _, _ = strings.Cut(message, "\n\nSee also")
+	return errors.New(strings.TrimSpace(message))
+}

@@ -1,0 +1,183 @@
+// Package duckdb runs the queries of pipelines in an embedded DuckDB: it is batch's Transform.
+//
+// A DB is one DuckDB instance in memory, shut off from the machine: queries see the rows of their micro-batch as the
+// table "source" and nothing else, and files can only be written below Options.Dirs. Describe checks a query and
+// gives its columns, Write runs it into Parquet files, Rows into memory. The rows are not copied into DuckDB: a
+// table function reads the column buffers of package columnar where they are (see scan).
+//
+// Timestamps. A columnar.Timestamp, an instant, is a TIMESTAMP in UTC to the query, so that year(), hour() and the like
+// are fast and mean UTC. What the query gives as TIMESTAMP or TIMESTAMPTZ is an instant again, and Parquet files say
+// so (isAdjustedToUTC).
+//
+// Nothing is kept: after a crash, files of an unfinished Write are garbage in the folder that its caller gave it.
+package duckdb
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"strings"
+	"sync"
+
+	"github.com/duckdb/duckdb-go/mapping"
+)
+
+// Options of Open. Zero fields are defaults.
+type Options struct {
+	// Dirs are the folders below which Write may be told to write.
+	Dirs []string
+	// TempDir is where large results spill; default: a folder below os.TempDir that Close removes.
+	TempDir string
+	// MemoryLimit bounds DuckDB's memory in bytes; default 192 MiB.
+	MemoryLimit int64
+	// Threads is the number of cores a query uses; default all.
+	Threads int
+}
+
+const (
+	memoryLimitDefault = 192 << 20
+	// connsMax bounds the statements that run at the same time.
+	connsMax = 4
+)
+
+// DB is an open instance. It is safe for concurrent use.
+type DB struct {
+	opts    Options
+	db      mapping.Database
+	ownTemp bool
+
+	conns chan *conn // connsMax of them, nil: not opened yet
+	close sync.Once
+}
+
+// Open starts an instance.
+func Open(opts Options) (*DB, error) {
+	if opts.MemoryLimit == 0 {
+		opts.MemoryLimit = memoryLimitDefault
+	}
+	if opts.Threads == 0 {
+		opts.Threads = runtime.GOMAXPROCS(0)
+	}
+	d := &DB{opts: opts, conns: make(chan *conn, connsMax)}
+	if opts.TempDir == "" {
+		dir, err := os.MkdirTemp("", "weir-duckdb-")
+		if err != nil {
+			return nil, fmt.Errorf("start DuckDB: %w", err)
+		}
+		d.opts.TempDir, d.ownTemp = dir, true
+	}
+	if err := d.start(); err != nil {
+		d.stop()
+		return nil, fmt.Errorf("start DuckDB: %w", err)
+	}
+	return d, nil
+}
+
+func (d *DB) start() error {
+	var config mapping.Config
+	if mapping.CreateConfig(&config) == mapping.StateError {
+		return errors.New("out of memory")
+	}
+	defer mapping.DestroyConfig(&config)
+	var message string
+	if mapping.OpenExt("", &d.db, config, &message) == mapping.StateError {
+		return errors.New(message)
+	}
+	c, err := d.connect()
+	if err != nil {
+		return err
+	}
+	for _, statement := range d.settings() {
+		if err := c.exec(context.Background(), statement); err != nil {
+			c.disconnect()
+			return fmt.Errorf("%s: %w", statement, err)
+		}
+	}
+	if err := registerScan(c.raw); err != nil {
+		c.disconnect()
+		return err
+	}
+	d.conns <- c
+	for range connsMax - 1 {
+		d.conns <- nil
+	}
+	return nil
+}
+
+// settings bound the instance and then lock it: a query can neither reach files and networks nor undo this.
+func (d *DB) settings() []string {
+	var dirs []string
+	for _, dir := range append(d.opts.Dirs, d.opts.TempDir) {
+		dirs = append(dirs, quoteText(strings.TrimRight(dir, "/")))
+	}
+	return []string{
+		"SET GLOBAL TimeZone = 'UTC'",
+		fmt.Sprintf("SET GLOBAL threads = %d", d.opts.Threads),
+		fmt.Sprintf("SET GLOBAL memory_limit = '%dB'", d.opts.MemoryLimit),
+		"SET GLOBAL temp_directory = " + quoteText(d.opts.TempDir),
+		"SET GLOBAL max_temp_directory_size = '16GiB'",
+		"SET GLOBAL preserve_insertion_order = false",
+		"SET GLOBAL autoinstall_known_extensions = false",
+		"SET GLOBAL autoload_known_extensions = false",
+		"SET GLOBAL allow_community_extensions = false",
+		"SET GLOBAL allowed_directories = [" + strings.Join(dirs, ", ") + "]",
+		"SET GLOBAL enable_external_access = false",
+		"SET GLOBAL lock_configuration = true",
+	}
+}
+
+// Close ends the instance. No call may be under way or follow.
+func (d *DB) Close() {
+	d.close.Do(func() {
+		for range connsMax {
+			if c := <-d.conns; c != nil {
+				c.disconnect()
+			}
+		}
+		d.stop()
+	})
+}
+
+func (d *DB) stop() {
+	if d.db.Ptr != nil {
+		mapping.Close(&d.db)
+	}
+	if d.ownTemp {
+		os.RemoveAll(d.opts.TempDir) // what stays is in the system's temporary folder
+	}
+}
+
+// take waits for a connection; the caller gives it back.
+func (d *DB) take(ctx context.Context) (*conn, error) {
+	select {
+	case c := <-d.conns:
+		if c != nil {
+			return c, nil
+		}
+		c, err := d.connect()
+		if err != nil {
+			d.conns <- nil
+		}
+		return c, err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+func (d *DB) give(c *conn) { d.conns <- c }
+
+func (d *DB) connect() (*conn, error) {
+	c := new(conn)
+	if mapping.Connect(d.db, &c.raw) == mapping.StateError {
+		return nil, errors.New("cannot connect to DuckDB")
+	}
+	return c, nil
+}
+
+// quoteText writes s as an SQL text literal.
+func quoteText(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
+
+// quoteName writes s as an SQL name.
+func quoteName(s string) string { return `"` + strings.ReplaceAll(s, `"`, `""`) + `"` }

@@ -1,0 +1,218 @@
+package duckdb
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/duckdb/duckdb-go/mapping"
+
+	"github.com/weir-data/weir/columnar"
+)
+
+// over is query, which gives columns, over the rows of s, with each column as files have it.
+func over(s *scan, query string, columns []string) string {
+	// Not materialized, so that columns that the query does not use are never read.
+	return "WITH source AS NOT MATERIALIZED (SELECT * FROM " + s.call() + ") SELECT " + strings.Join(columns, ", ") +
+		" FROM (\n" + trimQuery(query) + "\n)"
+}
+
+func trimQuery(query string) string { return strings.TrimRight(query, "; \t\r\n") }
+
+// result is a column of a query's result.
+type result struct {
+	field  columnar.Field
+	toFile string // the expression that makes it what files have
+	text   bool   // VARCHAR
+}
+
+// Describe implements batch.Transform.
+func (d *DB) Describe(ctx context.Context, in *columnar.Schema, query string) (*columnar.Schema, error) {
+	c, err := d.take(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer d.give(c)
+	if err := c.oneSelect(query); err != nil {
+		return nil, err
+	}
+	s := openScan(in, nil)
+	defer s.close()
+	results, err := c.results(over(s, query, []string{"*"}))
+	if err != nil {
+		return nil, err
+	}
+	schema := &columnar.Schema{}
+	for _, r := range results {
+		schema.Fields = append(schema.Fields, r.field)
+	}
+	return schema, c.checkPlan(ctx, over(s, query, []string{"*"}))
+}
+
+// oneSelect refuses text that is anything else than one SELECT. What passes can stand in parentheses.
+func (c *conn) oneSelect(query string) error {
+	var statements mapping.ExtractedStatements
+	defer mapping.DestroyExtracted(&statements)
+	n := mapping.ExtractStatements(c.raw, query, &statements)
+	switch {
+	case n == 0:
+		if message := mapping.ExtractStatementsError(statements); message != "" {
+			return sqlError(message)
+		}
+		return errors.New("is empty")
+	case n > 1:
+		return fmt.Errorf("has %d statements; write one SELECT", n)
+	}
+	// A parenthesis only closes round a SELECT: the parser refuses anything else here.
+	var inner mapping.ExtractedStatements
+	defer mapping.DestroyExtracted(&inner)
+	if mapping.ExtractStatements(c.raw, "SELECT * FROM (\n"+trimQuery(query)+"\n)", &inner) != 1 {
+		return errors.New("is not a SELECT")
+	}
+	return nil
+}
+
+// results binds a statement and returns its columns.
+func (c *conn) results(sql string) ([]result, error) {
+	var stmt mapping.PreparedStatement
+	defer mapping.DestroyPrepare(&stmt)
+	if err := c.prepare(sql, &stmt); err != nil {
+		return nil, err
+	}
+	if mapping.NParams(stmt) > 0 {
+		return nil, errors.New("has parameters (? or $1), which nothing sets")
+	}
+	var all []result
+	for i := range mapping.PreparedStatementColumnCount(stmt) {
+		l := mapping.PreparedStatementColumnLogicalType(stmt, i)
+		name := mapping.PreparedStatementColumnName(stmt, i)
+		t, err := columnType(l)
+		r := result{
+			field:  columnar.Field{Name: name, Type: t, Nullable: true},
+			toFile: toFile(name, l, t), text: mapping.GetTypeId(l) == mapping.TypeVarchar,
+		}
+		mapping.DestroyLogicalType(&l)
+		if err != nil {
+			return nil, fmt.Errorf("column %s %w", name, err)
+		}
+		all = append(all, r)
+	}
+	return all, nil
+}
+
+// operator is a node of DuckDB's physical plan. Details are texts or lists of texts.
+type operator struct {
+	Name     string         `json:"name"`
+	Children []operator     `json:"children"`
+	Details  map[string]any `json:"extra_info"`
+}
+
+// rowwise are the operators whose result for a row depends on that row only. A DELIM_SCAN gives the outer rows of a
+// correlated subquery, one by one.
+var rowwise = map[string]bool{
+	"PROJECTION": true, "FILTER": true, "UNNEST": true, "UNION": true, "EMPTY_RESULT": true, "DUMMY_SCAN": true,
+	"COLUMN_DATA_SCAN": true, "DELIM_SCAN": true,
+}
+
+const (
+	aggregates = "aggregates (GROUP BY, DISTINCT, count, sum …)"
+	windows    = "window functions (OVER …)"
+)
+
+// stateful are the operators whose result depends on all rows they are given, by what the user wrote.
+var stateful = map[string]string{
+	"HASH_GROUP_BY": aggregates, "PERFECT_HASH_GROUP_BY": aggregates, "PARTITIONED_AGGREGATE": aggregates,
+	"UNGROUPED_AGGREGATE": aggregates, "WINDOW": windows, "STREAMING_WINDOW": windows,
+	"ORDER_BY": "ORDER BY", "TOP_N": "ORDER BY with LIMIT", "LIMIT": "LIMIT", "STREAMING_LIMIT": "LIMIT", "LIMIT_PERCENT": "LIMIT",
+	"RESERVOIR_SAMPLE": "samples", "STREAMING_SAMPLE": "samples",
+}
+
+// checkPlan refuses a query that needs more than the row it is at.
+func (c *conn) checkPlan(ctx context.Context, sql string) error {
+	b, err := c.query(ctx, "EXPLAIN (FORMAT JSON) "+sql)
+	if err != nil {
+		return err
+	}
+	var plan []operator
+	if b.Len != 1 || len(b.Columns) != 2 {
+		return fmt.Errorf("plan of %d rows cannot be read", b.Len)
+	}
+	if err := json.Unmarshal(b.Columns[1].Bytes(0), &plan); err != nil {
+		return fmt.Errorf("plan cannot be read: %w", err)
+	}
+	for _, o := range plan {
+		if _, err := checkOperator(o); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkOperator returns how many reads of source o has below it.
+func checkOperator(o operator) (sources int, err error) {
+	name := strings.TrimSpace(o.Name)
+	join := strings.HasSuffix(name, "JOIN") || name == "CROSS_PRODUCT"
+	most := 0
+	for i, kid := range o.Children {
+		if strings.HasSuffix(name, "DELIM_JOIN") && i == 0 && numbersOuterRows(kid) {
+			kid = kid.Children[0]
+		}
+		n, err := checkOperator(kid)
+		if err != nil {
+			return 0, err
+		}
+		sources += n
+		most = max(most, n)
+	}
+	switch {
+	case name == strings.ToUpper(scanName) || name == "CTE_SCAN":
+		return 1, nil
+	case rowwise[name] || name == "INOUT_FUNCTION" && o.Details["Name"] == "unnest":
+		return sources, nil
+	case join && sources > most:
+		return 0, errors.New("joins rows of source with each other, which needs state between batches: not supported yet")
+	case name == "CTE" || join || stateful[name] != "" && sources == 0:
+		return most, nil
+	case stateful[name] != "":
+		return 0, fmt.Errorf("%s need state between batches, which is not supported yet: a query works row by row", stateful[name])
+	}
+	return 0, fmt.Errorf("does something else than SELECT … FROM source (%s), which pipelines do not support", name)
+}
+
+// numbersOuterRows says whether o is DuckDB's own numbering of the outer rows of a correlated subquery or UNNEST.
+func numbersOuterRows(o operator) bool {
+	return strings.TrimSpace(o.Name) == "STREAMING_WINDOW" && o.Details["Projections"] == "delim_index" && len(o.Children) == 1
+}
+
+// Rows implements batch.Transform.
+func (d *DB) Rows(ctx context.Context, in []*columnar.Batch, query string, limit int) (*columnar.Batch, error) {
+	c, err := d.take(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer d.give(c)
+	s := openScan(schemaOf(in), in)
+	defer s.close()
+	results, err := c.results(over(s, query, []string{"*"}))
+	if err != nil {
+		return nil, err
+	}
+	return c.query(ctx, over(s, query, expressions(results))+fmt.Sprintf(" LIMIT %d", limit))
+}
+
+func schemaOf(in []*columnar.Batch) *columnar.Schema {
+	if len(in) == 0 {
+		return &columnar.Schema{}
+	}
+	return in[0].Schema
+}
+
+func expressions(results []result) []string {
+	var all []string
+	for _, r := range results {
+		all = append(all, r.toFile)
+	}
+	return all
+}
