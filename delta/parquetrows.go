@@ -1,6 +1,7 @@
 package delta
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -20,12 +21,41 @@ type rowReader struct {
 
 // openRows opens the file. The ReaderAt is read until the last row was.
 func openRows(r io.ReaderAt, size int64) (*rowReader, error) {
+	if err := checkFooter(r, size); err != nil {
+		return nil, err
+	}
 	f, err := parquet.OpenFile(r, size, parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true),
 		parquet.ReadBufferSize(64<<10))
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrCorrupt, err)
 	}
+	// Every row is an action that no other row repeats, so it takes more than a byte, however well it is packed.
+	left := size
+	for _, g := range f.RowGroups() {
+		if left -= g.NumRows(); left < 0 || g.NumRows() < 0 {
+			return nil, fmt.Errorf("%w: more rows than the %d bytes of the file can hold", ErrCorrupt, size)
+		}
+	}
 	return &rowReader{file: f, group: -1}, nil
+}
+
+// footerBytesMax bounds the description of a checkpoint's columns and row groups.
+const footerBytesMax = 64 << 20
+
+// checkFooter refuses a footer that cannot be, before memory is taken for it.
+func checkFooter(r io.ReaderAt, size int64) error {
+	var tail [8]byte // length of the footer, "PAR1"
+	if size < 12 {
+		return fmt.Errorf("%w: a parquet file of %d bytes", ErrCorrupt, size)
+	}
+	if _, err := r.ReadAt(tail[:], size-8); err != nil && err != io.EOF {
+		return fmt.Errorf("read the footer: %w", err)
+	}
+	n := int64(binary.LittleEndian.Uint32(tail[:4]))
+	if string(tail[4:]) != "PAR1" || n > size-12 || n > footerBytesMax {
+		return fmt.Errorf("%w: a parquet file without footer", ErrCorrupt)
+	}
+	return nil
 }
 
 // column asks for a leaf column by its dotted path. A file without it gives nil, which reads as null.
