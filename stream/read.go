@@ -40,6 +40,9 @@ func (sh Shard) Scan(ctx context.Context, after SeqNum, limit int, maxBytes int6
 			return sc.page, fmt.Errorf("read stream %q %s: %w", sh.Stream(), sh.id, err)
 		}
 	}
+	sc.mu.Lock()
+	defer sc.mu.Unlock()
+	sc.page.AtTip = sc.counter >= sc.tip
 	return sc.page, nil
 }
 

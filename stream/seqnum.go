@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/bits"
+	"time"
 )
 
 // SeqNum is a sequence number: fixed-width, so byte order is numeric order. The decimal text of it is what
@@ -167,4 +168,10 @@ func putDigits(b []byte, v uint64) {
 // setCounter changes the counter of a number that NewSeqNum built.
 func (s *SeqNum) setCounter(c uint64) {
 	binary.BigEndian.PutUint64(s[6:], c)
+}
+
+// EarlyTime is the time in a number of version 0.
+func (s SeqNum) EarlyTime() time.Time {
+	_, mid, _ := s.words()
+	return time.Unix(int64(mid>>24&(1<<36-1)), 0)
 }

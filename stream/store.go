@@ -175,6 +175,7 @@ type ShardInfo struct {
 	HashStart HashKey
 	HashEnd   HashKey   // included
 	Created   time.Time // to the second
+	ClosedAt  time.Time // of a closed shard
 }
 
 // Shards lists the shards of a stream by id, closed ones included while they hold records.
@@ -198,6 +199,7 @@ func (s *Store) Shards(ctx context.Context, stream string) ([]ShardInfo, error) 
 		}
 		if sh.doc.Closed {
 			info.Last = sh.seqNum(maxCounter, sh.doc.ClosedAt)
+			info.ClosedAt = time.UnixMilli(sh.doc.ClosedAt)
 		}
 		infos = append(infos, info)
 	}

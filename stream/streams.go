@@ -218,12 +218,20 @@ func (s *Store) nextIncarnation(name string) (number, created uint64, err error)
 }
 
 // Delete removes a stream and its records, with its consumers.
-func (s *Store) Delete(ctx context.Context, name string) error {
+func (s *Store) Delete(ctx context.Context, name string) error { return s.remove(name, true) }
+
+// DeleteUnused is Delete that refuses with ErrHasConsumers a stream that has any.
+func (s *Store) DeleteUnused(ctx context.Context, name string) error { return s.remove(name, false) }
+
+func (s *Store) remove(name string, withConsumers bool) error {
 	s.change.Lock()
 	defer s.change.Unlock()
 	st, err := s.lookup(name)
 	if err != nil {
 		return err
+	}
+	if len(st.doc.Consumers) > 0 && !withConsumers { // the doc changes only under s.change
+		return fmt.Errorf("stream %q: %w", name, ErrHasConsumers)
 	}
 	batch := new(meta.Batch)
 	batch.Delete(s.spaces.streams, name)
@@ -302,6 +310,9 @@ func (s *Store) MaxRecordBytes(name string) (int, error) {
 	return st.doc.MaxRecordBytes, nil
 }
 
+// Account is the owner of the streams, 12 digits.
+func (s *Store) Account() string { return s.opts.Account }
+
 // StreamARN is the ARN of a stream of this store.
 func (s *Store) StreamARN(name string) string {
 	return fmt.Sprintf("arn:aws:kinesis:%s:%s:stream/%s", s.opts.Region, s.opts.Account, name)
@@ -371,4 +382,12 @@ func (s *Store) update(name string, change func(*streamDoc) error) error {
 	defer s.mu.Unlock()
 	st.use(doc)
 	return nil
+}
+
+// SetMaxRecordBytes bounds key and data of a record from now on.
+func (s *Store) SetMaxRecordBytes(ctx context.Context, name string, n int) error {
+	return s.update(name, func(doc *streamDoc) error {
+		doc.MaxRecordBytes = n
+		return nil
+	})
 }

@@ -1,0 +1,117 @@
+package kinesis
+
+// CreateStream makes the stream at once: it is ACTIVE when the answer comes, where AWS takes seconds. Without a mode it
+// is PROVISIONED and needs a ShardCount; an on-demand stream begins with four shards and must not name a count.
+// Skipped: RecordDistributionStrategy AUTO and WarmThroughputMiBps, which are refused.
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/service/kinesis"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
+
+	"github.com/weir-data/weir/stream"
+	"github.com/weir-data/weir/wire"
+)
+
+const (
+	shardLimit          = 20000 // of all provisioned streams together, AWS's default in its largest regions
+	onDemandStreamLimit = 50
+	maxRecordKiBMin     = 1024
+	maxRecordKiBMax     = 10240
+)
+
+func (s *service) createStream(ctx context.Context, in *kinesis.CreateStreamInput) (*kinesis.CreateStreamOutput, error) {
+	mode := types.StreamModeProvisioned
+	if in.StreamModeDetails != nil {
+		mode = in.StreamModeDetails.StreamMode
+	}
+	if err := checkCreateStream(in, mode); err != nil {
+		return nil, err
+	}
+	if err := checkTagTexts(in.Tags, nil); err != nil {
+		return nil, err
+	}
+	onDemand := mode == types.StreamModeOnDemand
+	if err := s.checkLimits(ctx, in, onDemand); err != nil {
+		return nil, err
+	}
+	err := s.streams.Create(ctx, stream.Config{
+		Name:           *in.StreamName,
+		OnDemand:       onDemand,
+		Shards:         int(value(in.ShardCount)),
+		MaxRecordBytes: int(value(in.MaxRecordSizeInKiB)) << 10,
+		Tags:           in.Tags,
+	})
+	if errors.Is(err, stream.ErrExists) {
+		return nil, resourceInUse("Stream %s under account %s already exists.", *in.StreamName, s.streams.Account())
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &kinesis.CreateStreamOutput{}, nil
+}
+
+func checkCreateStream(in *kinesis.CreateStreamInput, mode types.StreamMode) error {
+	var v wire.Violations
+	if in.StreamModeDetails != nil {
+		v.Required(mode != "", "streamModeDetails.streamMode")
+	}
+	wire.Enum(&v, mode, "streamModeDetails.streamMode", mode.Values())
+	v.Required(in.ShardCount != nil || mode != types.StreamModeProvisioned, "shardCount")
+	wire.Range(&v, in.ShardCount, "shardCount", 1, 100000)
+	wire.Range(&v, in.MaxRecordSizeInKiB, "maxRecordSizeInKiB", maxRecordKiBMin, maxRecordKiBMax)
+	wire.Enum(&v, in.RecordDistributionStrategy, "recordDistributionStrategy", in.RecordDistributionStrategy.Values())
+	checkTagMap(&v, in.Tags, false)
+	v.Required(in.StreamName != nil, "streamName")
+	checkName(&v, in.StreamName, "streamName")
+	if err := v.Err(); err != nil {
+		return err
+	}
+	switch {
+	case mode == types.StreamModeOnDemand && in.ShardCount != nil:
+		return invalidArgument("ShardCount cannot be specified for stream %s in ON_DEMAND mode.", *in.StreamName)
+	case in.WarmThroughputMiBps != nil:
+		return invalidArgument("WarmThroughputMiBps is not supported.")
+	case strings.EqualFold(string(in.RecordDistributionStrategy), "AUTO"):
+		return invalidArgument("RecordDistributionStrategy AUTO is not supported.")
+	}
+	return nil
+}
+
+// checkLimits refuses what would exceed the account's limits.
+func (s *service) checkLimits(ctx context.Context, in *kinesis.CreateStreamInput, onDemand bool) error {
+	l := s.count(ctx)
+	switch {
+	case onDemand && l.onDemandStreams >= onDemandStreamLimit:
+		return wire.Errorf("LimitExceededException", http.StatusBadRequest,
+			"This request would exceed the on-demand stream limit for the account %s. Limit: %d.", s.streams.Account(), onDemandStreamLimit)
+	case !onDemand && l.shards+int(*in.ShardCount) > shardLimit:
+		return wire.Errorf("LimitExceededException", http.StatusBadRequest,
+			"This request would exceed the shard limit for the account %s. Current shard count for the account: %d. Limit: %d. "+
+				"Number of additional shards that would have resulted from this request: %d.",
+			s.streams.Account(), l.shards, shardLimit, *in.ShardCount)
+	}
+	return nil
+}
+
+// usage is what counts against the account's limits.
+type usage struct {
+	shards          int // open ones of provisioned streams
+	onDemandStreams int
+}
+
+func (s *service) count(ctx context.Context) (u usage) {
+	all, _ := s.streams.List(ctx, "", 1<<30)
+	for _, d := range all {
+		if d.OnDemand {
+			u.onDemandStreams++
+		} else {
+			u.shards += d.OpenShards
+		}
+	}
+	return u
+}

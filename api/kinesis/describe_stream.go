@@ -1,0 +1,134 @@
+package kinesis
+
+// DescribeStream, DescribeStreamSummary and DescribeLimits. A stream is always ACTIVE. DescribeStream gives at most 100
+// shards, whatever Limit says.
+
+import (
+	"context"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
+
+	"github.com/weir-data/weir/stream"
+	"github.com/weir-data/weir/wire"
+)
+
+const describeShardsMax = 100
+
+func (s *service) describeStream(ctx context.Context, in *kinesis.DescribeStreamInput) (*kinesis.DescribeStreamOutput, error) {
+	var v wire.Violations
+	wire.Range(&v, in.Limit, "limit", 1, 10000)
+	checkName(&v, in.ExclusiveStartShardId, "exclusiveStartShardId")
+	checkStream(&v, in.StreamName, in.StreamARN)
+	if err := v.Err(); err != nil {
+		return nil, err
+	}
+	name, err := s.streamName(in.StreamName, in.StreamARN)
+	if err != nil {
+		return nil, err
+	}
+	d, err := s.streams.Describe(ctx, name)
+	if err != nil {
+		return nil, s.noStream(err, name)
+	}
+	infos, err := s.streams.Shards(ctx, name)
+	if err != nil {
+		return nil, s.noStream(err, name)
+	}
+	limit := describeShardsMax
+	if in.Limit != nil {
+		limit = min(limit, int(*in.Limit))
+	}
+	shards, more := page(infos, value(in.ExclusiveStartShardId), limit)
+	return &kinesis.DescribeStreamOutput{StreamDescription: &types.StreamDescription{
+		StreamName:              aws.String(d.Name),
+		StreamARN:               aws.String(d.ARN),
+		StreamStatus:            types.StreamStatusActive,
+		StreamModeDetails:       modeOf(d),
+		StreamCreationTimestamp: aws.Time(d.Created),
+		RetentionPeriodHours:    aws.Int32(int32(d.Retention.Hours())),
+		EncryptionType:          types.EncryptionTypeNone,
+		EnhancedMonitoring:      monitoringOf(d),
+		Shards:                  shards,
+		HasMoreShards:           aws.Bool(more),
+	}}, nil
+}
+
+// page is up to limit shards with an id greater than after.
+func page(infos []stream.ShardInfo, after string, limit int) (shards []types.Shard, more bool) {
+	shards = []types.Shard{}
+	for _, info := range infos {
+		if info.ID <= after {
+			continue
+		}
+		if len(shards) == limit {
+			return shards, true
+		}
+		shards = append(shards, shardOf(info))
+	}
+	return shards, false
+}
+
+func shardOf(info stream.ShardInfo) types.Shard {
+	sh := types.Shard{
+		ShardId:             aws.String(info.ID),
+		HashKeyRange:        &types.HashKeyRange{StartingHashKey: aws.String(info.HashStart.String()), EndingHashKey: aws.String(info.HashEnd.String())},
+		SequenceNumberRange: &types.SequenceNumberRange{StartingSequenceNumber: aws.String(info.First.String())},
+	}
+	if info.Closed {
+		sh.SequenceNumberRange.EndingSequenceNumber = aws.String(info.Last.String())
+	}
+	if len(info.Parents) > 0 {
+		sh.ParentShardId = aws.String(info.Parents[0])
+	}
+	if len(info.Parents) > 1 {
+		sh.AdjacentParentShardId = aws.String(info.Parents[1])
+	}
+	return sh
+}
+
+func modeOf(d stream.Description) *types.StreamModeDetails {
+	if d.OnDemand {
+		return &types.StreamModeDetails{StreamMode: types.StreamModeOnDemand}
+	}
+	return &types.StreamModeDetails{StreamMode: types.StreamModeProvisioned}
+}
+
+func monitoringOf(d stream.Description) []types.EnhancedMetrics {
+	return []types.EnhancedMetrics{{ShardLevelMetrics: metricsOf(d.Monitoring)}}
+}
+
+func (s *service) describeStreamSummary(ctx context.Context, in *kinesis.DescribeStreamSummaryInput) (*kinesis.DescribeStreamSummaryOutput, error) {
+	name, err := s.addressed(in.StreamName, in.StreamARN)
+	if err != nil {
+		return nil, err
+	}
+	d, err := s.streams.Describe(ctx, name)
+	if err != nil {
+		return nil, s.noStream(err, name)
+	}
+	return &kinesis.DescribeStreamSummaryOutput{StreamDescriptionSummary: &types.StreamDescriptionSummary{
+		StreamName:              aws.String(d.Name),
+		StreamARN:               aws.String(d.ARN),
+		StreamStatus:            types.StreamStatusActive,
+		StreamModeDetails:       modeOf(d),
+		StreamCreationTimestamp: aws.Time(d.Created),
+		RetentionPeriodHours:    aws.Int32(int32(d.Retention.Hours())),
+		EncryptionType:          types.EncryptionTypeNone,
+		EnhancedMonitoring:      monitoringOf(d),
+		OpenShardCount:          aws.Int32(int32(d.OpenShards)),
+		ConsumerCount:           aws.Int32(int32(len(d.Consumers))),
+		MaxRecordSizeInKiB:      aws.Int32(int32(d.MaxRecordBytes >> 10)),
+	}}, nil
+}
+
+func (s *service) describeLimits(ctx context.Context, _ *kinesis.DescribeLimitsInput) (*kinesis.DescribeLimitsOutput, error) {
+	u := s.count(ctx)
+	return &kinesis.DescribeLimitsOutput{
+		ShardLimit:               aws.Int32(shardLimit),
+		OpenShardCount:           aws.Int32(int32(u.shards)),
+		OnDemandStreamCount:      aws.Int32(int32(u.onDemandStreams)),
+		OnDemandStreamCountLimit: aws.Int32(onDemandStreamLimit),
+	}, nil
+}

@@ -1,0 +1,115 @@
+package kinesis
+
+// PutRecord appends one record. ExplicitHashKey overrides the hash of the partition key. Sequence numbers of a shard
+// always rise, so SequenceNumberForOrdering is only checked. Skipped: the limits of 1,000 records and 1 MiB a second and
+// shard; ProvisionedThroughputExceededException means that the write queue is full.
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
+
+	"github.com/weir-data/weir/stream"
+	"github.com/weir-data/weir/wire"
+)
+
+func (s *service) putRecord(ctx context.Context, in *kinesis.PutRecordInput) (*kinesis.PutRecordOutput, error) {
+	start := s.now()
+	if err := checkPutRecord(in); err != nil {
+		return nil, err
+	}
+	name, err := s.streamName(in.StreamName, in.StreamARN)
+	if err != nil {
+		return nil, err
+	}
+	e := stream.Entry{PartitionKey: []byte(*in.PartitionKey), ExplicitHashKey: value(in.ExplicitHashKey), Data: in.Data}
+	if err := s.checkEntry(name, e); err != nil {
+		return nil, err
+	}
+	if n := in.SequenceNumberForOrdering; n != nil && !s.possible(*n) {
+		return nil, invalidArgument("ExclusiveMinimumSequenceNumber %s used in PutRecord on stream %s under account %s is invalid.",
+			*n, name, s.streams.Account())
+	}
+	if value(in.DryRun) {
+		return nil, errDryRun
+	}
+	placed, err := s.streams.Put(ctx, name, []stream.Entry{e})
+	s.streams.ObserveCall(name, stream.Call{
+		Operation: "PutRecord", Latency: s.now().Sub(start), OK: err == nil, Records: 1, Bytes: int64(len(e.PartitionKey) + len(e.Data)),
+	})
+	if errors.Is(err, stream.ErrThrottled) {
+		return nil, wire.Errorf("ProvisionedThroughputExceededException", 400, "Rate exceeded for stream %s under account %s.",
+			name, s.streams.Account())
+	}
+	if err != nil {
+		return nil, s.noStream(err, name)
+	}
+	return &kinesis.PutRecordOutput{
+		ShardId:        aws.String(placed[0].Shard),
+		SequenceNumber: aws.String(placed[0].SeqNum.String()),
+		EncryptionType: types.EncryptionTypeNone,
+	}, nil
+}
+
+func checkPutRecord(in *kinesis.PutRecordInput) error {
+	var v wire.Violations
+	v.Pattern(in.SequenceNumberForOrdering, "sequenceNumberForOrdering", sequencePattern)
+	v.Required(in.PartitionKey != nil, "partitionKey")
+	v.Length(in.PartitionKey, "partitionKey", 1, partitionKeyMax)
+	v.Pattern(in.ExplicitHashKey, "explicitHashKey", hashKeyPattern)
+	v.Required(in.Data != nil, "data")
+	v.Check(len(in.Data) <= maxRecordKiBMax<<10, "data", blobText(len(in.Data)), lengthAtMost(maxRecordKiBMax<<10))
+	checkStream(&v, in.StreamName, in.StreamARN)
+	return v.Err()
+}
+
+func lengthAtMost(n int) string {
+	return fmt.Sprintf("Member must have length less than or equal to %d", n)
+}
+
+// checkEntry checks what depends on the stream: the size of the record, and the range of the hash key.
+func (s *service) checkEntry(name string, e stream.Entry) error {
+	most, err := s.streams.MaxRecordBytes(name)
+	if err != nil {
+		return s.noStream(err, name)
+	}
+	var v wire.Violations
+	v.Check(len(e.Data)+len(e.PartitionKey) <= most, "data", blobText(len(e.Data)), lengthAtMost(most))
+	if err := v.Err(); err != nil {
+		return err
+	}
+	if e.ExplicitHashKey == "" {
+		return nil
+	}
+	if _, err := stream.ParseHashKey(e.ExplicitHashKey); err != nil {
+		return hashKeyRangeError(e.ExplicitHashKey)
+	}
+	return nil
+}
+
+// possible reports whether a sequence number may have been given out: it has a form that ever was in use, and is not
+// from the future.
+func (s *service) possible(text string) bool {
+	n, err := stream.ParseSeqNum(text)
+	if err != nil {
+		return false
+	}
+	switch n.Version() {
+	case 0:
+		return n.EarlyTime().Before(earlyEnd)
+	case 1:
+		return true
+	case 2:
+		p, ok := n.Parts()
+		return ok && int64(p.Second) <= s.now().Unix()
+	}
+	return false
+}
+
+// earlyEnd bounds the time in numbers of the oldest form, as AWS does.
+var earlyEnd = time.Unix(16025175000, 0)

@@ -1,0 +1,237 @@
+package kinesis
+
+// PutRecords appends up to 500 records, 10 MiB in all, and answers when all are durable. A malformed entry refuses the
+// whole request; a full write queue or a failing disk refuses records one by one in an answer with status 200, all of
+// them or none. Skipped: the limits of 1,000 records and 1 MiB a second and shard.
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
+
+	"github.com/weir-data/weir/stream"
+	"github.com/weir-data/weir/wire"
+)
+
+const recordsMax = 500
+
+// putCall is a decoded request, in whatever protocol it came, and the buffers that its answer needs.
+type putCall struct {
+	name, arn *string
+	dryRun    bool
+	entries   []stream.Entry
+	arena     []byte // decoded data
+	placed    []stream.Placed
+	answer    []byte
+}
+
+var putCalls = sync.Pool{New: func() any { return new(putCall) }}
+
+func (s *service) putRecords(ctx context.Context, r *wire.Request, w http.ResponseWriter) error {
+	start := s.now()
+	call := putCalls.Get().(*putCall)
+	defer call.free()
+	json := isJSON(r)
+	if !json || !call.scan(r.Body) {
+		if err := call.decode(r); err != nil {
+			return err
+		}
+	}
+	name, size, err := s.checkPutRecords(call)
+	if err != nil {
+		return err
+	}
+	if call.dryRun {
+		return errDryRun
+	}
+	call.placed, err = s.streams.Append(ctx, name, call.entries, call.placed[:0])
+	failed, code := refusal(err)
+	if err != nil && code == "" {
+		return s.noStream(err, name)
+	}
+	m := stream.Call{Operation: "PutRecords", OK: err == nil, Records: len(call.entries), Bytes: int64(size)}
+	if err != nil {
+		m.Failed = len(call.entries)
+		if errors.Is(err, stream.ErrThrottled) {
+			m.Throttled = m.Failed
+		}
+	}
+	m.Latency = s.now().Sub(start)
+	s.streams.ObserveCall(name, m)
+	if !json {
+		return r.Encode(w, call.output(code, failed))
+	}
+	if err != nil {
+		call.answer = appendRefused(call.answer[:0], len(call.entries), code, failed)
+	} else {
+		call.answer = appendPlaced(call.answer[:0], call.placed)
+	}
+	writeJSON(w, r.ContentType, call.answer)
+	return nil
+}
+
+// free gives the buffers back, without what the request was.
+func (c *putCall) free() {
+	clear(c.entries)
+	clear(c.placed)
+	*c = putCall{entries: c.entries[:0], arena: c.arena[:0], placed: c.placed[:0], answer: c.answer[:0]}
+	putCalls.Put(c)
+}
+
+// decode reads the request by way of the SDK's struct.
+func (c *putCall) decode(r *wire.Request) error {
+	in := new(kinesis.PutRecordsInput)
+	if err := r.DecodeInto(in); err != nil {
+		return err
+	}
+	if err := checkShape(in); err != nil {
+		return err
+	}
+	c.name, c.arn, c.dryRun = in.StreamName, in.StreamARN, value(in.DryRun)
+	c.entries = c.entries[:0]
+	for _, e := range in.Records {
+		c.entries = append(c.entries, stream.Entry{
+			PartitionKey: []byte(*e.PartitionKey), ExplicitHashKey: value(e.ExplicitHashKey), Data: e.Data,
+		})
+	}
+	return nil
+}
+
+// violationsMax is how many bad entries AWS lists.
+const violationsMax = 10
+
+// checkShape checks what the model demands of every entry.
+func checkShape(in *kinesis.PutRecordsInput) error {
+	var v wire.Violations
+	v.Required(in.Records != nil, "records")
+	if in.Records != nil {
+		v.Size(len(in.Records), "records", entriesText(len(in.Records)), 1, recordsMax)
+	}
+	for i, bad := 0, 0; i < len(in.Records) && bad < violationsMax; i++ {
+		e := &in.Records[i]
+		if e.PartitionKey != nil && e.Data != nil && validPartitionKey([]byte(*e.PartitionKey)) &&
+			(e.ExplicitHashKey == nil || validHashKey(*e.ExplicitHashKey)) && len(e.Data) <= maxRecordKiBMax<<10 {
+			continue
+		}
+		bad++
+		at := fmt.Sprintf("records.%d.member.", i+1)
+		v.Required(e.PartitionKey != nil, at+"partitionKey")
+		v.Length(e.PartitionKey, at+"partitionKey", 1, partitionKeyMax)
+		v.Pattern(e.ExplicitHashKey, at+"explicitHashKey", hashKeyPattern)
+		v.Required(e.Data != nil, at+"data")
+		v.Check(len(e.Data) <= maxRecordKiBMax<<10, at+"data", blobText(len(e.Data)), lengthAtMost(maxRecordKiBMax<<10))
+	}
+	checkStream(&v, in.StreamName, in.StreamARN)
+	return v.Err()
+}
+
+// entriesText is how AWS prints a list of n entries.
+func entriesText(n int) string {
+	const entry = "com.amazonaws.kinesis.v20131202.PutRecordsRequestEntry@c965e310"
+	return "[" + strings.TrimSuffix(strings.Repeat(entry+", ", n), ", ") + "]"
+}
+
+// checkPutRecords checks what is left when the shape is right, and returns the stream and the bytes of the records.
+func (s *service) checkPutRecords(c *putCall) (name string, size int, err error) {
+	if name, err = s.streamName(c.name, c.arn); err != nil {
+		return "", 0, err
+	}
+	most, err := s.streams.MaxRecordBytes(name)
+	if err != nil {
+		return "", 0, s.noStream(err, name)
+	}
+	var v wire.Violations
+	for i := range c.entries {
+		e := &c.entries[i]
+		n := len(e.Data) + len(e.PartitionKey)
+		size += n
+		if n > most {
+			v.Check(false, fmt.Sprintf("records.%d.member.data", i+1), blobText(len(e.Data)), lengthAtMost(most))
+		}
+	}
+	if err := v.Err(); err != nil {
+		return "", 0, err
+	}
+	if size > requestMax {
+		return "", 0, invalidArgument("Records size exceeds 10 MB limit")
+	}
+	for i := range c.entries {
+		if key := c.entries[i].ExplicitHashKey; key != "" {
+			if _, err := stream.ParseHashKey(key); err != nil {
+				return "", 0, hashKeyRangeError(key)
+			}
+		}
+	}
+	return name, size, nil
+}
+
+// refusal says how records that were not stored are reported one by one; code is empty if err refuses the request.
+func refusal(err error) (message, code string) {
+	for _, whole := range []error{stream.ErrNotFound, stream.ErrClosed, stream.ErrTooLarge, context.Canceled, context.DeadlineExceeded} {
+		if errors.Is(err, whole) {
+			return "", ""
+		}
+	}
+	switch {
+	case err == nil:
+		return "", ""
+	case errors.Is(err, stream.ErrThrottled):
+		return "Rate exceeded for the shards of the stream.", "ProvisionedThroughputExceededException"
+	}
+	return "Internal service failure.", "InternalFailure"
+}
+
+// output is the answer as the SDK's struct.
+func (c *putCall) output(code, message string) *kinesis.PutRecordsOutput {
+	out := &kinesis.PutRecordsOutput{
+		FailedRecordCount: aws.Int32(0),
+		EncryptionType:    types.EncryptionTypeNone,
+		Records:           make([]types.PutRecordsResultEntry, len(c.entries)),
+	}
+	for i := range out.Records {
+		e := &out.Records[i]
+		if code != "" {
+			out.FailedRecordCount = aws.Int32(int32(len(c.entries)))
+			e.ErrorCode, e.ErrorMessage = aws.String(code), aws.String(message)
+			continue
+		}
+		e.ShardId, e.SequenceNumber = aws.String(c.placed[i].Shard), aws.String(c.placed[i].SeqNum.String())
+	}
+	return out
+}
+
+func appendPlaced(b []byte, placed []stream.Placed) []byte {
+	b = append(b, `{"FailedRecordCount":0,"Records":[`...)
+	for i := range placed {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(b, `{"SequenceNumber":"`...)
+		b = placed[i].SeqNum.AppendText(b)
+		b = append(b, `","ShardId":"`...)
+		b = append(b, placed[i].Shard...)
+		b = append(b, `"}`...)
+	}
+	return append(b, `],"EncryptionType":"NONE"}`...)
+}
+
+func appendRefused(b []byte, n int, code, message string) []byte {
+	b = append(b, `{"FailedRecordCount":`...)
+	b = strconv.AppendInt(b, int64(n), 10)
+	b = append(b, `,"Records":[`...)
+	for i := range n {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = fmt.Appendf(b, `{"ErrorCode":%q,"ErrorMessage":%q}`, code, message)
+	}
+	return append(b, `],"EncryptionType":"NONE"}`...)
+}

@@ -1,0 +1,117 @@
+// Package kinesis is the Amazon Kinesis Data Streams API over package stream.
+//
+// Service lists the operations for the front door. Each has its own file, or shares one with its siblings; the head of
+// the file says what AWS does and what is skipped. PutRecords and GetRecords read and write JSON by hand, because
+// nearly all bytes of a pipeline go through them; the other operations, and these two in CBOR, use the SDK's structs.
+//
+// Nothing is kept here but the key that signs iterators and tokens, in the metadata store, so that they survive a
+// restart.
+package kinesis
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/weir-data/weir/internal/meta"
+	"github.com/weir-data/weir/stream"
+	"github.com/weir-data/weir/wire"
+)
+
+// Options of Service. Zero fields are defaults.
+type Options struct {
+	Streams *stream.Store // never nil
+	Meta    *meta.Store   // keeps the key of iterators; never nil
+	Now     func() time.Time
+}
+
+// service holds what the operations work on.
+type service struct {
+	streams *stream.Store
+	tokens  *sealer
+	now     func() time.Time
+}
+
+// Service returns the operations over opts.Streams. An error means that the metadata store could not be used.
+func Service(opts Options) (wire.Service, error) {
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
+	key, err := tokenKey(opts.Meta.Space("kinesis"))
+	if err != nil {
+		return wire.Service{}, fmt.Errorf("key of shard iterators: %w", err)
+	}
+	s := &service{streams: opts.Streams, tokens: newSealer(key, opts.Now), now: opts.Now}
+	operations := s.dataOperations()
+	operations = append(operations, s.streamOperations()...)
+	operations = append(operations, s.tagOperations()...)
+	operations = append(operations, s.consumerOperations()...)
+	return wire.Service{
+		Name:       "kinesis",
+		Target:     "Kinesis_20131202",
+		JSON:       "1.1",
+		ShapeName:  "Kinesis_20131202",
+		Operations: operations,
+		Errors:     codes,
+	}, nil
+}
+
+// tokenKey reads the signing key, making it at first use.
+func tokenKey(space meta.Space) ([]byte, error) {
+	const name = "token-key"
+	key, err := space.Get(name)
+	if !errors.Is(err, meta.ErrNotFound) {
+		return key, err
+	}
+	key = make([]byte, 32)
+	rand.Read(key) // never fails
+	return key, space.Put(name, key)
+}
+
+func (s *service) dataOperations() []wire.Operation {
+	return []wire.Operation{
+		wire.Op("PutRecord", s.putRecord),
+		wire.Raw("PutRecords", s.putRecords),
+		wire.Op("GetShardIterator", s.getShardIterator),
+		wire.Raw("GetRecords", s.getRecords),
+	}
+}
+
+func (s *service) streamOperations() []wire.Operation {
+	return []wire.Operation{
+		wire.Op("CreateStream", s.createStream),
+		wire.Op("DeleteStream", s.deleteStream),
+		wire.Op("DescribeStream", s.describeStream),
+		wire.Op("DescribeStreamSummary", s.describeStreamSummary),
+		wire.Op("DescribeLimits", s.describeLimits),
+		wire.Op("ListStreams", s.listStreams),
+		wire.Op("ListShards", s.listShards),
+		wire.Op("IncreaseStreamRetentionPeriod", s.increaseRetention),
+		wire.Op("DecreaseStreamRetentionPeriod", s.decreaseRetention),
+		wire.Op("EnableEnhancedMonitoring", s.enableMonitoring),
+		wire.Op("DisableEnhancedMonitoring", s.disableMonitoring),
+		wire.Op("UpdateStreamMode", s.updateStreamMode),
+		wire.Op("UpdateMaxRecordSize", s.updateMaxRecordSize),
+	}
+}
+
+func (s *service) tagOperations() []wire.Operation {
+	return []wire.Operation{
+		wire.Op("AddTagsToStream", s.addTagsToStream),
+		wire.Op("RemoveTagsFromStream", s.removeTagsFromStream),
+		wire.Op("ListTagsForStream", s.listTagsForStream),
+		wire.Op("TagResource", s.tagResource),
+		wire.Op("UntagResource", s.untagResource),
+		wire.Op("ListTagsForResource", s.listTagsForResource),
+	}
+}
+
+func (s *service) consumerOperations() []wire.Operation {
+	return []wire.Operation{
+		wire.Op("RegisterStreamConsumer", s.registerStreamConsumer),
+		wire.Op("DescribeStreamConsumer", s.describeStreamConsumer),
+		wire.Op("DeregisterStreamConsumer", s.deregisterStreamConsumer),
+		wire.Op("ListStreamConsumers", s.listStreamConsumers),
+	}
+}
