@@ -67,6 +67,7 @@ var suite = map[string]func(t *testing.T, s objstore.Store){
 	"conditions":   testConditions,
 	"one creator":  testOneCreator,
 	"failing body": testFailingBody,
+	"big body":     testBig,
 	"listing":      testListing,
 	"random":       testRandom,
 }
@@ -317,20 +318,47 @@ func testOneCreator(t *testing.T, s objstore.Store) {
 
 var errBody = errors.New("body fails")
 
+// A body that fails leaves the old object, also when it fails like a connection that was cut off.
 func testFailingBody(t *testing.T, s objstore.Store) {
 	put(t, s, "k", "old")
-	body := io.MultiReader(strings.NewReader(strings.Repeat("x", 1<<20)), &failing{})
-	if _, err := s.Put(t.Context(), bucket, "k", body, objstore.PutOptions{}); !errors.Is(err, errBody) {
-		t.Errorf("put: %v", err)
-	}
-	if got, err := get(s, "k", nil); err != nil || got != "old" {
-		t.Errorf("got %d bytes, %v", len(got), err)
+	for _, fault := range []error{errBody, io.ErrUnexpectedEOF} {
+		for _, size := range []int{0, 100, 1 << 20, 17 << 20} {
+			body := io.MultiReader(io.LimitReader(zeros{}, int64(size)), failing{fault})
+			if _, err := s.Put(t.Context(), bucket, "k", body, objstore.PutOptions{}); !errors.Is(err, fault) {
+				t.Errorf("put of %d bytes: %v", size, err)
+			}
+			if got, err := get(s, "k", nil); err != nil || got != "old" {
+				t.Errorf("got %d bytes, %v", len(got), err)
+			}
+		}
 	}
 }
 
-type failing struct{}
+type failing struct{ err error }
 
-func (*failing) Read([]byte) (int, error) { return 0, errBody }
+func (f failing) Read([]byte) (int, error) { return 0, f.err }
+
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) {
+	clear(p)
+	return len(p), nil
+}
+
+func testBig(t *testing.T, s objstore.Store) {
+	const size = 33<<20 + 5
+	info, err := s.Put(t.Context(), bucket, "big", io.LimitReader(zeros{}, size), objstore.PutOptions{IfAbsent: true})
+	if err != nil || info.Size != size {
+		t.Fatalf("%+v, %v", info, err)
+	}
+	got, err := get(s, "big", &objstore.Range{Offset: size - 3, Length: 10})
+	if err != nil || got != "\x00\x00\x00" {
+		t.Errorf("%q, %v", got, err)
+	}
+	if _, err := s.Put(t.Context(), bucket, "big", io.LimitReader(zeros{}, size), objstore.PutOptions{IfAbsent: true}); !errors.Is(err, objstore.ErrPrecondition) {
+		t.Errorf("second: %v", err)
+	}
+}
 
 func testListing(t *testing.T, s objstore.Store) {
 	for _, k := range []string{"a-b", "a/1", "a/2", "a/b/3", "a/b/4", "a0", "b", "c/d/e/f"} {

@@ -15,7 +15,14 @@ type PutOptions struct {
 	Attributes
 	// Seal, if not nil, is called when all of the body was read, before anything is visible; it may set the attributes that
 	// are known only then. Its error fails the write.
-	Seal func(*Attributes) error
+	Seal func(Body, *Attributes) error
+}
+
+// Body is what is known of a body that was read.
+type Body struct {
+	Size      int64
+	MD5       []byte // empty for the parts of an upload put together
+	CRC64NVME uint64
 }
 
 func newRecord(opts PutOptions) *record {
@@ -53,12 +60,12 @@ func (s *Store) PutObject(ctx context.Context, bucketName, key string, body io.R
 
 func (s *Store) publishStaged(b *bucket, key string, st staged, opts PutOptions) (Object, error) {
 	if opts.Seal != nil {
-		if err := opts.Seal(&opts.Attributes); err != nil {
+		if err := opts.Seal(st.body(), &opts.Attributes); err != nil {
 			return Object{}, err
 		}
 	}
 	rec := newRecord(opts)
-	rec.Size, rec.ETag, rec.Sum, rec.FileTime = st.size, st.md5, sumText(st.sum), st.fileTime
+	rec.Size, rec.ETag, rec.Sum, rec.FileTime = st.size, st.etag(), sumText(st.sum), st.fileTime
 	w := &write{key: key, rec: rec, src: st.file, ifAbsent: opts.IfAbsent, ifMatch: opts.IfMatch}
 	if err := s.publish(b, w); err != nil {
 		return Object{}, err

@@ -20,10 +20,14 @@ import (
 type staged struct {
 	file     string
 	size     int64
-	md5      string // hex; empty without a digest
+	md5      []byte // empty without a digest
 	sum      uint64 // CRC64NVME
 	fileTime int64  // ns
 }
+
+func (st staged) etag() string { return hex.EncodeToString(st.md5) }
+
+func (st staged) body() Body { return Body{st.size, st.md5, st.sum} }
 
 func sumText(sum uint64) string { return fmt.Sprintf("%016x", sum) }
 
@@ -80,7 +84,7 @@ func (s *Store) fill(ctx context.Context, st *staged, f diskFile, body io.Reader
 		}
 	}
 	if digest != nil {
-		st.md5 = hex.EncodeToString(digest.Sum(nil))
+		st.md5 = digest.Sum(nil)
 	}
 	if err := f.Sync(); err != nil {
 		return err

@@ -106,7 +106,7 @@ func (s *Store) Upload(bucket, key, id string) (Upload, error) {
 
 // PutPart stores a part, in place of an earlier one with the same number. seal may be nil; it returns the part's checksums
 // after the body was read, or the reason why the part is refused.
-func (s *Store) PutPart(ctx context.Context, bucket, key, id string, number int, body io.Reader, seal func() (map[string]string, error)) (Part, error) {
+func (s *Store) PutPart(ctx context.Context, bucket, key, id string, number int, body io.Reader, seal func(Body) (map[string]string, error)) (Part, error) {
 	if _, err := s.Upload(bucket, key, id); err != nil {
 		return Part{}, err
 	}
@@ -117,9 +117,9 @@ func (s *Store) PutPart(ctx context.Context, bucket, key, id string, number int,
 	if err != nil {
 		return Part{}, fmt.Errorf("write part %d of %s/%s: %w", number, bucket, key, err)
 	}
-	rec := partRecord{File: st.file, Size: st.size, MD5: st.md5, ModTime: s.opts.Now().UnixMilli()}
+	rec := partRecord{File: st.file, Size: st.size, MD5: st.etag(), ModTime: s.opts.Now().UnixMilli()}
 	if seal != nil {
-		rec.Checksums, err = seal()
+		rec.Checksums, err = seal(st.body())
 	}
 	if err == nil {
 		err = s.savePart(bucket, key, id, number, rec)
@@ -255,7 +255,7 @@ type Completion struct {
 	IfAbsent     bool
 	IfMatch      string
 	// Seal is PutOptions.Seal with the chosen parts.
-	Seal func([]Part, *Attributes) error
+	Seal func(Body, []Part, *Attributes) error
 }
 
 // CompleteUpload makes the chosen parts one object. Repeating a completion that succeeded succeeds, as long as the object is
@@ -327,7 +327,7 @@ func assembled(up Upload, st staged, recs []partRecord, c Completion) (*record, 
 	if c.Seal == nil {
 		return rec, nil
 	}
-	return rec, c.Seal(parts, &rec.Attributes)
+	return rec, c.Seal(st.body(), parts, &rec.Attributes)
 }
 
 func (s *Store) chooseParts(id string, c Completion) ([]partRecord, error) {
