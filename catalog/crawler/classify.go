@@ -18,6 +18,7 @@ type shape struct {
 	records        int64 // in the part that was read
 	stored         int64 // bytes of objects that this part stands for
 	raw            int64 // bytes of this part after decompression
+	partial        bool  // not all of the objects was read
 
 	delimiter byte // csv
 	header    bool // csv
@@ -52,7 +53,7 @@ func classifyParquet(ctx context.Context, s objstore.Store, bucket string, o obj
 
 // classifyText tells JSON and delimited text apart; nil if it is neither.
 func classifyText(sm sample) *shape {
-	out := &shape{compression: sm.compression, stored: sm.stored, raw: int64(len(sm.data))}
+	out := &shape{compression: sm.compression, stored: sm.stored, raw: int64(len(sm.data)), partial: !sm.whole}
 	text := bytes.TrimPrefix(sm.data, []byte("\xef\xbb\xbf"))
 	if fields, records, array, ok := inferJSON(text, sm.whole); ok {
 		out.classification, out.fields, out.records, out.array = "json", fields, records, array
@@ -77,6 +78,7 @@ func (a *shape) join(b *shape) *shape {
 	out := *a
 	out.fields = mergeFields(a.fields, b.fields)
 	out.records, out.stored, out.raw = a.records+b.records, a.stored+b.stored, a.raw+b.raw
+	out.partial = a.partial || b.partial
 	if out.quoted = a.quoted || b.quoted; out.quoted {
 		for i := range out.fields {
 			out.fields[i].Type = columnar.Type{Kind: columnar.String}

@@ -17,6 +17,7 @@ import (
 type finding struct {
 	table      catalog.Table
 	partitions []catalog.Partition
+	partial    bool // its columns are those of a part of its objects
 }
 
 // crawl looks at all targets of c, then writes what was found into the catalog. Its result has no times.
@@ -42,7 +43,7 @@ func crawl(ctx context.Context, store *catalog.Store, objects objstore.Store, c 
 		if err := ctx.Err(); err != nil {
 			return r.crawl, err
 		}
-		if err := r.table(ctx, f.table, f.partitions); err != nil {
+		if err := r.table(ctx, f); err != nil {
 			return r.crawl, err
 		}
 	}
@@ -51,20 +52,24 @@ func crawl(ctx context.Context, store *catalog.Store, objects objstore.Store, c 
 
 // look finds the tables of all targets and changes nothing.
 func (r *registration) look(ctx context.Context, objects objstore.Store) ([]finding, error) {
+	known, err := r.known(ctx)
+	if err != nil {
+		return nil, err
+	}
 	var found []finding
 	for _, target := range r.crawler.S3 {
 		bucket, root, err := walk(ctx, objects, target)
 		if err != nil {
 			return nil, err
 		}
-		g := &grouper{objects, bucket, r.config}
+		g := &grouper{objects, bucket, r.config, known}
 		units, err := g.units(ctx, root)
 		if err != nil {
 			return nil, err
 		}
 		for _, u := range units {
 			t, ps := u.table(bucket, r.crawler)
-			found = append(found, finding{t, ps})
+			found = append(found, finding{t, ps, u.partial()})
 		}
 	}
 	for _, target := range r.crawler.Delta {
@@ -84,4 +89,19 @@ func (r *registration) look(ctx context.Context, objects objstore.Store) ([]find
 		}
 	}
 	return found, nil
+}
+
+// known are the locations of the tables that this crawler made, with a slash at the end.
+func (r *registration) known(ctx context.Context) (map[string]bool, error) {
+	all, err := r.store.Tables(ctx, r.crawler.Database)
+	if err != nil && !errors.Is(err, catalog.ErrNotFound) {
+		return nil, err
+	}
+	out := map[string]bool{}
+	for _, t := range all {
+		if t.Parameters[paramCrawler] == r.crawler.Name && t.Parameters[paramDeprecated] == "" {
+			out[slash(t.Storage.Location)] = true
+		}
+	}
+	return out, nil
 }

@@ -28,6 +28,14 @@ type grouper struct {
 	store  objstore.Store
 	bucket string
 	config configuration
+	// known are the locations, with slash, of the tables that this crawler made before: a folder that is a table stays
+	// one as long as the formats allow it, however its schema changes.
+	known map[string]bool
+}
+
+// combine says that schemas in f need not be similar to make it one table.
+func (g *grouper) combine(f *folder) bool {
+	return g.config.combine || g.config.tableLevel == f.level() || g.known["s3://"+g.bucket+"/"+f.key]
 }
 
 // units finds the tables below f.
@@ -71,7 +79,7 @@ func (g *grouper) own(ctx context.Context, f *folder) ([]*unit, error) {
 	if len(all) == 0 {
 		return nil, nil
 	}
-	alike, _, ok := g.majority(all, g.config.combine)
+	alike, _, ok := g.majority(all, g.combine(f))
 	if !ok {
 		return all, nil
 	}
@@ -112,7 +120,7 @@ func (g *grouper) fold(f *folder, own []*unit, below [][]*unit) []*unit {
 	if len(children) == 0 || !single || !g.mayFold(f, children) {
 		return apart
 	}
-	combine := g.config.combine || g.config.tableLevel == f.level() || keyed(children)
+	combine := g.combine(f) || keyed(children)
 	alike, rest, ok := g.majority(children, combine)
 	if !ok {
 		return apart
@@ -169,7 +177,14 @@ func flat(f *folder, all []*unit) *unit {
 	return out
 }
 
-// objects and bytes count what lies in the unit's folders, read or not.
+// partial says that the unit may hold what was not looked at.
+func (u *unit) partial() bool {
+	return u.shape.partial || slices.ContainsFunc(u.leaves, func(l leaf) bool {
+		return u.file == "" && l.folder.objects > int64(len(l.folder.sampled))
+	})
+}
+
+// size counts what lies in the unit's folders, read or not.
 func (u *unit) size() (objects, bytes int64) {
 	if u.file != "" {
 		for _, o := range u.root.sampled {

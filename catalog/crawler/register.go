@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/weir-data/weir/catalog"
+	"github.com/weir-data/weir/columnar"
 )
 
 // partitionsBatch is how many partitions change in one step.
@@ -27,7 +28,8 @@ type registration struct {
 }
 
 // table creates or updates one table with its partitions.
-func (r *registration) table(ctx context.Context, t catalog.Table, ps []catalog.Partition) error {
+func (r *registration) table(ctx context.Context, f finding) error {
+	t, ps := f.table, f.partitions
 	old, err := r.place(ctx, &t)
 	if err != nil {
 		return err
@@ -39,7 +41,7 @@ func (r *registration) table(ctx context.Context, t catalog.Table, ps []catalog.
 			return fmt.Errorf("create table %s: %w", t.Name, err)
 		}
 		r.crawl.Created++
-	} else if t, changed, err = r.update(ctx, *old, t); err != nil {
+	} else if t, changed, err = r.update(ctx, *old, t, f.partial); err != nil {
 		return fmt.Errorf("update table %s: %w", t.Name, err)
 	}
 	if len(ps) > 0 && len(ps[0].Values) == len(t.PartitionKeys) {
@@ -61,7 +63,7 @@ func (r *registration) place(ctx context.Context, t *catalog.Table) (*catalog.Ta
 		if err != nil {
 			return nil, err
 		}
-		if strings.TrimSuffix(old.Storage.Location, "/") == strings.TrimSuffix(t.Storage.Location, "/") {
+		if slash(old.Storage.Location) == slash(t.Storage.Location) {
 			return &old, nil
 		}
 		t.Name = otherName(*t)
@@ -82,7 +84,7 @@ func (r *registration) indexes(t catalog.Table) []catalog.PartitionIndex {
 
 // update brings old in line with what was found, as far as the policy allows, and returns what the table is then and
 // whether its schema changed. A table that no crawler made keeps its format and only gains columns.
-func (r *registration) update(ctx context.Context, old, found catalog.Table) (catalog.Table, bool, error) {
+func (r *registration) update(ctx context.Context, old, found catalog.Table, partial bool) (catalog.Table, bool, error) {
 	next := old
 	next.Parameters = maps.Clone(found.Parameters)
 	if old.Parameters[paramCrawler] == "" {
@@ -98,7 +100,7 @@ func (r *registration) update(ctx context.Context, old, found catalog.Table) (ca
 	}
 	delete(next.Parameters, paramDeprecated)
 	if r.crawler.UpdateBehavior == update {
-		r.updateSchema(&next, old, found)
+		r.updateSchema(&next, old, found, partial)
 	}
 	if catalog.SameSchema(old, next) && maps.Equal(old.Parameters, next.Parameters) {
 		return old, false, nil
@@ -123,8 +125,9 @@ func (r *registration) update(ctx context.Context, old, found catalog.Table) (ca
 	return next, !catalog.SameSchema(old, next), nil
 }
 
-// updateSchema sets columns, keys and format of next.
-func (r *registration) updateSchema(next *catalog.Table, old, found catalog.Table) {
+// updateSchema sets columns, keys and format of next. If only a part of the objects was looked at, columns stay and types
+// only widen: what was not seen may still need them.
+func (r *registration) updateSchema(next *catalog.Table, old, found catalog.Table, partial bool) {
 	if r.config.mergeNewColumns || old.Parameters[paramCrawler] == "" {
 		next.Storage.Columns = addColumns(old, found.Storage.Columns)
 		return
@@ -133,6 +136,25 @@ func (r *registration) updateSchema(next *catalog.Table, old, found catalog.Tabl
 	next.Storage = found.Storage
 	next.Storage.Location, next.Storage.Rest = old.Storage.Location, rest
 	next.PartitionKeys = found.PartitionKeys
+	if partial && old.Storage.SerDe.Library == found.Storage.SerDe.Library {
+		next.Storage.Columns = widen(addColumns(old, found.Storage.Columns), found.Storage.Columns)
+	}
+}
+
+// widen gives columns types that hold the found ones too.
+func widen(columns, found []catalog.Column) []catalog.Column {
+	for _, f := range found {
+		i := slices.IndexFunc(columns, func(c catalog.Column) bool { return strings.EqualFold(c.Name, f.Name) })
+		if i < 0 {
+			continue
+		}
+		have, err1 := columnar.ParseType(columns[i].Type)
+		seen, err2 := columnar.ParseType(f.Type)
+		if err1 == nil && err2 == nil {
+			columns[i].Type = hive(merge(have, seen))
+		}
+	}
+	return columns
 }
 
 // addColumns has the columns of old and then those that only found has.
@@ -257,9 +279,11 @@ func (r *registration) vanished(ctx context.Context) error {
 	return nil
 }
 
+// slash ends a location with exactly one slash.
+func slash(location string) string { return strings.TrimSuffix(location, "/") + "/" }
+
 // within says whether a place lies below one of the crawler's targets.
 func (r *registration) within(location string) bool {
-	slash := func(s string) string { return strings.TrimSuffix(s, "/") + "/" }
 	for _, target := range r.crawler.S3 {
 		if strings.HasPrefix(slash(location), slash(target.Path)) {
 			return true

@@ -73,8 +73,8 @@ func mergeFields(a, b []columnar.Field) []columnar.Field {
 	return out
 }
 
-// similar says whether two schemas are those of one table: seven in ten of the columns of the larger one are in the
-// other, with types that merge into something better than text.
+// similar says whether two schemas are those of one table: seven in ten of the columns of the smaller one are in the
+// other, with types that merge into something better than text. So a table may grow columns.
 func similar(a, b []columnar.Field) bool {
 	types := make(map[string]columnar.Type, len(a))
 	for _, f := range a {
@@ -86,7 +86,7 @@ func similar(a, b []columnar.Field) bool {
 			common++
 		}
 	}
-	return common*10 >= 7*max(len(a), len(b))
+	return common*10 >= 7*min(len(a), len(b))
 }
 
 // compatible says whether a and b merge without turning numbers, times or structs into text.

@@ -163,5 +163,9 @@ func (f *folder) add(o objstore.Info, samples int) {
 	f.bytes += o.Size
 	if len(f.sampled) < samples {
 		f.sampled = append(f.sampled, o)
+		return
 	}
+	// The first half of the samples are the first objects, the rest the last ones: new data mostly sorts last.
+	copy(f.sampled[samples/2:], f.sampled[samples/2+1:])
+	f.sampled[samples-1] = o
 }
