@@ -156,8 +156,8 @@ func checkOperator(o operator) (sources int, err error) {
 	join := strings.HasSuffix(name, "JOIN") || name == "CROSS_PRODUCT"
 	most := 0
 	for i, kid := range o.Children {
-		if strings.HasSuffix(name, "DELIM_JOIN") && i == 0 && numbersOuterRows(kid) {
-			kid = kid.Children[0]
+		if strings.HasSuffix(name, "DELIM_JOIN") && i == 0 {
+			kid = skipNumbering(kid)
 		}
 		n, err := checkOperator(kid)
 		if err != nil {
@@ -181,9 +181,17 @@ func checkOperator(o operator) (sources int, err error) {
 	return 0, fmt.Errorf("does something else than SELECT … FROM source (%s), which pipelines do not support", name)
 }
 
-// numbersOuterRows says whether o is DuckDB's own numbering of the outer rows of a correlated subquery or UNNEST.
-func numbersOuterRows(o operator) bool {
-	return strings.TrimSpace(o.Name) == "STREAMING_WINDOW" && o.Details["Projections"] == "delim_index" && len(o.Children) == 1
+// skipNumbering returns what is below DuckDB's own numbering of the outer rows of a correlated subquery or UNNEST, and
+// o itself if there is none.
+func skipNumbering(o operator) operator {
+	below := o
+	for strings.TrimSpace(below.Name) == "PROJECTION" && len(below.Children) == 1 {
+		below = below.Children[0]
+	}
+	if strings.TrimSpace(below.Name) == "STREAMING_WINDOW" && below.Details["Projections"] == "delim_index" && len(below.Children) == 1 {
+		return below.Children[0]
+	}
+	return o
 }
 
 // Rows implements batch.Transform.
