@@ -19,9 +19,10 @@ import (
 // maxRecord bounds a line of NDJSON: the greatest record that a stream may be set to take.
 const maxRecord = 10 << 20
 
-// OpenFile returns the records of a file by its name's ending: .csv, .json, .ndjson or .jsonl, each also with .gz. CSV needs a header
-// line; a column whose sampled values are all numbers gives numbers, an empty cell gives null, "2019-01-15 03:36:12" becomes
-// "2019-01-15T03:36:12". Keys are the records' numbers, from 0. Close the file when done.
+// OpenFile returns the records of a file by its name's ending: .parquet, or .csv, .json, .ndjson or .jsonl, these also with .gz.
+// CSV needs a header line; a column whose sampled values are all numbers gives numbers, an empty cell gives null,
+// "2019-01-15 03:36:12" becomes "2019-01-15T03:36:12". Parquet is read a row group at a time; nulls stay null, dates and
+// timestamps become text as above, bytes base64. Keys are the records' numbers, from 0. Close the file when done.
 func OpenFile(name string) (*File, error) {
 	f, err := os.Open(name)
 	if err != nil {
@@ -30,7 +31,7 @@ func OpenFile(name string) (*File, error) {
 	s := &File{closers: []io.Closer{f}}
 	var r io.Reader = bufio.NewReaderSize(f, 256<<10)
 	base := strings.ToLower(name)
-	if strings.HasSuffix(base, ".gz") {
+	if strings.HasSuffix(base, ".gz") && !strings.HasSuffix(base, ".parquet.gz") {
 		base = strings.TrimSuffix(base, ".gz")
 		z, err := gzip.NewReader(r)
 		if err != nil {
@@ -41,12 +42,14 @@ func OpenFile(name string) (*File, error) {
 		s.closers = append(s.closers, z)
 	}
 	switch filepath.Ext(base) {
+	case ".parquet":
+		s.next, err = readParquet(f)
 	case ".csv":
 		s.next, err = readCSV(r)
 	case ".json", ".ndjson", ".jsonl":
 		s.next = readLines(r)
 	default:
-		err = fmt.Errorf("cannot tell what is in %s: its name should end in .csv, .json, .ndjson or .jsonl, or one of these with .gz", name)
+		err = fmt.Errorf("cannot tell what is in %s: its name should end in .csv, .json, .ndjson or .jsonl, perhaps with .gz, or in .parquet", name)
 	}
 	if err != nil {
 		s.Close()
@@ -134,7 +137,7 @@ func readCSV(r io.Reader) (func([]byte) ([]byte, error), error) {
 		if err != nil {
 			return nil, err
 		}
-		columns[i] = csvColumn{label: string(quoted) + ": ", number: allNumbers(sample, i)}
+		columns[i] = csvColumn{label: string(quoted) + ": ", text: holdsText(sample, i)}
 	}
 	in.ReuseRecord = true
 	return func(dst []byte) ([]byte, error) {
@@ -151,25 +154,20 @@ func readCSV(r io.Reader) (func([]byte) ([]byte, error), error) {
 	}, nil
 }
 
-// csvColumn is a column's name as JSON with its colon, and whether its values are numbers.
+// csvColumn is a column's name as JSON with its colon, and whether it holds text, numbers among it too.
 type csvColumn struct {
-	label  string
-	number bool
+	label string
+	text  bool
 }
 
-// allNumbers says whether column i has values and all of them are JSON numbers.
-func allNumbers(rows [][]string, i int) bool {
-	seen := false
+// holdsText says whether column i has a value that is no JSON number. One without any value may turn out to hold numbers.
+func holdsText(rows [][]string, i int) bool {
 	for _, row := range rows {
-		if row[i] == "" {
-			continue
+		if row[i] != "" && !isNumber(row[i]) {
+			return true
 		}
-		if !isNumber(row[i]) {
-			return false
-		}
-		seen = true
 	}
-	return seen
+	return false
 }
 
 // isNumber says whether s is a number as JSON writes it (so 007 and 1. are none).
@@ -190,7 +188,7 @@ func appendRow(b []byte, columns []csvColumn, row []string) []byte {
 		switch v := row[i]; {
 		case v == "":
 			b = append(b, "null"...)
-		case c.number && isNumber(v):
+		case !c.text && isNumber(v):
 			b = append(b, v...)
 		case isDateTime(v):
 			b = append(b, '"')

@@ -4,11 +4,16 @@ import (
 	"compress/gzip"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/weir-data/weir/columnar"
 )
 
 func write(t *testing.T, name, text string) string {
@@ -66,6 +71,70 @@ func TestCSV(t *testing.T) {
 	}
 }
 
+// TestLateColumn has a column that is empty in the whole sample, as congestion_surcharge is in real files.
+func TestLateColumn(t *testing.T) {
+	text := "a,b\n" + strings.Repeat("x,\n", sampleRows) + "x,2.5\n"
+	got := readAll(t, write(t, "a.csv", text))
+	if last := got[len(got)-1]; last != `{"a": "x", "b": 2.5}` || got[0] != `{"a": "x", "b": null}` {
+		t.Errorf("first %s, last %s", got[0], last)
+	}
+}
+
+func TestParquet(t *testing.T) {
+	typ := func(text string) columnar.Type {
+		parsed, err := columnar.ParseType(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return parsed
+	}
+	at := time.Date(2019, 1, 15, 3, 36, 12, 500_000_000, time.UTC)
+	cases := []struct {
+		kind  string
+		value any
+		json  string
+	}{
+		{"boolean", true, `true`}, {"tinyint", -1, `-1`}, {"smallint", -300, `-300`}, {"int", 7, `7`}, {"bigint", -1 << 62, `-4611686018427387904`},
+		{"float", float32(0.1), `0.1`}, {"double", 6.0, `6.0`}, {"double", math.NaN(), `null`}, {"string", "a \"b\" é", `"a \"b\" é"`},
+		{"binary", []byte{1, 2}, `"AQI="`}, {"date", at, `"2019-01-15"`}, {"timestamp", at, `"2019-01-15T03:36:12.5"`},
+		{"decimal(20,2)", "-123.45", `-123.45`}, {"decimal(38,0)", "12345678901234567890123456789012345678", `12345678901234567890123456789012345678`},
+		{"struct<a:int,b:string>", map[string]any{"a": 1, "b": nil}, `{"a": 1, "b": null}`}, {"array<int>", []any{1, nil, 3}, `[1, null, 3]`},
+		{"map<string,int>", map[string]any{"k": 1}, `{"k": 1}`}, {"int", nil, `null`},
+	}
+	var schema columnar.Schema
+	var row []any
+	want := "{"
+	for i, c := range cases {
+		schema.Fields = append(schema.Fields, columnar.Field{Name: fmt.Sprint("c", i), Type: typ(c.kind), Nullable: true})
+		row = append(row, c.value)
+		if i > 0 {
+			want += ", "
+		}
+		want += fmt.Sprintf("\"c%d\": %s", i, c.json)
+	}
+	b := columnar.NewBuilder(&schema)
+	for range 3 {
+		if err := b.Append(row...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	path := filepath.Join(t.TempDir(), "a.parquet")
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := columnar.WriteParquet(f, columnar.ParquetOptions{}, b.Batch()); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	got := readAll(t, path)
+	if len(got) != 3 || got[2] != want+"}" {
+		t.Errorf("%d rows\n got %s\nwant %s", len(got), got[len(got)-1], want+"}")
+	}
+}
+
 func TestLines(t *testing.T) {
 	got := readAll(t, write(t, "a.ndjson", "{\"a\":1}\n\n  {\"a\":2}\r\n"))
 	if len(got) != 2 || got[1] != `{"a":2}` {
@@ -74,7 +143,7 @@ func TestLines(t *testing.T) {
 }
 
 func TestBadFiles(t *testing.T) {
-	for name, text := range map[string]string{"a.csv": "", "a.txt": "x", "a.csv.gz": ""} {
+	for name, text := range map[string]string{"a.csv": "", "a.txt": "x", "a.csv.gz": "", "a.parquet": "PAR1"} {
 		path := write(t, name, text)
 		if name == "a.csv.gz" {
 			os.WriteFile(path, []byte("not gzip"), 0o644)

@@ -29,6 +29,8 @@ type Rides struct {
 	ends   bool
 	gap    time.Duration
 	pickup time.Time
+	from   chooser
+	to     chooser
 }
 
 // NewRides returns a generator.
@@ -43,6 +45,7 @@ func NewRides(o RidesOptions) *Rides {
 		rng:  rand.New(rand.NewPCG(o.Seed, 0x7a71)),
 		left: o.Amount, ends: o.Amount > 0,
 		gap: o.Gap, pickup: o.Start,
+		from: newChooser(&pickUps), to: newChooser(&dropOffs),
 	}
 }
 
@@ -84,53 +87,10 @@ func (g *Rides) wait() time.Duration {
 	return time.Duration(min(g.rng.ExpFloat64(), 8) * float64(g.gap) / busy)
 }
 
-// Zones with an airport, and those of Manhattan that pay the congestion surcharge.
-const (
-	newark    = 1
-	kennedy   = 132
-	laGuardia = 138
-)
-
-// zoneWeights are the most used pick-up zones and their shares, per mille, in the Commission's data of 2019; what is left
-// goes to the others.
-var zoneWeights = []struct {
-	zone   int
-	weight float64
-}{
-	{237, 44}, {161, 41}, {236, 39}, {162, 36}, {186, 36}, {230, 35}, {48, 32}, {132, 32}, {170, 30}, {142, 30}, {234, 30}, {163, 27}, {138, 26},
-	{239, 26}, {79, 25}, {68, 24}, {141, 23}, {164, 23}, {107, 23}, {238, 20}, {100, 20}, {249, 19}, {229, 19}, {263, 18}, {140, 18}, {90, 17},
-	{246, 17}, {231, 16}, {43, 15}, {113, 15}, {233, 13}, {114, 13}, {148, 13}, {262, 13}, {143, 12}, {137, 12}, {158, 10}, {144, 10}, {50, 9},
-	{151, 9}, {13, 8}, {211, 8}, {75, 7}, {87, 7}, {261, 6}, {125, 6}, {166, 5}, {74, 4}, {88, 4}, {41, 4}, {24, 3}, {209, 2}, {224, 2}, {45, 2},
-}
-
-const zones = 263
-
-func manhattan(zone int) bool {
-	if zone == kennedy || zone == laGuardia {
-		return false
-	}
-	for _, z := range zoneWeights {
-		if z.zone == zone {
-			return true
-		}
-	}
-	return false
-}
-
-func (g *Rides) zone() int {
-	x := g.rng.Float64() * 1000
-	for _, z := range zoneWeights {
-		if x -= z.weight; x < 0 {
-			return z.zone
-		}
-	}
-	return 1 + g.rng.IntN(zones)
-}
-
 func (g *Rides) ride(pickup time.Time) ride {
 	r := ride{
 		vendor: 1 + g.weighted(0.36, 0.64), passengers: 1 + g.weighted(0.70, 0.15, 0.045, 0.02, 0.045, 0.04), rate: 1,
-		from: g.zone(), to: g.zone(), pickup: pickup, payment: 1 + g.weighted(0.715, 0.275, 0.007, 0.003),
+		from: g.from.zone(g.rng), to: g.to.zone(g.rng), pickup: pickup, payment: 1 + g.weighted(0.715, 0.275, 0.007, 0.003),
 		stored: g.rng.Float64() < 0.006, tax: 50, improve: 30,
 	}
 	r.miles = g.miles(&r)

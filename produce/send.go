@@ -37,6 +37,8 @@ type Sender struct {
 	src    Source
 	opts   SendOptions
 
+	held *Entry // read, but too large for the batch before; used by Run's goroutine only
+
 	records, bytes, retries atomic.Int64
 }
 
@@ -96,16 +98,15 @@ func (s *Sender) Run(ctx context.Context) error {
 
 // feed cuts the source into batches and hands each out when it is due.
 func (s *Sender) feed(ctx context.Context, batches chan<- []Entry) error {
-	began, sent := time.Now(), 0
+	pace := newPace(s.opts.Rate, time.Now())
 	for {
 		batch, end := s.nextBatch()
 		if len(batch) > 0 {
-			if err := waitUntil(ctx, due(began, sent, s.opts.Rate)); err != nil {
+			if err := waitUntil(ctx, pace.next(time.Now(), len(batch))); err != nil {
 				return context.Cause(ctx)
 			}
 			select {
 			case batches <- batch:
-				sent += len(batch)
 			case <-ctx.Done():
 				return context.Cause(ctx)
 			}
@@ -119,12 +120,32 @@ func (s *Sender) feed(ctx context.Context, batches chan<- []Entry) error {
 	}
 }
 
-// due is when the record after n others may be sent at a rate.
-func due(began time.Time, n int, rate float64) time.Time {
-	if rate <= 0 {
-		return began
+// pace says when records are due at a rate.
+type pace struct {
+	each time.Duration // between two records; 0 is no limit
+	due  time.Time     // of the next
+}
+
+// lagMax is how far the pace may fall behind, as while the server is away, and still catch up: what was lost beyond
+// that is not made good by a burst.
+const lagMax = time.Second
+
+func newPace(rate float64, now time.Time) *pace {
+	p := &pace{due: now}
+	if rate > 0 {
+		p.each = time.Duration(float64(time.Second) / rate)
 	}
-	return began.Add(time.Duration(float64(n) / rate * float64(time.Second)))
+	return p
+}
+
+// next returns when n records may go and plans the ones after them.
+func (p *pace) next(now time.Time, n int) time.Time {
+	if late := now.Add(-lagMax); p.due.Before(late) {
+		p.due = late
+	}
+	at := p.due
+	p.due = at.Add(time.Duration(n) * p.each)
+	return at
 }
 
 func waitUntil(ctx context.Context, t time.Time) error {
@@ -142,19 +163,32 @@ func waitUntil(ctx context.Context, t time.Time) error {
 	}
 }
 
-// nextBatch takes records until the batch is full by number or by size; end is why there are no more.
+// nextBatch takes records until the batch is full by number or by size; end is why there are no more. A record that is
+// larger than a batch may be goes alone: only the service knows whether it takes that.
 func (s *Sender) nextBatch() (batch []Entry, end error) {
 	size := 0
 	batch = make([]Entry, 0, s.opts.Batch)
-	for len(batch) < s.opts.Batch && size < maxBatchBytes-(1<<20) {
-		rec, key, err := s.src.Next(nil)
+	for len(batch) < s.opts.Batch {
+		e, err := s.nextEntry()
 		if err != nil {
 			return batch, err
 		}
-		size += len(rec) + len(key)
-		batch = append(batch, Entry{key, rec})
+		if size += len(e.Data) + len(e.Key); size > maxBatchBytes && len(batch) > 0 {
+			s.held = &e
+			return batch, nil
+		}
+		batch = append(batch, e)
 	}
 	return batch, nil
+}
+
+func (s *Sender) nextEntry() (Entry, error) {
+	if e := s.held; e != nil {
+		s.held = nil
+		return *e, nil
+	}
+	rec, key, err := s.src.Next(nil)
+	return Entry{key, rec}, err
 }
 
 // Bounds of the pause before records are sent again.

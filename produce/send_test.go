@@ -138,3 +138,54 @@ func TestSendStops(t *testing.T) {
 		}
 	})
 }
+
+// sizes yields records of the given sizes in bytes.
+type sizes []int
+
+func (s *sizes) Next(dst []byte) ([]byte, string, error) {
+	if len(*s) == 0 {
+		return dst, "", io.EOF
+	}
+	n := (*s)[0]
+	*s = (*s)[1:]
+	return append(dst, make([]byte, n)...), "k", nil
+}
+
+func TestBatchesFitIntoACall(t *testing.T) {
+	s := NewSender(nil, &sizes{4 << 20, 2 << 20, 1 << 20, 6 << 20, 10, 10}, SendOptions{})
+	var got [][]int
+	for {
+		batch, end := s.nextBatch()
+		var lens []int
+		for _, e := range batch {
+			lens = append(lens, len(e.Data))
+		}
+		got = append(got, lens)
+		if end != nil {
+			break
+		}
+	}
+	want := [][]int{{4 << 20}, {2 << 20, 1 << 20}, {6 << 20}, {10, 10}}
+	if fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("batches %v, want %v", got, want)
+	}
+}
+
+func TestPaceAfterAnOutage(t *testing.T) {
+	now := time.Unix(0, 0)
+	p := newPace(10, now)
+	if at := p.next(now, 10); !at.Equal(now) {
+		t.Errorf("first at %v", at)
+	}
+	if at := p.next(now, 10); !at.Equal(now.Add(time.Second)) {
+		t.Errorf("second at %v", at)
+	}
+	now = now.Add(time.Hour)
+	sent := 0
+	for p.next(now, 1); !p.due.After(now); p.next(now, 1) {
+		sent++
+	}
+	if sent > 10 {
+		t.Errorf("%d records at once after an hour's outage", sent)
+	}
+}

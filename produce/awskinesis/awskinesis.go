@@ -4,12 +4,12 @@ package awskinesis
 import (
 	"context"
 	"errors"
-	"net"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"github.com/weir-data/weir/produce"
 )
@@ -50,25 +50,34 @@ func (c *Client) PutRecords(ctx context.Context, stream string, entries []produc
 	return results, nil
 }
 
-// Temporary says whether err is of the network or the server, or throttling; a client's own faults are not.
+// Temporary says whether err is of the network or the server, or throttling. A client's own faults are not, nor is what
+// keeps a request from being made, such as missing credentials.
 func (c *Client) Temporary(err error) bool {
-	var throttled *types.ProvisionedThroughputExceededException
-	var limit *types.LimitExceededException
-	if errors.As(err, &throttled) || errors.As(err, &limit) {
-		return true
+	var answer smithy.APIError
+	if errors.As(err, &answer) {
+		return throttling[answer.ErrorCode()] || answer.ErrorFault() == smithy.FaultServer || status(err) >= 500
 	}
-	var api smithy.APIError
-	if errors.As(err, &api) {
-		return api.ErrorFault() == smithy.FaultServer || api.ErrorCode() == "ThrottlingException"
+	if code := status(err); code != 0 {
+		return code >= 500 || code < 300 // the rest of an answer is missing or garbled
 	}
-	var send *net.OpError
+	var unsent *smithyhttp.RequestSendError // refused, reset, no such host, timeout
+	return errors.As(err, &unsent) && !errors.Is(err, context.Canceled)
+}
+
+// throttling are the errors for which the service asks to try again, though it calls them the client's fault.
+var throttling = map[string]bool{
+	"ProvisionedThroughputExceededException": true,
+	"LimitExceededException":                 true,
+	"ThrottlingException":                    true,
+	"KMSThrottlingException":                 true,
+	"RequestTimeout":                         true,
+}
+
+// status is the HTTP status that came with an error, 0 if there was none.
+func status(err error) int {
 	var response interface{ HTTPStatusCode() int }
-	switch {
-	case errors.As(err, &send):
-		return true
-	case errors.As(err, &response) && response.HTTPStatusCode() >= 400 && response.HTTPStatusCode() < 500:
-		return false
+	if errors.As(err, &response) {
+		return response.HTTPStatusCode()
 	}
-	// A connection that broke in mid-answer comes as io.EOF or a decoding error; a context's end is for the caller to see.
-	return !errors.Is(err, context.Canceled)
+	return 0
 }
