@@ -19,6 +19,8 @@ var (
 	ErrLimit    = errors.New("limit of delivery streams exceeded")
 	// ErrSource says that records cannot be put into a delivery stream that reads from a Kinesis stream.
 	ErrSource = errors.New("delivery stream reads from a Kinesis stream")
+	// ErrBusy is for a Log whose queue is full.
+	ErrBusy = errors.New("slow down")
 )
 
 // failure is an error whose text is for the user and whose kind is for errors.Is.

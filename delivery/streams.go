@@ -61,7 +61,7 @@ func (s *Streams) Create(ctx context.Context, info Info) error {
 	if info.Source != "" {
 		var err error
 		if start.Offset, err = s.startOffset(ctx, info.Source, info.Created); err != nil {
-			return fmt.Errorf("delivery stream %s: %w", info.Name, err)
+			return failf(ErrInvalid, "Kinesis stream %s cannot be read: %v", info.Source, err)
 		}
 		info.Started = info.Created
 	}
