@@ -1,7 +1,6 @@
 package cloudwatch
 
 import (
-	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -22,6 +21,13 @@ type source interface {
 	value(id string) (value, error)
 	metrics(part string) ([]series, error)
 }
+
+// mathError is what is wrong with an expression.
+type mathError string
+
+func (e mathError) Error() string { return string(e) }
+
+func mathErrorf(format string, args ...any) error { return mathError(fmt.Sprintf(format, args...)) }
 
 const depthMax = 32
 
@@ -59,9 +65,9 @@ func (p *parser) peek() byte {
 
 func (p *parser) unexpected() error {
 	if p.peek() == 0 {
-		return errors.New("the expression ends too early")
+		return mathError("the expression ends too early")
 	}
-	return fmt.Errorf("unexpected character '%c' at position %d", p.text[p.pos], p.pos+1)
+	return mathErrorf("unexpected character '%c' at position %d", p.text[p.pos], p.pos+1)
 }
 
 func (p *parser) take(c byte) bool {
@@ -74,7 +80,7 @@ func (p *parser) take(c byte) bool {
 
 func (p *parser) expression() (value, error) {
 	if p.depth++; p.depth > depthMax {
-		return value{}, errors.New("the expression is nested too deeply")
+		return value{}, mathError("the expression is nested too deeply")
 	}
 	defer func() { p.depth-- }()
 	return p.chain("+-", p.term)
@@ -101,7 +107,7 @@ func (p *parser) chain(operators string, operand func() (value, error)) (value, 
 
 func (p *parser) factor() (value, error) {
 	if p.depth++; p.depth > 4*depthMax {
-		return value{}, errors.New("the expression is nested too deeply")
+		return value{}, mathError("the expression is nested too deeply")
 	}
 	defer func() { p.depth-- }()
 	if p.take('-') {
@@ -152,7 +158,7 @@ func (p *parser) number() (value, error) {
 	}
 	f, err := strconv.ParseFloat(p.text[start:p.pos], 64)
 	if err != nil {
-		return value{}, fmt.Errorf("bad number %s", p.text[start:p.pos])
+		return value{}, mathErrorf("bad number %s", p.text[start:p.pos])
 	}
 	return number64(f), nil
 }
@@ -171,7 +177,7 @@ func (p *parser) array() (value, error) {
 		case anArray:
 			out.many = append(out.many, v.many...)
 		default:
-			return value{}, errors.New("an array may hold time series only")
+			return value{}, mathError("an array may hold time series only")
 		}
 		if p.take(']') {
 			return out, nil
@@ -213,7 +219,7 @@ func (p *parser) argument() (value, error) {
 	}
 	end := strings.IndexByte(p.text[p.pos+1:], quote)
 	if end < 0 {
-		return value{}, errors.New("a quoted text does not end")
+		return value{}, mathError("a quoted text does not end")
 	}
 	text := p.text[p.pos+1 : p.pos+1+end]
 	p.pos += end + 2

@@ -1,8 +1,6 @@
 package cloudwatch
 
 import (
-	"errors"
-	"fmt"
 	"maps"
 	"math"
 	"slices"
@@ -64,11 +62,11 @@ func combine(op byte, a, b value) (value, error) {
 	f := operators[op]
 	switch {
 	case a.kind == aText || b.kind == aText:
-		return value{}, errors.New("a text is no operand")
+		return value{}, mathError("a text is no operand")
 	case a.kind == aNumber && b.kind == aNumber:
 		return number64(f(a.number, b.number)), nil
 	case a.kind == anArray && b.kind == anArray:
-		return value{}, errors.New("two arrays cannot be combined")
+		return value{}, mathError("two arrays cannot be combined")
 	case a.kind == anArray:
 		return mapArray(a.many, func(s series) (value, error) { return combine(op, value{kind: aSeries, one: s}, b) })
 	case b.kind == anArray:
@@ -114,7 +112,7 @@ func call(name string, args []value, from source) (value, error) {
 		if len(args) == 1 && args[0].kind == aText {
 			part = args[0].text
 		} else if len(args) > 0 {
-			return value{}, errors.New("METRICS takes nothing or one text")
+			return value{}, mathError("METRICS takes nothing or one text")
 		}
 		all, err := from.metrics(part)
 		return value{kind: anArray, many: all}, err
@@ -123,7 +121,7 @@ func call(name string, args []value, from source) (value, error) {
 		return fill(args)
 	}
 	if len(args) != 1 || args[0].kind == aText {
-		return value{}, fmt.Errorf("the function %s is not supported, or not with these arguments", name)
+		return value{}, mathErrorf("the function %s is not supported, or not with these arguments", name)
 	}
 	arg := args[0]
 	if reduce := reducers[name]; reduce != nil {
@@ -135,13 +133,13 @@ func call(name string, args []value, from source) (value, error) {
 	f := transforms[name]
 	switch {
 	case f == nil:
-		return value{}, fmt.Errorf("the function %s is not supported", name)
+		return value{}, mathErrorf("the function %s is not supported", name)
 	case arg.kind == aSeries:
 		return value{kind: aSeries, one: f(arg.one)}, nil
 	case arg.kind == anArray:
 		return mapArray(arg.many, func(s series) (value, error) { return value{kind: aSeries, one: f(s)}, nil })
 	}
-	return value{}, fmt.Errorf("the function %s needs a time series", name)
+	return value{}, mathErrorf("the function %s needs a time series", name)
 }
 
 // reducers make one number of many.
@@ -185,7 +183,7 @@ func reduceAll(name string, reduce func([]float64) float64, arg value) (value, e
 		}
 		return value{kind: aSeries, one: out}, nil
 	}
-	return value{}, fmt.Errorf("the function %s needs a time series or an array of them", name)
+	return value{}, mathErrorf("the function %s needs a time series or an array of them", name)
 }
 
 // transforms make a series of a series.
@@ -222,7 +220,7 @@ func runningSum(s series) series {
 // fill puts a number where a series has gaps between its first and its last point.
 func fill(args []value) (value, error) {
 	if len(args) != 2 || args[0].kind != aSeries || args[1].kind != aNumber {
-		return value{}, errors.New("FILL is supported with a time series and a number only")
+		return value{}, mathError("FILL is supported with a time series and a number only")
 	}
 	s := args[0].one
 	times := s.times(true)

@@ -2,6 +2,7 @@ package cloudwatch
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"regexp"
@@ -73,7 +74,7 @@ func cut(all []types.MetricDataResult, from, limit int) (page []types.MetricData
 		n := len(r.Values)
 		first := min(max(from-position, 0), n)
 		position += n
-		if first == n && n > 0 || n == 0 && position < from { // told by an earlier answer
+		if first == n && n > 0 || n == 0 && position <= from && from > 0 { // told by an earlier answer
 			continue
 		}
 		take := min(n-first, limit)
@@ -206,8 +207,9 @@ func (q *queries) value(id string) (value, error) {
 	var err error
 	if query.Expression != nil {
 		v, err = evaluate(*query.Expression, q)
-		if err != nil {
-			err = invalid("Error in expression '%s': %v", id, err)
+		var wrong mathError
+		if errors.As(err, &wrong) {
+			err = invalid("Error in expression '%s': %v", id, wrong)
 		}
 	} else {
 		v, err = q.read(query.MetricStat, id)

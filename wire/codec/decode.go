@@ -3,7 +3,6 @@ package codec
 import (
 	"math"
 	"reflect"
-	"strings"
 	"time"
 )
 
@@ -240,7 +239,7 @@ func (d *decoder) union(v reflect.Value) error {
 func (u Unions) member(t reflect.Type, tag string) reflect.Value {
 	for _, m := range u {
 		mt := reflect.TypeOf(m)
-		if mt.Implements(t) && strings.EqualFold(mt.Elem().Name(), t.Name()+"Member"+tag) {
+		if mt.Implements(t) && unionTag(t, mt) == tag {
 			return reflect.New(mt.Elem())
 		}
 	}

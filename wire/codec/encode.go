@@ -150,10 +150,10 @@ func writeInterface(out sink, v reflect.Value) error {
 		return out.json(raw)
 	}
 	member := v.Elem()
-	tag, ok := strings.CutPrefix(reflect.Indirect(member).Type().Name(), v.Type().Name()+"Member")
-	if !ok || member.Kind() != reflect.Pointer {
+	if member.Kind() != reflect.Pointer || member.IsNil() {
 		return fmt.Errorf("encode union %s: %s is not one of its members", v.Type(), member.Type())
 	}
+	tag := unionTag(v.Type(), member.Type())
 	out.beginStructure()
 	out.member(tag)
 	if err := write(out, member.Elem().FieldByName("Value"), false); err != nil {
@@ -161,4 +161,12 @@ func writeInterface(out sink, v reflect.Value) error {
 	}
 	out.endStructure()
 	return nil
+}
+
+// unionTag is the wire name of a union member struct, a pointer to which is memberType.
+func unionTag(union, memberType reflect.Type) string {
+	if schema := schemaOf(reflect.New(memberType.Elem()).Interface()); schema != nil {
+		return schema.MemberName()
+	}
+	return strings.TrimPrefix(memberType.Elem().Name(), union.Name()+"Member")
 }

@@ -32,77 +32,56 @@ func planOf(t reflect.Type) *plan {
 		return p.(*plan)
 	}
 	p := &plan{byName: map[string]*field{}}
+	schema := schemaOf(reflect.New(t).Interface())
 	for i := range t.NumField() {
 		f := t.Field(i)
-		if !f.IsExported() || f.Name == "ResultMetadata" {
-			continue
+		if f.IsExported() && f.Name != "ResultMetadata" {
+			p.fields = append(p.fields, describe(schema, f.Name, i))
 		}
-		p.fields = append(p.fields, describe(t, i))
 	}
 	for i := range p.fields {
 		f := &p.fields[i]
 		p.byName[f.name] = f
-	}
-	if !reflect.PointerTo(t).Implements(serializable) { // no schema: accept both spellings of the first letter
-		for i := range p.fields {
-			f := &p.fields[i]
-			lower := strings.ToLower(f.name[:1]) + f.name[1:]
-			if p.byName[lower] == nil {
-				p.byName[lower] = f
-			}
+		if schema == nil { // accept both spellings
+			p.byName[lowerFirst(f.name)] = f
 		}
 	}
 	actual, _ := plans.LoadOrStore(t, p)
 	return actual.(*plan)
 }
 
-type serializer interface{ SerializeMembers(smithy.ShapeSerializer) }
-
-var serializable = reflect.TypeFor[serializer]()
-
-// describe finds the wire name of field i of t. Go names differ from the model's where the model starts with
-// a small letter, so the SDK is asked: a value with only this field set is serialized, and the first member it
-// writes is this one.
-func describe(t reflect.Type, i int) field {
-	f := field{name: t.Field(i).Name, index: i}
-	v := reflect.New(t)
-	s, ok := v.Interface().(serializer)
-	if !ok || !sample(v.Elem().Field(i)) {
+// describe finds the wire name of a Go field. They differ where the model starts with a small letter.
+func describe(schema *smithy.Schema, name string, index int) field {
+	f := field{name: name, index: index}
+	if schema == nil {
 		return f
 	}
-	var r recorder
-	s.SerializeMembers(&r)
-	if r.first == nil {
+	member := schema.Member(name)
+	if member == nil {
+		member = schema.Member(lowerFirst(name))
+	}
+	if member == nil {
 		return f
 	}
-	f.name = r.first.MemberName()
-	if format, ok := smithy.SchemaTrait[*traits.TimestampFormat](r.first); ok && format != nil {
+	f.name = member.MemberName()
+	if format, ok := smithy.SchemaTrait[*traits.TimestampFormat](member); ok && format != nil {
 		f.iso = format.Format == "date-time"
 	}
 	return f
 }
 
-// sample sets v to something that a generated serializer does not leave out; false if there is nothing.
-func sample(v reflect.Value) bool {
-	switch v.Kind() {
-	case reflect.Pointer:
-		v.Set(reflect.New(v.Type().Elem()))
-	case reflect.Slice:
-		v.Set(reflect.MakeSlice(v.Type(), 0, 0))
-	case reflect.Map:
-		v.Set(reflect.MakeMap(v.Type()))
-	case reflect.String:
-		v.SetString("x")
-	case reflect.Bool:
-		v.SetBool(true)
-	case reflect.Int32, reflect.Int64, reflect.Int:
-		v.SetInt(1)
-	case reflect.Float32, reflect.Float64:
-		v.SetFloat(1)
-	default:
-		return false
+func lowerFirst(name string) string { return strings.ToLower(name[:1]) + name[1:] }
+
+// schemaOf returns the SDK's schema of a struct: of a structure itself, of a union member its member schema. Only a
+// value that serializes itself can tell; the older packages of the SDK have none, and get nil.
+func schemaOf(v any) *smithy.Schema {
+	s, ok := v.(smithy.Serializable)
+	if !ok {
+		return nil
 	}
-	return true
+	var r recorder
+	s.Serialize(&r)
+	return r.first
 }
 
 // recorder is a ShapeSerializer that remembers the schema of the first thing written.
