@@ -1,0 +1,292 @@
+// Package delta lands micro-batches in Delta tables: Sink is batch's Sink, Letters its place for dead letters.
+//
+// A Sink creates the table when it is missing and registers it in the catalog, both in Open. Each batch then becomes
+// one commit: Parquet files are written beside the store's objects, moved to their places in the table's folder, and
+// added by a commit that carries txn {appId: the pipeline's name, version: the batch's number}.
+//
+// What survives a crash: files that no commit names are no part of the table. The batch that runs again gives its
+// files the same names, so they take the places of those that the crash left. A batch whose commit is there already is
+// recognised by its txn before anything is written. A batch without rows leaves no commit: run again it has none either.
+package delta
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/weir-data/weir/batch"
+	"github.com/weir-data/weir/catalog"
+	"github.com/weir-data/weir/columnar"
+	table "github.com/weir-data/weir/delta"
+	"github.com/weir-data/weir/objstore"
+)
+
+// Options of a Sink. Store and Location are required.
+type Options struct {
+	Store       objstore.Store
+	Location    string // s3://bucket/folder
+	PartitionBy []string
+	Compression string // snappy (default) | zstd | gzip | uncompressed
+	Catalog     Catalog
+	Database    string // with Table: the name in Catalog; empty: not registered
+	Table       string
+	// Staging is where files are written before they become objects; default StagingDir(Store).
+	Staging string
+	// Import makes local files objects of bucket, all or none, faster than one by one; nil: one by one.
+	Import func(ctx context.Context, bucket string, files []File) error
+	Now    func() time.Time
+}
+
+// File is a local file that becomes the object Key.
+type File struct{ Key, Path string }
+
+// Catalog is what a Sink needs of a catalog.
+type Catalog interface {
+	Database(ctx context.Context, name string) (catalog.Database, error)
+	CreateDatabase(ctx context.Context, d catalog.Database) error
+	Table(ctx context.Context, database, name string) (catalog.Table, error)
+	CreateTable(ctx context.Context, t catalog.Table) error
+	UpdateTable(ctx context.Context, t catalog.Table) error
+}
+
+// StagingDir is the folder in which files for s are written: one that s can take them from without copying, else one
+// of the system's.
+func StagingDir(s objstore.Store) string {
+	if l, ok := s.(objstore.Local); ok {
+		return l.TempDir()
+	}
+	return os.TempDir()
+}
+
+// Sink writes one table for one pipeline.
+type Sink struct {
+	opts           Options
+	bucket, prefix string // the prefix ends in a slash unless it is empty
+	pipeline       string
+	table          *table.Table
+}
+
+var _ batch.Sink = (*Sink)(nil)
+
+// New returns a sink; nothing is read or written before Open.
+func New(opts Options) (*Sink, error) {
+	bucket, prefix, err := objstore.ParseURL(opts.Location)
+	if err != nil {
+		return nil, fmt.Errorf("sink: %w", err)
+	}
+	if prefix = strings.Trim(prefix, "/"); prefix != "" {
+		prefix += "/"
+	}
+	if opts.Staging == "" {
+		opts.Staging = StagingDir(opts.Store)
+	}
+	if opts.Compression == "" {
+		opts.Compression = "snappy"
+	}
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
+	return &Sink{opts: opts, bucket: bucket, prefix: prefix}, nil
+}
+
+// Open implements batch.Sink: it makes or widens the table, and puts it into the catalog.
+func (s *Sink) Open(ctx context.Context, pipeline string, schema *columnar.Schema) (last int64, err error) {
+	s.pipeline = pipeline
+	objects := table.InBucket(s.opts.Store, s.bucket, s.prefix)
+	s.table, err = table.OpenWith(ctx, objects, table.Options{Now: s.opts.Now})
+	if errors.Is(err, table.ErrNoTable) {
+		s.table, err = table.Create(ctx, objects, table.CreateOptions{
+			Schema: schema, PartitionBy: s.opts.PartitionBy, Now: s.opts.Now,
+		})
+	}
+	if errors.Is(err, table.ErrConflict) { // another writer was first
+		err = batch.Temporary(err)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("table %s: %w", s.opts.Location, err)
+	}
+	snapshot, err := s.widen(ctx, schema)
+	if err != nil {
+		return 0, fmt.Errorf("table %s: %w", s.opts.Location, err)
+	}
+	if err := s.register(ctx, snapshot); err != nil {
+		return 0, fmt.Errorf("register table %s.%s: %w", s.opts.Database, s.opts.Table, err)
+	}
+	if version, ok := snapshot.Txn(pipeline); ok {
+		return version, nil
+	}
+	return -1, nil
+}
+
+// widen checks that rows of schema fit the table, and adds the columns that it lacks.
+func (s *Sink) widen(ctx context.Context, schema *columnar.Schema) (*table.Snapshot, error) {
+	snapshot, err := s.table.Snapshot(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if by := snapshot.PartitionBy(); !slices.Equal(by, s.opts.PartitionBy) {
+		return nil, fmt.Errorf("is partitioned by [%s], the pipeline says [%s]", strings.Join(by, ", "), strings.Join(s.opts.PartitionBy, ", "))
+	}
+	wider, changed, err := merge(snapshot.Schema(), schema)
+	if err != nil || !changed {
+		return snapshot, err
+	}
+	tx := s.table.Begin(snapshot)
+	tx.SetSchema(wider)
+	tx.SetInfo("ADD COLUMNS", map[string]string{"pipeline": s.pipeline}, nil)
+	if _, err := tx.Commit(ctx); err != nil {
+		return nil, temporaryConflict(err)
+	}
+	return s.table.Snapshot(ctx)
+}
+
+// merge returns the columns of have and, after them, those that only want has.
+func merge(have, want *columnar.Schema) (merged *columnar.Schema, changed bool, err error) {
+	merged = &columnar.Schema{Fields: slices.Clone(have.Fields)}
+	for _, w := range want.Fields {
+		i := slices.IndexFunc(have.Fields, func(h columnar.Field) bool { return strings.EqualFold(h.Name, w.Name) })
+		switch {
+		case i < 0:
+			merged.Fields = append(merged.Fields, w)
+			changed = true
+		case have.Fields[i].Name != w.Name:
+			return nil, false, fmt.Errorf("has column %s, the query gives %s: write it in the same case", have.Fields[i].Name, w.Name)
+		case have.Fields[i].Type.String() != w.Type.String():
+			return nil, false, fmt.Errorf("has column %s of type %s, the query gives %s: cast it", w.Name, have.Fields[i].Type, w.Type)
+		}
+	}
+	return merged, changed, nil
+}
+
+func temporaryConflict(err error) error {
+	if errors.Is(err, table.ErrConflict) {
+		return batch.Temporary(err)
+	}
+	return err
+}
+
+// Write implements batch.Sink.
+func (s *Sink) Write(ctx context.Context, id int64, out *batch.Output) (batch.Written, error) {
+	snapshot, err := s.table.Snapshot(ctx)
+	if err != nil {
+		return batch.Written{}, fmt.Errorf("table %s: %w", s.opts.Location, err)
+	}
+	if version, ok := snapshot.Txn(s.pipeline); ok && version >= id {
+		return batch.Written{Replayed: true}, nil
+	}
+	dir, err := os.MkdirTemp(s.opts.Staging, "batch-")
+	if err != nil {
+		return batch.Written{}, fmt.Errorf("stage batch: %w", err)
+	}
+	defer os.RemoveAll(dir) // what cannot be removed is emptied when the store opens
+	files, err := out.Write(ctx, batch.WriteOptions{Dir: dir, PartitionBy: s.opts.PartitionBy, Compression: s.opts.Compression})
+	if err != nil || len(files) == 0 {
+		return batch.Written{}, err
+	}
+	w, err := s.commit(ctx, snapshot, id, files)
+	if err != nil {
+		return batch.Written{}, fmt.Errorf("table %s: %w", s.opts.Location, err)
+	}
+	return w, nil
+}
+
+func (s *Sink) commit(ctx context.Context, snapshot *table.Snapshot, id int64, files []batch.ParquetFile) (batch.Written, error) {
+	placed := s.place(id, files)
+	if err := s.importAll(ctx, placed); err != nil {
+		return batch.Written{}, err
+	}
+	tx := s.table.Begin(snapshot)
+	tx.SetTxn(s.pipeline, id)
+	var w batch.Written
+	for i, f := range files {
+		tx.Add(table.File{
+			Path: strings.TrimPrefix(placed[i].Key, s.prefix), Partition: f.Partition, Size: f.Size,
+			ModTime: s.opts.Now(), Stats: statsOf(f),
+		})
+		w.Rows, w.Files, w.Bytes = w.Rows+f.Rows, w.Files+1, w.Bytes+f.Size
+	}
+	tx.SetInfo("STREAMING UPDATE", map[string]string{
+		"outputMode": "Append", "queryId": s.pipeline, "epochId": strconv.FormatInt(id, 10),
+	}, map[string]string{
+		"numRemovedFiles": "0", "numAddedFiles": strconv.Itoa(w.Files),
+		"numOutputRows": strconv.FormatInt(w.Rows, 10), "numOutputBytes": strconv.FormatInt(w.Bytes, 10),
+	})
+	switch _, err := tx.Commit(ctx); {
+	case errors.Is(err, table.ErrReplayed):
+		return batch.Written{Replayed: true}, nil
+	case err != nil:
+		return batch.Written{}, temporaryConflict(err)
+	}
+	return w, nil
+}
+
+// nameSpace makes the UUID in file names of pipeline and batch.
+var nameSpace = uuid.MustParse("0b1f6f0a-2f61-4c4e-8f0e-6c7a5f8a3d52")
+
+var suffixes = map[string]string{"snappy": ".snappy.parquet", "zstd": ".zstd.parquet", "gzip": ".gz.parquet", "uncompressed": ".parquet"}
+
+// place sorts files by partition and gives them their keys, which are the same when the batch runs again.
+func (s *Sink) place(id int64, files []batch.ParquetFile) []File {
+	folder := func(f batch.ParquetFile) string { return table.PartitionPath(s.opts.PartitionBy, f.Partition) }
+	slices.SortStableFunc(files, func(a, b batch.ParquetFile) int { return strings.Compare(folder(a), folder(b)) })
+	name := uuid.NewSHA1(nameSpace, fmt.Appendf(nil, "%s/%d", s.pipeline, id))
+	placed := make([]File, len(files))
+	for i, f := range files {
+		key := fmt.Sprintf("%s%spart-%05d-%s-c000%s", s.prefix, folder(f), i, name, suffixes[s.opts.Compression])
+		placed[i] = File{Key: key, Path: f.Path}
+	}
+	return placed
+}
+
+// importersMax bounds the files that are made objects at the same time.
+const importersMax = 16
+
+func (s *Sink) importAll(ctx context.Context, files []File) error {
+	if s.opts.Import != nil {
+		return s.opts.Import(ctx, s.bucket, files)
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(importersMax)
+	for _, f := range files {
+		g.Go(func() error { return s.importFile(ctx, f) })
+	}
+	return g.Wait()
+}
+
+func (s *Sink) importFile(ctx context.Context, f File) error {
+	opts := objstore.PutOptions{ContentType: "application/octet-stream"}
+	if l, ok := s.opts.Store.(objstore.Local); ok && filepath.Clean(s.opts.Staging) == filepath.Clean(l.TempDir()) {
+		_, err := l.Import(ctx, s.bucket, f.Key, f.Path, opts)
+		return err
+	}
+	body, err := os.Open(f.Path)
+	if err != nil {
+		return fmt.Errorf("upload %s: %w", f.Key, err)
+	}
+	defer body.Close()
+	_, err = s.opts.Store.Put(ctx, s.bucket, f.Key, body, opts)
+	return err
+}
+
+// statsOf are a file's statistics as Delta keeps them.
+func statsOf(f batch.ParquetFile) *table.Stats {
+	stats := &table.Stats{NumRecords: f.Rows, Min: map[string]any{}, Max: map[string]any{}, NullCount: map[string]any{}}
+	for name, c := range f.Columns {
+		if c.Min != nil && c.Max != nil {
+			stats.Min[name], stats.Max[name] = c.Min, c.Max
+		}
+		if c.Nulls >= 0 {
+			stats.NullCount[name] = c.Nulls
+		}
+	}
+	return stats
+}
