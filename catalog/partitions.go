@@ -204,7 +204,7 @@ func (s *Store) updatePartition(b *meta.Batch, touched map[string]bool, t *Table
 		return err
 	}
 	from, to := partitionKey(t.Database, t.Name, u.Old), partitionKey(t.Database, t.Name, p.Values)
-	if touched[from] || touched[to] {
+	if touched[from] {
 		return Failf(ErrInvalid, "Partition %v appears twice in one request.", u.Old)
 	}
 	old, err := s.partition(t.Database, t.Name, u.Old)
@@ -212,7 +212,7 @@ func (s *Store) updatePartition(b *meta.Batch, touched map[string]bool, t *Table
 		return err
 	}
 	if from != to {
-		if there, err := s.has(to); err != nil || there {
+		if there, err := s.has(to); err != nil || there || touched[to] {
 			return existing(err, "Partition already exists.")
 		}
 		b.Delete(s.space, from)

@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"context"
+	"encoding/json"
 	"strings"
 	"time"
 
@@ -13,7 +14,7 @@ type ColumnStatistic struct {
 	Column   string
 	Type     string // of the column
 	Analyzed time.Time
-	Data     map[string]any // Glue's ColumnStatisticsData: member name to its JSON value
+	Data     json.RawMessage // Glue's ColumnStatisticsData; its numbers may need all 64 bits
 }
 
 // SetColumnStatistics adds or replaces statistics of a table's columns in one change. ErrNotFound; ErrInvalid for a

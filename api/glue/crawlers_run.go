@@ -74,7 +74,7 @@ func toTargets(c *catalog.Crawler) *types.CrawlerTargets {
 		DynamoDBTargets: []types.DynamoDBTarget{}, CatalogTargets: []types.CatalogTarget{}, DeltaTargets: []types.DeltaTarget{},
 		IcebergTargets: []types.IcebergTarget{}, HudiTargets: []types.HudiTarget{}}
 	for _, t := range c.S3 {
-		target := types.S3Target{Path: &t.Path, Exclusions: slices.Concat([]string{}, t.Exclusions)}
+		target := types.S3Target{Path: &t.Path, Exclusions: append([]string{}, t.Exclusions...)}
 		if t.SampleSize > 0 {
 			n := int32(t.SampleSize)
 			target.SampleSize = &n

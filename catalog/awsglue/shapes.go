@@ -303,13 +303,18 @@ func FromPartition(in *types.Partition) (catalog.Partition, error) {
 
 // FromColumnStatistics converts the statistics of a column.
 func FromColumnStatistics(in *types.ColumnStatistics) (catalog.ColumnStatistic, error) {
-	rest, err := keepAll("StatisticsData", in.StatisticsData)
-	data, _ := rest["StatisticsData"].(map[string]any)
+	data, err := json.Marshal(in.StatisticsData)
+	if err != nil {
+		err = fmt.Errorf("keep statistics of column %s: %w", str(in.ColumnName), err)
+	}
 	return catalog.ColumnStatistic{Column: str(in.ColumnName), Type: str(in.ColumnType), Analyzed: timeOf(in.AnalyzedTime), Data: data}, err
 }
 
 // ToColumnStatistics is the inverse of FromColumnStatistics.
 func ToColumnStatistics(in catalog.ColumnStatistic) (*types.ColumnStatistics, error) {
 	out := &types.ColumnStatistics{ColumnName: &in.Column, ColumnType: text(in.Type), AnalyzedTime: instant(in.Analyzed)}
-	return out, restore(map[string]any{"StatisticsData": in.Data}, "StatisticsData", &out.StatisticsData)
+	if err := json.Unmarshal(in.Data, &out.StatisticsData); err != nil {
+		return nil, fmt.Errorf("restore statistics of column %s: %w", in.Column, err)
+	}
+	return out, nil
 }
