@@ -1,0 +1,239 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+
+	"github.com/weir-data/weir/access"
+	"github.com/weir-data/weir/api/athena"
+	"github.com/weir-data/weir/api/cloudwatch"
+	"github.com/weir-data/weir/api/firehose"
+	"github.com/weir-data/weir/api/glue"
+	"github.com/weir-data/weir/api/iam"
+	"github.com/weir-data/weir/api/kinesis"
+	"github.com/weir-data/weir/api/s3"
+	"github.com/weir-data/weir/api/sts"
+	"github.com/weir-data/weir/batch"
+	batchstream "github.com/weir-data/weir/batch/stream"
+	"github.com/weir-data/weir/catalog"
+	"github.com/weir-data/weir/catalog/crawler"
+	"github.com/weir-data/weir/delivery"
+	"github.com/weir-data/weir/internal/meta"
+	"github.com/weir-data/weir/internal/vfs"
+	"github.com/weir-data/weir/metrics"
+	"github.com/weir-data/weir/objstore/file"
+	"github.com/weir-data/weir/query"
+	"github.com/weir-data/weir/stream"
+	"github.com/weir-data/weir/wire"
+)
+
+// house is everything that lives on one data directory, and the front door to it.
+type house struct {
+	URL string
+
+	cfg      houseConfig
+	keys     []access.Key
+	meta     *meta.Store
+	metrics  *metrics.Registry
+	streams  *stream.Store
+	objects  *file.Store
+	catalog  *catalog.Store
+	crawlers *crawler.Runner
+	access   *access.Store
+	delivery *delivery.Streams
+	queries  *query.Service
+
+	closers closers
+	stop    context.CancelFunc
+	served  chan struct{} // closed when the listener has stopped
+	failed  error         // why it stopped; to be read after served
+}
+
+// openHouse opens the data directory, recovers what a crash left, and listens.
+func openHouse(ctx context.Context, cfg houseConfig) (_ *house, err error) {
+	if cfg.Region == "" {
+		cfg.Region = "us-east-1"
+	}
+	if cfg.Account == "" {
+		cfg.Account = "000000000000"
+	}
+	h := &house{cfg: cfg, served: make(chan struct{})}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, h.closers.close())
+		}
+	}()
+	if h.keys, err = cfg.keys(); err != nil {
+		return nil, err
+	}
+	ln, err := cfg.listen(len(h.keys) > 0)
+	if err != nil {
+		return nil, err
+	}
+	h.closers.add(func() error { ln.Close(); return nil })
+	for _, step := range []func() error{h.openMeta, h.openStreams, h.openTables, h.openDelivery, h.openQueries} {
+		if err := step(); err != nil {
+			return nil, err
+		}
+	}
+	handler, err := h.handler()
+	if err != nil {
+		return nil, err
+	}
+	h.serve(ln, handler)
+	return h, nil
+}
+
+// Close finishes what is under way and releases the directory.
+func (h *house) Close() error {
+	h.stop()
+	<-h.served
+	return errors.Join(h.failed, h.closers.close())
+}
+
+func (h *house) dir(names ...string) string {
+	return filepath.Join(append([]string{h.cfg.Dir}, names...)...)
+}
+
+func (h *house) openMeta() (err error) {
+	if err := os.MkdirAll(h.cfg.Dir, 0o755); err != nil {
+		return fmt.Errorf("data directory: %w", err)
+	}
+	if h.meta, err = meta.Open(vfs.Default, h.dir("meta")); err != nil {
+		return fmt.Errorf("%w (does another weir use %s? stop it, or give another folder with --data)", err, h.cfg.Dir)
+	}
+	h.closers.add(h.meta.Close)
+	if h.metrics, err = metrics.Open(metrics.Options{Meta: h.meta}); err != nil {
+		return err
+	}
+	h.closers.add(h.metrics.Close)
+	h.access, err = access.Open(access.Options{Meta: h.meta, Account: h.cfg.Account, Keys: h.keys})
+	return err
+}
+
+func (h *house) openStreams() (err error) {
+	h.streams, err = stream.Open(stream.Options{
+		Dir: h.dir("streams"), Meta: h.meta, Metrics: h.metrics, Region: h.cfg.Region, Account: h.cfg.Account, Logger: h.cfg.Logger,
+	})
+	if err != nil {
+		return err
+	}
+	h.closers.add(h.streams.Close)
+	return nil
+}
+
+func (h *house) openTables() (err error) {
+	if h.objects, err = file.Open(h.dir("objects"), h.meta, file.Options{}); err != nil {
+		return err
+	}
+	h.closers.add(h.objects.Close)
+	if h.catalog, err = catalog.New(h.meta, catalog.Options{}); err != nil {
+		return err
+	}
+	h.crawlers = crawler.New(h.catalog, h.objects, crawler.Options{})
+	h.closers.add(h.crawlers.Close)
+	return nil
+}
+
+func (h *house) openDelivery() error {
+	m, err := meta.Open(vfs.Default, h.dir("firehose", "meta"))
+	if err != nil {
+		return err
+	}
+	h.closers.add(m.Close)
+	direct, err := stream.Open(stream.Options{
+		Dir: h.dir("firehose"), Meta: m, Region: h.cfg.Region, Account: h.cfg.Account, Logger: h.cfg.Logger,
+	})
+	if err != nil {
+		return err
+	}
+	h.closers.add(direct.Close)
+	h.delivery, err = delivery.Open(delivery.Options{
+		Meta: h.meta, Objects: h.objects, Log: directLog{direct}, Tables: h.catalog, Metrics: h.metrics,
+		Region: h.cfg.Region, Account: h.cfg.Account, Logger: h.cfg.Logger,
+		Stream: func(_ context.Context, name string) (batch.Source, error) {
+			return batchstream.New(h.streams, name), nil
+		},
+	})
+	if err != nil {
+		return err
+	}
+	h.closers.add(h.delivery.Close)
+	return nil
+}
+
+// handler is the front door: health and metrics, then the AWS services, then S3.
+func (h *house) handler() (http.Handler, error) {
+	var front *wire.Server
+	bucket := s3.New(s3.Options{
+		Store: h.objects, Region: h.cfg.Region, Account: h.cfg.Account, Logger: h.cfg.Logger,
+		Authenticate: func(r *http.Request) (*http.Request, error) { return front.Authenticate(r) },
+	})
+	opts := wire.Options{Account: h.cfg.Account, Region: h.cfg.Region, Fallback: bucket, Logger: h.cfg.Logger}
+	if len(h.keys) > 0 {
+		opts.Credentials = accessKeys{h.access}
+	}
+	all, err := h.services()
+	if err != nil {
+		return nil, err
+	}
+	front, err = wire.NewServer(opts, all...)
+	if err != nil {
+		return nil, err
+	}
+	return wire.Guard(wire.GuardOptions{Verified: len(h.keys) > 0}, operatorPages(h.metrics, front)), nil
+}
+
+// services are the AWS services of a house.
+func (h *house) services() ([]wire.Service, error) {
+	streams, err := kinesis.Service(kinesis.Options{Streams: h.streams, Meta: h.meta})
+	if err != nil {
+		return nil, err
+	}
+	return []wire.Service{
+		streams,
+		firehose.Service(h.delivery),
+		glue.Service(h.catalog, h.crawlers),
+		athena.Service(h.queries),
+		cloudwatch.Service(h.metrics, cloudwatch.Options{}),
+		sts.Service(h.access),
+		iam.Service(h.access),
+	}, nil
+}
+
+func (h *house) serve(ln net.Listener, handler http.Handler) {
+	ctx, cancel := context.WithCancel(context.Background())
+	h.stop = cancel
+	h.URL = "http://" + ln.Addr().String()
+	go func() {
+		defer close(h.served)
+		h.failed = wire.Serve(ctx, ln, handler)
+	}()
+}
+
+// verified says in the banner who may use the server.
+func (h *house) verified() string {
+	if n := len(h.keys); n > 0 {
+		return fmt.Sprintf("requests signed by %d access key(s)", n)
+	}
+	return "requests are not verified"
+}
+
+// accessKeys lets wire verify signatures with the keys and sessions of package access.
+type accessKeys struct{ store *access.Store }
+
+func (c accessKeys) Lookup(id, token string) (string, wire.Identity, error) {
+	secret, who, err := c.store.Lookup(id, token)
+	switch {
+	case errors.Is(err, access.ErrExpiredToken):
+		err = wire.ErrExpiredToken
+	case errors.Is(err, access.ErrInvalidToken):
+		err = wire.ErrInvalidToken
+	}
+	return secret, wire.Identity(who), err
+}
