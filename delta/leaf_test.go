@@ -123,6 +123,13 @@ func TestStatsEncoding(t *testing.T) {
 			{Name: "d", Type: columnar.Type{Kind: columnar.Date}}, {Name: "b", Type: columnar.Type{Kind: columnar.Bool}}}}},
 		{Name: "late", Type: columnar.Type{Kind: columnar.Int32}},
 	}}
+	amount := columnar.Type{Kind: columnar.Decimal, Precision: 9, Scale: 2}
+	if got, ok := bound(amount, "-12.5", false); !ok || got != json.Number("-12.50") {
+		t.Errorf("decimal bound %v, %v", got, ok)
+	}
+	if got, ok := bound(amount, "1e999", false); ok {
+		t.Errorf("decimal bound %v of a number that does not fit", got)
+	}
 	at := time.Date(2019, 1, 1, 0, 0, 0, 1500, time.UTC)
 	values := map[string]any{
 		"s": long, "t": at, "p": 1, "f": json.Number("1.5"), "late": 3, "unknown": 1,

@@ -13,7 +13,8 @@ import (
 
 // Stats of a data file. Min and Max hold values as JSON has them (json.Number, string, bool), by column name, with a
 // map[string]any for a struct; NullCount holds json.Number or int64 likewise. Strings may be shortened and timestamps
-// rounded, always so that they still bound the values. A column that is missing has no known bound.
+// rounded, always so that they still bound the values. A column that is missing has no known bound. A writer may also
+// give Go's integers and floats, time.Time for dates and timestamps, and the text of a decimal or a timestamp.
 type Stats struct {
 	NumRecords int64
 	Min, Max   map[string]any
@@ -138,7 +139,13 @@ func highBound(t columnar.Type, v any) (any, bool) { return bound(t, v, true) }
 // bound writes a value as the lower or the upper bound of a column.
 func bound(t columnar.Type, v any, upper bool) (any, bool) {
 	switch t.Kind {
-	case columnar.Int8, columnar.Int16, columnar.Int32, columnar.Int64, columnar.Float32, columnar.Float64, columnar.Decimal:
+	case columnar.Decimal:
+		if text, ok := v.(string); ok {
+			d, err := parseDecimal(t, text)
+			return json.Number(d), err == nil
+		}
+		return number(v)
+	case columnar.Int8, columnar.Int16, columnar.Int32, columnar.Int64, columnar.Float32, columnar.Float64:
 		return number(v)
 	case columnar.String:
 		s, ok := v.(string)
@@ -165,7 +172,8 @@ func bound(t columnar.Type, v any, upper bool) (any, bool) {
 func number(v any) (any, bool) {
 	switch v := v.(type) {
 	case json.Number:
-		return v, json.Valid([]byte(v))
+		_, err := v.Float64()
+		return v, err == nil && json.Valid([]byte(v))
 	case float64:
 		return v, !math.IsNaN(v) && !math.IsInf(v, 0)
 	case float32:
