@@ -17,7 +17,7 @@ import (
 // StartCrawler, StopCrawler, GetCrawler, GetCrawlers, ListCrawlers, BatchGetCrawlers, GetCrawlerMetrics, ListCrawls.
 //
 // A crawl runs in the background. There is no CloudWatch Logs here, so LogGroup and LogStream of a crawl are left out;
-// what went wrong is in its ErrorMessage.
+// what went wrong is in its ErrorMessage. ListCrawls knows the last 100 crawls, on one page, without filters.
 
 func (s *service) startCrawler(ctx context.Context, in *glue.StartCrawlerInput) (*glue.StartCrawlerOutput, error) {
 	if err := check(ctx, nil, required{"name", in.Name}); err != nil {
@@ -195,7 +195,7 @@ func (s *service) listCrawls(ctx context.Context, in *glue.ListCrawlsInput) (*gl
 	if err := check(ctx, nil, required{"crawlerName", in.CrawlerName}); err != nil {
 		return nil, err
 	}
-	if err := unsupported("Filters", len(in.Filters) > 0); err != nil {
+	if err := unsupported("Filters", len(in.Filters) > 0, "NextToken", in.NextToken != nil); err != nil {
 		return nil, err
 	}
 	c, err := s.store.Crawler(ctx, *in.CrawlerName)
