@@ -116,9 +116,11 @@ func (h *Handler) serve(c *call) error {
 	if err != nil {
 		return err
 	}
-	if c.Request, err = h.opts.Authenticate(c.Request); err != nil {
+	authentic, err := h.opts.Authenticate(c.Request)
+	if err != nil {
 		return err
 	}
+	c.Request = authentic
 	for _, header := range []string{"X-Amz-Expected-Bucket-Owner", "X-Amz-Source-Expected-Bucket-Owner"} {
 		if id := c.Header.Get(header); id != "" && id != h.opts.Account {
 			return wire.Errorf("AccessDenied", http.StatusForbidden, "Access Denied")
