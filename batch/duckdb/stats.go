@@ -90,6 +90,9 @@ func (w *writer) columnStats(raw map[string]map[string]*string) map[string]batch
 	return stats
 }
 
+// timestampForm is that of timestamps in batch.ColumnStats.
+const timestampForm = "2006-01-02T15:04:05.000000Z"
+
 // boundOf makes a typed value of DuckDB's text of it; nil if it is unknown or of a type that has no bounds.
 func boundOf(k columnar.Kind, text *string) any {
 	if text == nil {
@@ -113,7 +116,7 @@ func boundOf(k columnar.Kind, text *string) any {
 	case columnar.Timestamp, columnar.TimestampNTZ:
 		t, err := time.Parse("2006-01-02 15:04:05.999999", strings.TrimSuffix(*text, "+00"))
 		if err == nil {
-			return t.UTC().Format("2006-01-02T15:04:05.000000Z")
+			return t.UTC().Format(timestampForm)
 		}
 	}
 	return nil

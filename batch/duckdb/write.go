@@ -13,8 +13,9 @@ import (
 	"github.com/weir-data/weir/columnar"
 )
 
-// partitionsMax is the number of partitions that one COPY may write: DuckDB keeps buffers for all of them at once.
-const partitionsMax = 64
+// copyPartitionsMax is the number of partitions up to which DuckDB writes the files. It keeps buffers and a writer for
+// each partition, so that thousands would take gigabytes; splitPartitions takes what the rows take.
+const copyPartitionsMax = 16
 
 // Write implements batch.Transform.
 func (d *DB) Write(ctx context.Context, in []*columnar.Batch, query string, opts batch.WriteOptions) ([]batch.ParquetFile, error) {
@@ -33,10 +34,7 @@ func (d *DB) Write(ctx context.Context, in []*columnar.Batch, query string, opts
 		return nil, fmt.Errorf("write Parquet: %w", err)
 	}
 	w := &writer{conn: c, dir: dir, opts: opts}
-	err = w.prepare(over(s, query, []string{"*"}))
-	if err == nil {
-		err = w.write(ctx, over(s, query, w.columns()))
-	}
+	err = w.write(ctx, s, query)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("write Parquet: %w", err), os.RemoveAll(dir))
 	}
@@ -52,8 +50,8 @@ type writer struct {
 	files   []batch.ParquetFile
 }
 
-func (w *writer) prepare(sql string) (err error) {
-	if w.results, err = w.conn.results(sql); err != nil {
+func (w *writer) write(ctx context.Context, s *scan, query string) (err error) {
+	if w.results, err = w.conn.results(over(s, query, []string{"*"})); err != nil {
 		return err
 	}
 	for _, name := range w.opts.PartitionBy {
@@ -61,7 +59,36 @@ func (w *writer) prepare(sql string) (err error) {
 			return fmt.Errorf("the query gives no column called %s to partition by", name)
 		}
 	}
-	return nil
+	if len(w.opts.PartitionBy) == 0 {
+		return w.copy(ctx, over(s, query, w.columns()), "data")
+	}
+	n, err := w.countPartitions(ctx, s, query)
+	if err != nil {
+		return err
+	}
+	if n <= copyPartitionsMax {
+		return w.copy(ctx, over(s, query, w.columns()), "data")
+	}
+	return w.splitPartitions(ctx, over(s, query, w.columns()))
+}
+
+// countPartitions counts up to one more than copyPartitionsMax. It is a guess where the query is not deterministic.
+func (w *writer) countPartitions(ctx context.Context, s *scan, query string) (int, error) {
+	names := quoteNames(w.opts.PartitionBy)
+	b, err := w.conn.query(ctx, "SELECT count(*) FROM (SELECT DISTINCT "+names+" FROM ("+over(s, query, []string{names})+
+		fmt.Sprintf(") LIMIT %d)", copyPartitionsMax+1))
+	if err != nil {
+		return 0, err
+	}
+	return int(b.Columns[0].Int(0)), nil
+}
+
+func quoteNames(names []string) string {
+	var all []string
+	for _, n := range names {
+		all = append(all, quoteName(n))
+	}
+	return strings.Join(all, ", ")
 }
 
 // columns are the expressions of the columns as they are written. Partition columns keep the type that the query gave:
@@ -82,23 +109,12 @@ func (w *writer) columns() []string {
 	return all
 }
 
-func (w *writer) write(ctx context.Context, sql string) error {
-	if len(w.opts.PartitionBy) == 0 {
-		return w.copy(ctx, sql, "data")
-	}
-	return w.copy(ctx, sql, "data")
-}
-
 // copy writes the rows of sql below or as the file name.
 func (w *writer) copy(ctx context.Context, sql, name string) error {
 	options := []string{"FORMAT parquet", "RETURN_STATS", "COMPRESSION " + compression(w.opts.Compression)}
 	target := filepath.Join(w.dir, name)
 	if by := w.opts.PartitionBy; len(by) > 0 {
-		var names []string
-		for _, n := range by {
-			names = append(names, quoteName(n))
-		}
-		options = append(options, "PARTITION_BY ("+strings.Join(names, ", ")+")", "WRITE_PARTITION_COLUMNS false")
+		options = append(options, "PARTITION_BY ("+quoteNames(by)+")", "WRITE_PARTITION_COLUMNS false")
 	} else {
 		target += ".parquet"
 	}

@@ -1,0 +1,224 @@
+package batch_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/weir-data/weir/batch"
+	sink "github.com/weir-data/weir/batch/delta"
+	"github.com/weir-data/weir/batch/duckdb"
+	"github.com/weir-data/weir/catalog"
+	"github.com/weir-data/weir/columnar"
+	"github.com/weir-data/weir/delta"
+	"github.com/weir-data/weir/internal/meta"
+	"github.com/weir-data/weir/objstore"
+	"github.com/weir-data/weir/objstore/file"
+)
+
+// lake is all that a pipeline into a Delta table needs, on this machine's disk.
+type lake struct {
+	store   *file.Store
+	catalog *catalog.Store
+	meta    *meta.Store
+	db      *duckdb.DB
+}
+
+func newLake(t testing.TB) *lake {
+	t.Helper()
+	dir := t.TempDir()
+	l := &lake{meta: meta.NewMem()}
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	var err error
+	l.store, err = file.Open(filepath.Join(dir, "objects"), l.meta, file.Options{})
+	must(err)
+	must(l.store.CreateBucket(t.Context(), "lake"))
+	l.catalog, err = catalog.New(l.meta, catalog.Options{})
+	must(err)
+	l.db, err = duckdb.Open(duckdb.Options{Dirs: []string{sink.StagingDir(l.store)}})
+	must(err)
+	t.Cleanup(l.db.Close)
+	return l
+}
+
+// options are those of an engine for p over source.
+func (l *lake) options(t testing.TB, p *batch.Pipeline, source batch.Source) batch.Options {
+	t.Helper()
+	letters, err := sink.NewLetters(l.store, p.DeadLetters)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := sink.New(sink.Options{
+		Store: l.store, Location: p.Sink.Delta, PartitionBy: p.Sink.PartitionBy, Compression: p.Sink.Compression,
+		Catalog: l.catalog, Database: p.Sink.Database, Table: p.Sink.Table,
+		Import: func(ctx context.Context, bucket string, files []sink.File) error {
+			all := make([]file.ImportFile, len(files))
+			for i, f := range files {
+				all[i] = file.ImportFile{Key: f.Key, Path: f.Path}
+			}
+			_, err := l.store.ImportAll(ctx, bucket, all)
+			return err
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return batch.Options{
+		Pipeline: p, Source: source, Transform: l.db, Sink: s, Letters: letters, Progress: batch.NewMetaProgress(l.meta, p.Name),
+	}
+}
+
+func run(t testing.TB, opts batch.Options) {
+	t.Helper()
+	e, err := batch.New(opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// tableFiles are the live files of the table at lake/rides.
+func (l *lake) tableFiles(t testing.TB) []*delta.File {
+	t.Helper()
+	table, err := delta.Open(t.Context(), delta.InBucket(l.store, "lake", "rides"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	snapshot, err := table.Snapshot(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var files []*delta.File
+	for f, err := range snapshot.Files(nil) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, f)
+	}
+	return files
+}
+
+// readTable calls f with the rows of each live file and its partition.
+func (l *lake) readTable(t testing.TB, f func(map[string]*string, *columnar.Batch)) {
+	t.Helper()
+	for _, file := range l.tableFiles(t) {
+		path, err := l.store.Path(t.Context(), "lake", "rides/"+file.Path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := os.Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		info, err := r.Stat()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if info.Size() != file.Size {
+			t.Fatalf("%s has %d bytes, the log says %d", file.Path, info.Size(), file.Size)
+		}
+		b, err := columnar.ReadParquet(r, info.Size())
+		r.Close()
+		if err != nil {
+			t.Fatalf("%s: %v", file.Path, err)
+		}
+		if int64(b.Len) != file.Stats.NumRecords {
+			t.Fatalf("%s has %d rows, the log says %d", file.Path, b.Len, file.Stats.NumRecords)
+		}
+		f(file.Partition, b)
+	}
+}
+
+func TestRidesIntoDelta(t *testing.T) {
+	l := newLake(t)
+	records, real := rides(t)
+	opts := l.options(t, parse(t, ridesFile), newMemSource(4, records))
+	var reports []batch.Report
+	opts.OnProgress = func(r batch.Report) { reports = append(reports, r) }
+	began := time.Now()
+	run(t, opts)
+	t.Logf("%d rides in %v: %s", len(records), time.Since(began), mustJSON(reports))
+
+	months := map[string]int{}
+	rows, noVendor, total := 0, 0, 0.0
+	l.readTable(t, func(partition map[string]*string, b *columnar.Batch) {
+		rows += b.Len
+		months[*partition["year"]+"-"+*partition["month"]] += b.Len
+		vendor, amount := b.Columns[b.Schema.Index("VendorID")], b.Columns[b.Schema.Index("total_amount")]
+		for i := range b.Len {
+			if vendor.Null(i) {
+				noVendor++
+			}
+			total += amount.Float(i)
+		}
+	})
+	if rows != len(records) {
+		t.Errorf("%d rows of %d records", rows, len(records))
+	}
+	if !real {
+		return
+	}
+	if want := 372; noVendor != want {
+		t.Errorf("%d rides without vendor, want %d", noVendor, want)
+	}
+	if got := fmt.Sprintf("%.2f", total); got != "2290992.67" {
+		t.Errorf("total_amount sums to %s", got)
+	}
+	want := map[string]int{}
+	for _, r := range records {
+		_, at, _ := strings.Cut(string(r), `"tpep_pickup_datetime": "`)
+		want[at[:4]+"-"+strings.TrimPrefix(at[5:7], "0")]++
+	}
+	if mustJSON(months) != mustJSON(want) {
+		t.Errorf("months %s, want %s", mustJSON(months), mustJSON(want))
+	}
+	entry, err := l.catalog.Table(t.Context(), "lake", "rides")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if entry.Storage.Location != "s3://lake/rides" || len(entry.Storage.Columns) != 19 || len(entry.PartitionKeys) != 4 {
+		t.Errorf("catalog has %+v", entry)
+	}
+	run(t, opts) // nothing new: nothing happens
+	if n := len(l.tableFiles(t)); n == 0 {
+		t.Error("no files")
+	}
+}
+
+// BenchmarkRides is stream to committed Delta: an hour of rides, so that a batch has one or two partitions.
+func BenchmarkRides(b *testing.B) {
+	records := generatedRides(1_000_000, time.Date(2019, 1, 1, 8, 0, 0, 0, time.UTC), 2*time.Hour)
+	bytes := int64(0)
+	for _, r := range records {
+		bytes += int64(len(r))
+	}
+	b.SetBytes(bytes)
+	for b.Loop() {
+		b.StopTimer()
+		l := newLake(b)
+		opts := l.options(b, parse(b, ridesFile), newMemSource(4, records))
+		b.StartTimer()
+		run(b, opts)
+	}
+	b.ReportMetric(float64(len(records))*float64(b.N)/b.Elapsed().Seconds(), "records/s")
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	status, _ := os.ReadFile("/proc/self/status")
+	_, peak, _ := strings.Cut(string(status), "VmHWM:")
+	peak, _, _ = strings.Cut(peak, "\n")
+	b.Logf("peak %s, Go heap %d MiB, of which the records are %d MiB", strings.TrimSpace(peak), m.Sys>>20, bytes>>20)
+}
+
+var _ objstore.Store = (*file.Store)(nil)

@@ -1,0 +1,68 @@
+package objects
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/weir-data/weir/batch"
+	"github.com/weir-data/weir/objstore/mem"
+)
+
+func plan(n int64, at string) batch.Plan {
+	return batch.Plan{Batch: n, Source: "s", Start: batch.Offset{"0": "1"}, End: batch.Offset{"0": at}, Time: time.Unix(n, 0).UTC()}
+}
+
+func TestProgress(t *testing.T) {
+	store := mem.New(nil)
+	if err := store.CreateBucket(t.Context(), "lake"); err != nil {
+		t.Fatal(err)
+	}
+	open := func() *Progress {
+		p, err := New(store, "s3://lake/_weir/rides/")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	p := open()
+	if got, err := p.Load(t.Context()); err != nil || got.Plan != nil || got.Committed != -1 {
+		t.Fatalf("empty: %+v, %v", got, err)
+	}
+	for n := range int64(batch.PlansKept + 5) {
+		if err := p.SavePlan(t.Context(), plan(n, "2")); err != nil {
+			t.Fatal(err)
+		}
+		got, err := open().Load(t.Context())
+		if err != nil || got.Plan == nil || got.Plan.Batch != n || got.Plan.End["0"] != "2" || got.Committed != n-1 {
+			t.Fatalf("after plan %d: %+v, %v", n, got, err)
+		}
+		if err := p.SaveCommit(t.Context(), n); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := open().Load(t.Context())
+	if err != nil || got.Committed != batch.PlansKept+4 {
+		t.Fatalf("at the end: %+v, %v", got, err)
+	}
+}
+
+// Two processes that run the same pipeline plan different ranges under the same number: the later one must stop. The
+// same plan again is a put whose answer was lost.
+func TestSecondProcessStops(t *testing.T) {
+	store := mem.New(nil)
+	if err := store.CreateBucket(t.Context(), "lake"); err != nil {
+		t.Fatal(err)
+	}
+	a, _ := New(store, "s3://lake/p")
+	b, _ := New(store, "s3://lake/p")
+	if err := a.SavePlan(t.Context(), plan(0, "5")); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.SavePlan(t.Context(), plan(0, "5")); err != nil {
+		t.Fatalf("the same plan again: %v", err)
+	}
+	if err := b.SavePlan(t.Context(), plan(0, "7")); !errors.Is(err, batch.ErrProgress) {
+		t.Fatalf("another plan of the same number: %v", err)
+	}
+}

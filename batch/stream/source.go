@@ -1,0 +1,285 @@
+// Package stream makes a stream of package stream a batch.Source, so that pipelines read the log without a wire between.
+//
+// Source plans by what is durable, so a planned range is there for good and reads the same again after any restart,
+// until retention takes it. Children of a shard that was split or merged are read when all of their parents are used
+// up, so that records with one key stay in order.
+package stream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"sync"
+
+	"github.com/weir-data/weir/batch"
+	"github.com/weir-data/weir/stream"
+)
+
+// Store is what a Source needs of a stream store; *stream.Store is one.
+type Store interface {
+	Shards(ctx context.Context, stream string) ([]stream.ShardInfo, error)
+	Shard(stream, id string) (stream.Shard, error)
+}
+
+// Source is a batch.Source over all shards of one stream.
+type Source struct {
+	store Store
+	name  string
+}
+
+var _ batch.Source = (*Source)(nil)
+
+// New returns a Source over the named stream, which need not exist before the first call.
+func New(store Store, name string) *Source { return &Source{store: store, name: name} }
+
+// Latest is the offset behind all that is durable now, to start a pipeline that does not want what came before.
+func (s *Source) Latest(ctx context.Context) (batch.Offset, error) {
+	infos, err := s.store.Shards(ctx, s.name)
+	if err != nil {
+		return nil, err
+	}
+	at := batch.Offset{}
+	for _, info := range infos {
+		tip, err := s.tip(info.ID)
+		if err != nil {
+			return nil, err
+		}
+		if !tip.IsZero() {
+			at[info.ID] = tip.String()
+		}
+	}
+	return at, nil
+}
+
+func (s *Source) tip(shard string) (stream.SeqNum, error) {
+	sh, err := s.store.Shard(s.name, shard)
+	if err != nil {
+		return stream.SeqNum{}, err
+	}
+	return sh.Tip()
+}
+
+// Plan returns the end of the next batch after start: about limit further on, but at least one record if there is one.
+// The shards share the limit, so that none is left behind.
+func (s *Source) Plan(ctx context.Context, start batch.Offset, limit batch.Limit) (batch.Offset, error) {
+	cursors, err := s.cursors(ctx, start)
+	if err != nil {
+		return nil, fmt.Errorf("plan a batch of stream %q: %w", s.name, err)
+	}
+	end := start.Clone()
+	left := newBudget(limit)
+	for len(cursors) > 0 && !left.spent() {
+		share := left.share(len(cursors))
+		var open []*cursor
+		for _, c := range cursors {
+			page, err := c.shard.Scan(ctx, c.at, share.records, share.bytes, func([]stream.Record) error { return nil })
+			if err != nil {
+				return nil, fmt.Errorf("plan a batch: %w", err)
+			}
+			if page.Records > 0 {
+				c.at = page.Last
+				end[c.shard.ID()] = page.Last.String()
+				left.take(page.Records, page.Bytes)
+			}
+			if !page.AtTip {
+				open = append(open, c)
+			}
+			if left.spent() {
+				break
+			}
+		}
+		cursors = open
+	}
+	return end, nil
+}
+
+// budget is what is left of a limit.
+type budget struct {
+	records int
+	bytes   int64
+}
+
+func newBudget(l batch.Limit) *budget {
+	b := &budget{l.Records, l.Bytes}
+	if b.records <= 0 {
+		b.records = math.MaxInt
+	}
+	if b.bytes <= 0 {
+		b.bytes = math.MaxInt64
+	}
+	return b
+}
+
+func (b *budget) spent() bool { return b.records <= 0 || b.bytes <= 0 }
+
+func (b *budget) take(records int, bytes int64) {
+	b.records -= records
+	b.bytes -= bytes
+}
+
+// share is an equal part of the budget for each of n.
+func (b *budget) share(n int) budget {
+	return budget{max(b.records/n, 1), max(b.bytes/int64(n), 1)}
+}
+
+// cursor is a shard that may be read now, and where it stands.
+type cursor struct {
+	shard stream.Shard
+	at    stream.SeqNum
+}
+
+// cursors are the shards that may be read after start: those whose parents are used up.
+func (s *Source) cursors(ctx context.Context, start batch.Offset) ([]*cursor, error) {
+	infos, err := s.store.Shards(ctx, s.name)
+	if err != nil {
+		return nil, err
+	}
+	used := map[string]bool{} // closed shards of which nothing is left
+	known := map[string]bool{}
+	var all []*cursor
+	for _, info := range infos {
+		known[info.ID] = true
+		c, err := s.cursor(info.ID, start[info.ID])
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, c)
+		if info.Closed {
+			tip, err := c.shard.Tip()
+			if err != nil {
+				return nil, err
+			}
+			used[info.ID] = string(tip[:]) <= string(c.at[:])
+		}
+	}
+	var ready []*cursor
+	for i, info := range infos {
+		ok := !used[info.ID]
+		for _, parent := range info.Parents {
+			// A parent that is gone has expired.
+			ok = ok && (used[parent] || !known[parent])
+		}
+		if ok {
+			ready = append(ready, all[i])
+		}
+	}
+	return ready, nil
+}
+
+func (s *Source) cursor(shard, at string) (*cursor, error) {
+	sh, err := s.store.Shard(s.name, shard)
+	if err != nil {
+		return nil, err
+	}
+	c := &cursor{shard: sh}
+	if at != "" {
+		if c.at, err = stream.ParseSeqNum(at); err != nil {
+			return nil, fmt.Errorf("offset of %s: %w", shard, err)
+		}
+	}
+	return c, nil
+}
+
+// errEnd ends a scan at the end of the range.
+var errEnd = errors.New("end of range")
+
+// Read calls f with the records after start up to and including end, in order within each shard, parents before their
+// children, in chunks that are valid only during the call. Keys and data are not copied.
+func (s *Source) Read(ctx context.Context, start, end batch.Offset, f func([]batch.Record) error) error {
+	infos, err := s.store.Shards(ctx, s.name)
+	if err != nil {
+		return fmt.Errorf("read stream %q: %w", s.name, err)
+	}
+	var chunk chunk
+	for _, info := range infos { // ids rise, and so a child comes after its parents
+		last := end[info.ID]
+		if last == "" || last == start[info.ID] {
+			continue
+		}
+		to, err := stream.ParseSeqNum(last)
+		if err != nil {
+			return fmt.Errorf("offset of %s: %w", info.ID, err)
+		}
+		c, err := s.cursor(info.ID, start[info.ID])
+		if err != nil {
+			return fmt.Errorf("read stream %q: %w", s.name, err)
+		}
+		if string(to[:]) <= string(c.at[:]) {
+			continue
+		}
+		_, err = c.shard.Scan(ctx, c.at, math.MaxInt, math.MaxInt64, func(recs []stream.Record) error {
+			within := upTo(recs, to)
+			if len(within) > 0 {
+				if err := f(chunk.of(info.ID, within)); err != nil {
+					return err
+				}
+			}
+			if len(within) < len(recs) || recs[len(recs)-1].SeqNum == to {
+				return errEnd
+			}
+			return nil
+		})
+		if err != nil && !errors.Is(err, errEnd) {
+			return err
+		}
+	}
+	return nil
+}
+
+// upTo is the part of recs that does not lie behind to.
+func upTo(recs []stream.Record, to stream.SeqNum) []stream.Record {
+	for i := range recs {
+		if string(recs[i].SeqNum[:]) > string(to[:]) {
+			return recs[:i]
+		}
+	}
+	return recs
+}
+
+// chunk turns records of the log into records of a batch, reusing its memory.
+type chunk struct {
+	recs []batch.Record
+	text []byte
+}
+
+// of makes one string of all numbers, of which each record has a part.
+func (c *chunk) of(shard string, recs []stream.Record) []batch.Record {
+	c.recs, c.text = c.recs[:0], c.text[:0]
+	for i := range recs {
+		c.text = recs[i].SeqNum.AppendText(c.text)
+	}
+	text := string(c.text)
+	width := len(text) / len(recs) // all numbers of a shard are of one length
+	for i := range recs {
+		c.recs = append(c.recs, batch.Record{
+			Shard:   shard,
+			SeqNum:  text[i*width : (i+1)*width],
+			Key:     recs[i].PartitionKey,
+			Data:    recs[i].Data,
+			Arrival: recs[i].Arrival,
+		})
+	}
+	return c.recs
+}
+
+// Wait returns when there may be something after start, or ctx is done.
+func (s *Source) Wait(ctx context.Context, start batch.Offset) error {
+	cursors, err := s.cursors(ctx, start)
+	if err != nil {
+		return fmt.Errorf("wait for stream %q: %w", s.name, err)
+	}
+	if len(cursors) == 0 {
+		return fmt.Errorf("wait for stream %q: it has no open shard", s.name)
+	}
+	waiting, stop := context.WithCancel(ctx)
+	first := make(chan error, len(cursors))
+	var all sync.WaitGroup
+	for _, c := range cursors {
+		all.Go(func() { first <- c.shard.Wait(waiting, c.at) })
+	}
+	err = <-first
+	stop()
+	all.Wait()
+	return err
+}
