@@ -2,7 +2,6 @@ package metrics
 
 import (
 	"maps"
-	"math"
 	"slices"
 	"sync"
 	"time"
@@ -27,8 +26,8 @@ func (s *Stat) merge(o Stat) {
 	}
 	s.Count += o.Count
 	s.Sum += o.Sum
-	s.Min = math.Min(s.Min, o.Min)
-	s.Max = math.Max(s.Max, o.Max)
+	s.Min = min(s.Min, o.Min)
+	s.Max = max(s.Max, o.Max)
 }
 
 // Series is one metric with its dimensions. A nil *Series is valid and ignores what it is told.
@@ -45,12 +44,12 @@ type Series struct {
 	known   bool           // its identity is stored
 }
 
-// Observe adds one sample at the present time.
+// Observe adds one sample at the present time, to the second.
 func (s *Series) Observe(value float64) {
 	if s == nil {
 		return
 	}
-	s.add(s.registry.now().Unix()/60, Stat{1, value, value, value})
+	s.add(s.registry.minute(), Stat{1, value, value, value})
 }
 
 // add merges st into a minute.
