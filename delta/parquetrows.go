@@ -60,13 +60,10 @@ func checkFooter(r io.ReaderAt, size int64) error {
 
 // column asks for a leaf column by its dotted path. A file without it gives nil, which reads as null.
 func (r *rowReader) column(path string) *cursor {
-	node := r.file.Root()
-	for name := range strings.SplitSeq(path, ".") {
-		if node = node.Column(name); node == nil {
-			return nil
-		}
+	if node := r.node(path); node != nil {
+		return r.leaf(node)
 	}
-	return r.leaf(node)
+	return nil
 }
 
 func (r *rowReader) leaf(node *parquet.Column) *cursor {
@@ -78,8 +75,8 @@ func (r *rowReader) leaf(node *parquet.Column) *cursor {
 	return c
 }
 
-// child is the only child of a repeated group, by position: the names of the groups within lists and maps differ
-// between writers.
+// child is a group's child by position, nil if there is none: the names of the groups within lists and maps
+// differ between writers.
 func child(node *parquet.Column, i int) *parquet.Column {
 	if node == nil {
 		return nil

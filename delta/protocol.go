@@ -120,7 +120,6 @@ func eachField(fields []columnar.Field, prefix string, do func(name string, f *c
 const (
 	propCheckpointInterval = "delta.checkpointInterval"
 	propFileRetention      = "delta.deletedFileRetentionDuration"
-	propTxnRetention       = "delta.setTransactionRetentionDuration"
 	propIndexedCols        = "delta.dataSkippingNumIndexedCols"
 	propAppendOnly         = "delta.appendOnly"
 	propChangeDataFeed     = "delta.enableChangeDataFeed"
