@@ -57,8 +57,8 @@ type Options struct {
 	Objects objstore.Store
 	Log     Log
 	Tables  Tables
-	// Stream opens the named Kinesis stream. A source that is a batch.Starter is read from the delivery stream's creation
-	// on, another from its oldest record.
+	// Stream opens the named Kinesis stream. A source that is a batch.Starter, or has Latest as batch/stream's has, is read
+	// from the delivery stream's creation on, another from its oldest record.
 	Stream  func(ctx context.Context, name string) (batch.Source, error)
 	Metrics *metrics.Registry
 	Account string // default 000000000000

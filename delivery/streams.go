@@ -96,17 +96,24 @@ func put(b *meta.Batch, space meta.Space, key string, v any) error {
 	return err
 }
 
+// tipped is a batch.Source that knows the offset behind all that it holds.
+type tipped interface {
+	Latest(ctx context.Context) (batch.Offset, error)
+}
+
 // startOffset is the position of a source at the creation of a delivery stream.
 func (s *Streams) startOffset(ctx context.Context, stream string, at time.Time) (batch.Offset, error) {
 	source, err := s.opts.Stream(ctx, stream)
 	if err != nil {
 		return nil, err
 	}
-	starter, ok := source.(batch.Starter)
-	if !ok {
-		return nil, nil
+	switch source := source.(type) {
+	case batch.Starter:
+		return source.Position(ctx, batch.Start{Kind: batch.AtTime, Time: at})
+	case tipped:
+		return source.Latest(ctx)
 	}
-	return starter.Position(ctx, batch.Start{Kind: batch.AtTime, Time: at})
+	return nil, nil
 }
 
 // Update replaces the configuration of a stream; version must be the present one, else ErrVersion. Records that were
