@@ -80,7 +80,7 @@ type open struct {
 // TestRandomHistories runs seeded histories of several handles against the model, with puts that fail before or after
 // they took place and checkpoints that cannot be written.
 func TestRandomHistories(t *testing.T) {
-	seeds := 60
+	seeds := 30
 	if testing.Short() {
 		seeds = 10
 	}
