@@ -112,12 +112,13 @@ func (s *Store) carryOut(bucket string, rm *removal) error {
 	for _, name := range rm.trash {
 		errs = append(errs, s.removeFile(bucket, name))
 	}
+	src := ""
 	if rm.moves != nil {
 		errs = append(errs, s.move(bucket, rm.moves))
-		rm.plain = rm.moves.place
+		rm.plain, src = rm.moves.place, rm.moves.src
 	}
 	if rm.plain != "" {
-		s.unsettle(rm.number, rm.plain)
+		s.unsettle(rm.number, src, rm.plain)
 	}
 	return errors.Join(errs...)
 }

@@ -44,7 +44,7 @@ type diskFile interface {
 }
 
 func openDisk(fsys vfs.FS, dir string) (disk, error) {
-	if err := fsys.MkdirAll(dir, 0o755); err != nil {
+	if err := makeDir(fsys, dir); err != nil {
 		return nil, fmt.Errorf("create %s: %w", dir, err)
 	}
 	if fsys != vfs.Default {
@@ -59,6 +59,30 @@ func openDisk(fsys vfs.FS, dir string) (disk, error) {
 		return nil, err
 	}
 	return rootDisk{root, abs}, nil
+}
+
+// makeDir makes a folder and those above it, durably.
+func makeDir(fsys vfs.FS, dir string) error {
+	if _, err := fsys.Stat(dir); err == nil {
+		return nil
+	}
+	above := fsys.PathDir(dir)
+	if above != dir {
+		if err := makeDir(fsys, above); err != nil {
+			return err
+		}
+	}
+	if err := fsys.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	if above == "." && fsys != vfs.Default {
+		above = "" // as vfs in memory calls its root
+	}
+	f, err := fsys.OpenDir(above)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
 }
 
 // rootDisk is a real directory. os.Root keeps symbolic links from leading out of it.

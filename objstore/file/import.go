@@ -2,12 +2,11 @@ package file
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
 	"path"
-	"path/filepath"
-	"strings"
 
 	"golang.org/x/sync/errgroup"
 
@@ -48,7 +47,6 @@ func (s *Store) ImportAll(ctx context.Context, bucketName string, files []Import
 	}
 	ws := make([]*write, len(files))
 	defer s.giveBack(ws, files)
-	dirs := make(map[string]bool)
 	for i, f := range files {
 		src, err := s.ownName(f.Path)
 		if err != nil {
@@ -56,11 +54,8 @@ func (s *Store) ImportAll(ctx context.Context, bucketName string, files []Import
 		}
 		opts := PutOptions{PutOptions: f.Opts}
 		ws[i] = &write{key: f.Key, src: src, rec: newRecord(opts), ifAbsent: f.Opts.IfAbsent, ifMatch: f.Opts.IfMatch}
-		for _, dir := range parents(src) {
-			dirs[dir] = true
-		}
 	}
-	if err := s.syncFiles(ctx, ws, dirs); err != nil {
+	if err := s.syncFiles(ctx, ws); err != nil {
 		return nil, err
 	}
 	if err := s.publish(b, ws...); err != nil {
@@ -70,7 +65,6 @@ func (s *Store) ImportAll(ctx context.Context, bucketName string, files []Import
 	for i, w := range ws {
 		infos[i] = w.rec.object(w.key).Info
 	}
-	clear(ws) // nothing to give back
 	return infos, nil
 }
 
@@ -88,28 +82,23 @@ func checkImport(files []ImportFile) error {
 	return nil
 }
 
-// ownName is the file's name in the store's directory, after moving it there if it lies elsewhere.
+// ownName moves the file to a name of the store's own: its maker may use the old one again.
 func (s *Store) ownName(file string) (string, error) {
-	rel, err := filepath.Rel(s.disk.Path("."), file)
-	rel = filepath.ToSlash(rel)
-	if err == nil && strings.HasPrefix(rel, tempDir+"/") {
-		return rel, nil
-	}
-	name := path.Join(tempDir, "import-"+newVersion())
+	name := path.Join(tempDir, "import-"+rand.Text())
 	return name, diskErr(s.disk.Adopt(file, name))
 }
 
-// giveBack moves files that came from elsewhere back after an error.
+// giveBack returns files after an error.
 func (s *Store) giveBack(ws []*write, files []ImportFile) {
 	for i, w := range ws {
-		if w != nil && strings.HasPrefix(path.Base(w.src), "import-") {
+		if w != nil && !w.done {
 			s.disk.Return(w.src, files[i].Path)
 		}
 	}
 }
 
 // syncFiles makes the files and their names durable and fills in what the records say of them.
-func (s *Store) syncFiles(ctx context.Context, ws []*write, dirs map[string]bool) error {
+func (s *Store) syncFiles(ctx context.Context, ws []*write) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(importWorkers)
 	for _, w := range ws {
@@ -123,10 +112,8 @@ func (s *Store) syncFiles(ctx context.Context, ws []*write, dirs map[string]bool
 	if err := group.Wait(); err != nil {
 		return err
 	}
-	for dir := range dirs {
-		if err := s.disk.SyncDir(dir); err != nil {
-			return fmt.Errorf("import: %w", err)
-		}
+	if err := s.disk.SyncDir(tempDir); err != nil {
+		return fmt.Errorf("import: %w", err)
 	}
 	return nil
 }

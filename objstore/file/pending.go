@@ -29,6 +29,7 @@ type pending struct {
 type unsettled struct {
 	dirs    map[string]bool
 	numbers []uint64
+	sources []string // files whose other name is in dirs
 }
 
 func pendingKey(number uint64) string { return fmt.Sprintf("%016x", number) }
@@ -37,8 +38,9 @@ func (s *Store) addPending(b *meta.Batch, p pending, number uint64) {
 	b.Put(s.pendings, pendingKey(number), encode(p))
 }
 
-// unsettle notes that the folders above places have changed on behalf of a pending record.
-func (s *Store) unsettle(number uint64, places ...string) {
+// unsettle notes that the folders above places have changed on behalf of a pending record, and that src, if not empty, is
+// to be removed once that is durable.
+func (s *Store) unsettle(number uint64, src string, places ...string) {
 	s.mu.Lock()
 	if s.todo.dirs == nil {
 		s.todo.dirs = make(map[string]bool)
@@ -49,6 +51,9 @@ func (s *Store) unsettle(number uint64, places ...string) {
 		}
 	}
 	s.todo.numbers = append(s.todo.numbers, number)
+	if src != "" {
+		s.todo.sources = append(s.todo.sources, src)
+	}
 	s.mu.Unlock()
 	select {
 	case s.kick <- struct{}{}:
@@ -93,6 +98,7 @@ func (s *Store) Settle() error {
 			s.todo.dirs[d] = true
 		}
 		s.todo.numbers = append(s.todo.numbers, todo.numbers...)
+		s.todo.sources = append(s.todo.sources, todo.sources...)
 	}
 	return err
 }
@@ -110,7 +116,13 @@ func (s *Store) settleThese(todo unsettled) error {
 	for _, n := range todo.numbers {
 		batch.Delete(s.pendings, pendingKey(n))
 	}
-	return s.meta.Commit(batch)
+	if err := s.meta.Commit(batch); err != nil {
+		return err
+	}
+	for _, src := range todo.sources {
+		s.disk.Remove(src) // best effort: nothing refers to it
+	}
+	return nil
 }
 
 // recover brings folders and index together after whatever ended the last run.
@@ -156,7 +168,7 @@ func (s *Store) finishPendings() error {
 		if err != nil {
 			return fmt.Errorf("finish write of %s/%s: %w", p.Bucket, p.Key, err)
 		}
-		s.unsettle(number, places...)
+		s.unsettle(number, p.Src, places...)
 	}
 	return s.Settle()
 }
@@ -177,7 +189,7 @@ func (s *Store) finish(p pending) (places []string, err error) {
 	if rec == nil || rec.Seq != p.Seq {
 		return nil, nil
 	}
-	if _, err := s.disk.Stat(p.Src); missing(err) {
+	if fi, err := s.disk.Stat(rec.place(p.Bucket, p.Key)); err == nil && rec.unchanged(fi) {
 		return []string{rec.place(p.Bucket, p.Key)}, nil // moved already
 	}
 	w := &write{key: p.Key, rec: rec, src: p.Src, place: rec.place(p.Bucket, p.Key), ifAbsent: p.Exclusive}
@@ -188,10 +200,7 @@ func (s *Store) finish(p pending) (places []string, err error) {
 	if !errors.Is(err, objstore.ErrPrecondition) {
 		return []string{w.place}, err
 	}
-	if sum, err := s.sumOf(w.place); err != nil || sum == rec.Sum {
-		return []string{w.place}, err // our own link
-	}
-	return nil, s.index.Delete(indexKey(p.Bucket, p.Key))
+	return nil, s.index.Delete(indexKey(p.Bucket, p.Key)) // another program was faster; nobody was told otherwise
 }
 
 // sumOf reads a whole file.

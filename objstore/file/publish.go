@@ -1,6 +1,7 @@
 package file
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -24,6 +25,7 @@ type write struct {
 	old   *record     // current version before; nil if there was none
 	trash []string    // files that nothing refers to after the write
 	undo  *meta.Batch // takes the records back
+	done  bool        // it is the object
 }
 
 // publish makes all ws objects of b, in one batch. On a failure to move a file that write is taken back, its file is still
@@ -61,10 +63,11 @@ func (s *Store) publish(b *bucket, ws ...*write) error {
 			errs = append(errs, fmt.Errorf("object %s/%s: %w", b.name, w.key, errors.Join(err, s.meta.Commit(w.undo))))
 			continue
 		}
+		w.done = true
 		for _, name := range w.trash {
 			s.disk.Remove(name) // nothing refers to it: what stays is found by Rescan
 		}
-		s.unsettle(w.rec.Seq, w.place)
+		s.unsettle(w.rec.Seq, w.src, w.place)
 	}
 	return errors.Join(errs...)
 }
@@ -164,23 +167,20 @@ func (s *Store) move(bucket string, w *write) error {
 	return s.moveFile(w.src, w.place, false)
 }
 
-// moveFile tries again when the folder went away meanwhile: deletes remove folders that they leave empty.
+// moveFile gives the file src the name dst too, in the place of a file that has it, unless exclusive. The name src stays
+// until the new one is durable: see settleThese. It tries again when the folder went away meanwhile: deletes remove
+// folders that they leave empty.
 func (s *Store) moveFile(src, dst string, exclusive bool) error {
 	var err error
 	for range 5 {
-		if exclusive {
-			err = s.disk.Link(src, dst)
-		} else {
-			err = s.disk.Rename(src, dst)
-		}
+		err = s.disk.Link(src, dst)
 		switch {
-		case err == nil && exclusive:
-			s.disk.Remove(src) // a second name; Open empties the folder
-			return nil
 		case err == nil:
 			return nil
-		case exclusive && errors.Is(err, fs.ErrExist):
+		case errors.Is(err, fs.ErrExist) && exclusive:
 			return fmt.Errorf("another program created it: %w", objstore.ErrPrecondition)
+		case errors.Is(err, fs.ErrExist):
+			return diskErr(s.replaceFile(src, dst))
 		case !missing(err):
 			return diskErr(err)
 		}
@@ -189,6 +189,19 @@ func (s *Store) moveFile(src, dst string, exclusive bool) error {
 		}
 	}
 	return diskErr(err)
+}
+
+// replaceFile is moveFile for a name that is taken.
+func (s *Store) replaceFile(src, dst string) error {
+	second := path.Join(tempDir, "link-"+rand.Text())
+	if err := s.disk.Link(src, second); err != nil {
+		return err
+	}
+	err := s.disk.Rename(second, dst)
+	if err != nil {
+		s.disk.Remove(second) // best effort: Open empties the folder
+	}
+	return err
 }
 
 // removeFile removes a file and the folders of the bucket that this leaves empty.

@@ -11,17 +11,18 @@
 //  1. The body is written to a file in the temp folder, which is synced, and so is the temp folder.
 //  2. With the key locked, conditions are checked, and one synced batch of the metadata store sets the object's record and
 //     adds a pending record that names the temp file. This is the moment at which the write happens.
-//  3. The temp file is moved to its place (link for a put-if-absent), and the call returns.
-//  4. Later, for many writes at once, the folders are synced and the pending records are removed.
+//  3. The temp file gets its name in the bucket's folder as a second one, in the place of the old file (link for a
+//     put-if-absent), and the call returns.
+//  4. Later, for many writes at once, the folders are synced, the pending records are removed, and then the temp names.
 //
-// After a crash before 2 nobody knows the temp file, and Open removes it: the old object is there. After 2, Open repeats
-// step 3 for every pending record whose temp file is still there: the new object is there. The old file is replaced by
-// the move only, so in neither case is it half of each. A pending record is obeyed only if its number is that of the
+// After a crash before 2 nobody knows the temp file, and Open removes it: the old object is there. After 2 the temp file
+// is there until 4, and Open repeats step 3 for every pending record: the new object is there. The old file is replaced by
+// a rename only, so in neither case is it half of each. A pending record is obeyed only if its number is that of the
 // object's record, so a temp file that a crash brought back cannot undo a later write. Deletes are the same with removal
-// in place of the move; imports of many files are one batch, so all or none of them happen.
+// in place of the naming; imports of many files are one batch, so all or none of them happen.
 //
-// Put-if-absent holds against other processes that write to the folder themselves, because the move is then link(2),
-// which fails if the name exists; the record is then taken back. The metadata store refuses a second process, so between
+// Put-if-absent holds against other processes that write to the folder themselves, because the name is then given by
+// link(2) alone, which fails if it exists; the record is then taken back. The metadata store refuses a second process, so between
 // Stores there is nothing to agree on. Readers in this process wait for steps 2 and 3 of their key, so they see the old
 // object or the new. A reader that has a file open keeps reading that file whatever happens to its name.
 //

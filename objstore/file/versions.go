@@ -80,12 +80,11 @@ func (s *Store) olderVersions(bucket, key string) func(func(found, error) bool) 
 // archive gives the current version old a second name in the versions folder and adds its record to batch. The name is
 // durable before the caller commits and takes the plain name away.
 func (s *Store) archive(bucket, key string, old *record, batch, undo *meta.Batch) error {
-	name := fmt.Sprintf("%016x", old.Seq)
-	place := path.Join(versionsDir, bucket, name[len(name)-2:], name)
+	name := rand.Text() // never the one that the version had when it was archived before
+	place := path.Join(versionsDir, bucket, name[:2], name)
 	if err := s.disk.MkdirAll(path.Dir(place)); err != nil {
 		return diskErr(err)
 	}
-	s.disk.Remove(place) // left by a crash; nothing refers to it
 	if err := s.disk.Link(old.place(bucket, key), place); err != nil {
 		return diskErr(fmt.Errorf("keep version: %w", err))
 	}
