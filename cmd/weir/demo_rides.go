@@ -3,7 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
-	"path/filepath"
+	"path"
 	"strconv"
 	"strings"
 	"time"
@@ -28,25 +28,24 @@ func (d *demo) rides(ctx context.Context) error {
 	if err := d.provisionRides(ctx); err != nil {
 		return err
 	}
-	printed := newBatchPrinter(d.screen, 2, 5)
-	run, err := d.house.startPipeline(ctx, examples.RidesPipeline, printed)
+	src, rate, err := rideSource(d.cmd)
 	if err != nil {
 		return err
 	}
-	defer run.stop()
-
-	sent, err := d.produce(ctx, rideStream, rideSource(d.cmd))
+	run, err := d.runPipeline(ctx, examples.RidesPipeline, 2, 5)
 	if err != nil {
 		return err
 	}
-	if err := run.drain(ctx, rideStream, sent.offsets); err != nil {
+	defer run.cancel()
+	sent, err := d.produce(ctx, rideStream, src, rate)
+	if err != nil {
 		return err
 	}
-	d.screen.printf("%s", printed.summary())
-	if sent.records == 0 {
-		return fmt.Errorf("no rides in %s", d.cmd.Rides)
+	if err := run.drain(ctx, sent); err != nil {
+		return err
 	}
-	claimed := sent.records
+	d.screen.printf("the pipeline committed %s records in %d micro-batches, %s dead letters\n", count(run.records.Load()), run.batches.Load(), count(run.dead.Load()))
+	claimed := sent
 	if d.cmd.LoseOne {
 		claimed++
 	}
@@ -109,7 +108,7 @@ func (d *demo) leafFolders(ctx context.Context, bucket, prefix string) (int, err
 	seen := map[string]bool{}
 	err := d.eachObject(ctx, bucket, prefix, func(key string, size int64) {
 		if strings.HasSuffix(key, ".parquet") {
-			seen[filepath.Dir(key)] = true
+			seen[path.Dir(key)] = true
 		}
 	})
 	return len(seen), err

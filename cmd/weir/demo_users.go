@@ -34,11 +34,11 @@ func (d *demo) users(ctx context.Context) error {
 	if err := d.provisionUsers(ctx); err != nil {
 		return err
 	}
-	sent, err := d.produce(ctx, userStream, produce.NewUsers(2, d.cmd.Users, time.Now))
+	sent, err := d.produce(ctx, userStream, produce.NewUsers(2, d.cmd.Users, time.Now), float64(d.cmd.Users)/(demoSeconds/2))
 	if err != nil {
 		return err
 	}
-	if err := d.awaitDelivery(ctx, sent.records); err != nil {
+	if err := d.awaitDelivery(ctx, sent); err != nil {
 		return err
 	}
 	if err := d.crawlUsers(ctx); err != nil {
@@ -48,8 +48,8 @@ func (d *demo) users(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	d.check("users sent = rows of the Parquet files", rows[0][0], sent.records)
-	d.check("users sent = distinct uuids (none twice)", rows[0][1], sent.records)
+	d.check("users sent = rows of the Parquet files", rows[0][0], sent)
+	d.check("users sent = distinct uuids (none twice)", rows[0][1], sent)
 	if err := d.folders(ctx, userBucket, "users/", 6); err != nil {
 		return err
 	}
@@ -92,7 +92,7 @@ func (d *demo) provisionUsers(ctx context.Context) error {
 // userTableInput is the table whose columns Firehose converts to.
 func userTableInput() *gt.TableInput {
 	var columns []gt.Column
-	for _, c := range [][2]string{{"uuid", "string"}, {"event_date", "timestamp"}, {"status", "string"}, {"name", "string"},
+	for _, c := range [][2]string{{"uuid", "string"}, {"event_date", "string"}, {"status", "string"}, {"name", "string"},
 		{"last_name", "string"}, {"email", "string"}, {"phone", "bigint"}} {
 		columns = append(columns, gt.Column{Name: aws.String(c[0]), Type: aws.String(c[1])})
 	}

@@ -12,7 +12,7 @@ aws glue create-database --database-input Name=r_d
 aws glue create-table --database-name r_d --table-input '{"Name":"users","TableType":"EXTERNAL_TABLE","Parameters":{"classification":"parquet"},
   "StorageDescriptor":{"Location":"s3://'$bucket'/users/","InputFormat":"org.apache.hadoop.hive.ql.io.parquet.MapredParquetInputFormat",
   "OutputFormat":"org.apache.hadoop.hive.ql.io.parquet.MapredParquetOutputFormat","SerdeInfo":{"SerializationLibrary":"org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe"},
-  "Columns":[{"Name":"uuid","Type":"string"},{"Name":"event_date","Type":"timestamp"},{"Name":"status","Type":"string"},{"Name":"name","Type":"string"},
+  "Columns":[{"Name":"uuid","Type":"string"},{"Name":"event_date","Type":"string"},{"Name":"status","Type":"string"},{"Name":"name","Type":"string"},
   {"Name":"last_name","Type":"string"},{"Name":"email","Type":"string"},{"Name":"phone","Type":"bigint"}]}}'
 aws firehose create-delivery-stream --delivery-stream-name r-d-firehose --delivery-stream-type KinesisStreamAsSource \
   --kinesis-stream-source-configuration KinesisStreamARN=arn:aws:kinesis:us-east-1:000000000000:stream/r-d-kinesis-stream,RoleARN=$role \

@@ -1,0 +1,84 @@
+package main
+
+import (
+	"context"
+
+	"github.com/weir-data/weir/batch"
+	"github.com/weir-data/weir/batch/awskinesis"
+	batchdelta "github.com/weir-data/weir/batch/delta"
+	"github.com/weir-data/weir/batch/objects"
+	batchstream "github.com/weir-data/weir/batch/stream"
+	"github.com/weir-data/weir/catalog"
+	"github.com/weir-data/weir/catalog/awsglue"
+	"github.com/weir-data/weir/objstore"
+	"github.com/weir-data/weir/objstore/awss3"
+	"github.com/weir-data/weir/objstore/file"
+)
+
+// backends are what a pipeline reads from and writes to. This file is the only place that chooses between what is in
+// this process and what is behind an endpoint.
+type backends struct {
+	where    string // for messages
+	source   func(stream string) batch.Source
+	objects  objstore.Store
+	importer func(ctx context.Context, bucket string, files []batchdelta.File) error // nil: one by one
+	catalog  catalog.Catalog
+	progress func(p *batch.Pipeline) (batch.ProgressStore, error)
+}
+
+// embedded are the parts of a house in this process: no wire between stream and table.
+func embedded(h *house) backends {
+	return backends{
+		where:   h.cfg.Dir,
+		source:  func(name string) batch.Source { return batchstream.New(h.streams, name) },
+		objects: h.objects,
+		importer: func(ctx context.Context, bucket string, files []batchdelta.File) error {
+			return importAll(ctx, h.objects, bucket, files)
+		},
+		catalog: h.catalog,
+		progress: func(p *batch.Pipeline) (batch.ProgressStore, error) {
+			return batch.NewMetaProgress(h.meta, p.Name), nil
+		},
+	}
+}
+
+func importAll(ctx context.Context, s *file.Store, bucket string, files []batchdelta.File) error {
+	all := make([]file.ImportFile, len(files))
+	for i, f := range files {
+		all[i] = file.ImportFile{Key: f.Key, Path: f.Path}
+	}
+	_, err := s.ImportAll(ctx, bucket, all)
+	return err
+}
+
+// remote are the services of an endpoint, AWS's or another weir's. Progress is kept beside the table, unless the command
+// line gives another place.
+func remote(cl *clients, progress string) backends {
+	store := awss3.New(cl.S3)
+	return backends{
+		where:   cl.Endpoint,
+		source:  func(name string) batch.Source { return awskinesis.New(cl.Kinesis, name) },
+		objects: store,
+		catalog: awsglue.New(cl.Glue),
+		progress: func(p *batch.Pipeline) (batch.ProgressStore, error) {
+			place := progress
+			if place == "" {
+				place = progressPlace(p)
+			}
+			return objects.New(store, place)
+		},
+	}
+}
+
+// progressPlace is the folder in the bucket of a pipeline's table where its progress is kept.
+func progressPlace(p *batch.Pipeline) string {
+	location := p.DeadLetters
+	if p.Sink != nil {
+		location = p.Sink.Delta
+	}
+	bucket, _, err := objstore.ParseURL(location)
+	if err != nil {
+		return location // objects.New says what is wrong with it
+	}
+	return "s3://" + bucket + "/_weir/progress/" + p.Name
+}

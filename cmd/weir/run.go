@@ -1,0 +1,189 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/weir-data/weir/batch"
+	batchdelta "github.com/weir-data/weir/batch/delta"
+	"github.com/weir-data/weir/batch/duckdb"
+	"github.com/weir-data/weir/sql"
+)
+
+// RunCmd runs one pipeline until ctrl-C.
+type RunCmd struct {
+	File     string `arg:"" help:"Pipeline file." type:"existingfile" placeholder:"PIPELINE.yaml"`
+	Once     bool   `help:"Take what is there now, then stop."`
+	Print    bool   `help:"Show every micro-batch, as Spark's console does."`
+	Rows     int    `help:"Rows shown of each micro-batch." default:"20"`
+	Progress bool   `help:"Print the progress of every batch as a line of JSON (Spark's StreamingQueryProgress)."`
+	Endpoint string `help:"Endpoint to run against. Default: AWS_ENDPOINT_URL, else a weir on this machine, else the data directory itself." placeholder:"URL"`
+	Keep     string `help:"Where to keep the pipeline's progress, if not beside its table." placeholder:"s3://BUCKET/FOLDER"`
+	Data     string `help:"Data directory, when no server runs." default:"./weir-data" type:"path"`
+}
+
+// Help is shown by weir run --help.
+func (RunCmd) Help() string {
+	return `A pipeline reads a stream, parses its records by a schema, runs SQL over each micro-batch and appends the rows to a Delta
+table, exactly once, also when it is killed in between. Ctrl-C finishes the batch at hand and stops; the next start goes on
+where this one was. docs/pipeline.md describes the file.
+
+Examples:
+  weir run examples/rides/rides.yaml --print     with the rows of every micro-batch
+  weir run rides.yaml --once                     what is there now, then stop
+  weir run rides.yaml --endpoint http://weir.lan:4566`
+}
+
+// Run runs the pipeline where findEndpoint says, else inside of this process.
+func (c *RunCmd) Run(ctx context.Context) error {
+	text, err := os.ReadFile(c.File)
+	if err != nil {
+		return err
+	}
+	p, err := batch.ParsePipeline(c.File, text)
+	if err != nil {
+		return err
+	}
+	b, done, err := c.backends(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
+	scr := newScreen(os.Stdout)
+	opts := batch.Options{Once: c.Once, Logger: slog.New(slog.NewTextHandler(os.Stderr, nil))}
+	if c.Print {
+		opts.Print = &batch.ConsolePrinter{W: os.Stdout, NumRows: c.Rows}
+	}
+	total := new(runTotal)
+	opts.OnProgress = func(r batch.Report) {
+		total.add(r)
+		switch {
+		case c.Progress:
+			json.NewEncoder(os.Stdout).Encode(r)
+		case scr.tty && !c.Print:
+			scr.printf("\r\x1b[K%s", total.line(r))
+		}
+	}
+	run, err := startPipeline(ctx, p, b, opts)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(os.Stderr, "pipeline %s: stream %s at %s\n", p.Name, p.Source.Stream, b.where)
+	select {
+	case <-ctx.Done():
+		run.engine.Stop() // the batch at hand is finished
+	case <-run.done:
+	}
+	err = run.wait()
+	if scr.tty && !c.Print {
+		scr.printf("\n")
+	}
+	fmt.Fprintf(os.Stderr, "pipeline %s: %s records in %d batches, %s dead letters\n", p.Name, count(total.records), total.batches, count(total.dead))
+	return err
+}
+
+// backends finds a server, or opens the data directory in this process.
+func (c *RunCmd) backends(ctx context.Context) (b backends, done func(), err error) {
+	if endpoint := findEndpoint(ctx, c.Endpoint); endpoint != "" {
+		cl, err := newClients(ctx, endpoint)
+		if err != nil {
+			return b, nil, err
+		}
+		return remote(cl, c.Keep), func() {}, nil
+	}
+	if c.Keep != "" {
+		return b, nil, errors.New("--keep needs an endpoint; without one, progress is kept in the data directory")
+	}
+	h, err := openHouse(ctx, houseConfig{Dir: c.Data, Listen: defaultListen, ListenElsewhere: true})
+	if err != nil {
+		return b, nil, err
+	}
+	fmt.Fprintf(os.Stderr, "no weir is running: serving %s at %s meanwhile\n", c.Data, h.URL)
+	return embedded(h), func() { h.Close() }, nil
+}
+
+// running is a pipeline at work in this process.
+type running struct {
+	engine *batch.Engine
+	cancel context.CancelFunc
+	done   chan struct{}
+	err    error // to be read after done
+}
+
+// startPipeline puts source, transform, sink and progress together and lets the engine run. The caller waits for it. When ctx
+// ends the engine goes on: stop it with engine.Stop, so that the batch at hand is finished, or with cancel.
+func startPipeline(ctx context.Context, p *batch.Pipeline, b backends, opts batch.Options) (*running, error) {
+	progress, err := b.progress(p)
+	if err != nil {
+		return nil, err
+	}
+	staging := batchdelta.StagingDir(b.objects)
+	db, err := duckdb.Open(duckdb.Options{Dirs: []string{staging}})
+	if err != nil {
+		return nil, err
+	}
+	opts.Pipeline, opts.Source, opts.Transform, opts.Progress = p, b.source(p.Source.Stream), db, progress
+	opts.Translate = func(query string) (string, error) { return sql.ToDuckDB(query, sql.Options{}) }
+	if p.DeadLetters != "" {
+		if opts.Letters, err = batchdelta.NewLetters(b.objects, p.DeadLetters); err != nil {
+			return nil, errors.Join(err, db.Close())
+		}
+	}
+	if p.Sink != nil {
+		opts.Sink, err = batchdelta.New(batchdelta.Options{
+			Store: b.objects, Location: p.Sink.Delta, PartitionBy: p.Sink.PartitionBy, Compression: p.Sink.Compression,
+			Catalog: b.catalog, Database: p.Sink.Database, Table: p.Sink.Table, Staging: staging, Import: b.importer,
+		})
+		if err != nil {
+			return nil, errors.Join(err, db.Close())
+		}
+	}
+	engine, err := batch.New(opts)
+	if err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	r := &running{engine: engine, cancel: cancel, done: make(chan struct{})}
+	go func() {
+		defer close(r.done)
+		r.err = errors.Join(engine.Run(ctx), db.Close())
+	}()
+	return r, nil
+}
+
+// wait returns when the engine has ended, and why.
+func (r *running) wait() error {
+	<-r.done
+	r.cancel()
+	return r.err
+}
+
+// runTotal adds up what a run did.
+type runTotal struct {
+	batches       int
+	records, dead int64
+	began         time.Time
+}
+
+func (t *runTotal) add(r batch.Report) {
+	if t.batches == 0 {
+		t.began = time.Now()
+	}
+	t.batches++
+	t.records += r.NumInputRows
+	t.dead += r.DeadLetters
+}
+
+// line is the live line on a terminal.
+func (t *runTotal) line(r batch.Report) string {
+	s := fmt.Sprintf("batch %d: %s records in %d ms (%s/s), %s in all", r.BatchID, count(r.NumInputRows), r.BatchDuration, human(r.ProcessedRate), count(t.records))
+	if t.dead > 0 {
+		s += ", " + count(t.dead) + " dead letters"
+	}
+	return s
+}
