@@ -90,8 +90,15 @@ type Source interface {
 	Wait(ctx context.Context, start Offset) error
 }
 
-// Starter is a Source that can begin elsewhere than at its oldest record, and that knows its newest.
+// Starter is a Source that can begin elsewhere than at its oldest record.
 type Starter interface {
 	// Position returns the offset after which reading begins for s.
 	Position(ctx context.Context, s Start) (Offset, error)
+}
+
+// Tipper is a Source that knows its newest records. Without it a run of what is available ends when Plan finds
+// nothing, which with a busy producer may take long.
+type Tipper interface {
+	// Latest is the offset behind all records that are there now.
+	Latest(ctx context.Context) (Offset, error)
 }

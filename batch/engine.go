@@ -254,16 +254,12 @@ func (e *Engine) begin(ctx context.Context) error {
 	if start.Kind == TrimHorizon {
 		return nil
 	}
-	s, ok := e.opts.Source.(Starter)
-	if !ok {
-		return errors.New("source.start: this source can only begin at trim-horizon")
-	}
-	err := e.retry(ctx, "find start", func() (err error) {
-		e.at, err = s.Position(ctx, start)
+	err := e.retry(ctx, "find the start", func() (err error) {
+		e.at, err = position(ctx, e.opts.Source, start)
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("find source.start: %w", err)
+		return fmt.Errorf("source.start: %w", err)
 	}
 	p := Plan{Batch: 0, Source: e.pipeline.Source.Stream, Start: e.at, End: e.at, Time: e.opts.Now().UTC()}
 	if err := e.opts.Progress.SavePlan(ctx, p); err != nil {
@@ -273,11 +269,15 @@ func (e *Engine) begin(ctx context.Context) error {
 	return e.opts.Progress.SaveCommit(ctx, 0)
 }
 
-// Tipper is a Source that knows its newest records. Without it a run of what is available ends when Plan finds
-// nothing, which with a busy producer may take long.
-type Tipper interface {
-	// Tip is the position of the newest record of each shard.
-	Tip(ctx context.Context) (Offset, error)
+// position asks the source where s is.
+func position(ctx context.Context, source Source, s Start) (Offset, error) {
+	if src, ok := source.(Starter); ok {
+		return src.Position(ctx, s)
+	}
+	if src, ok := source.(Tipper); ok && s.Kind == Latest {
+		return src.Latest(ctx)
+	}
+	return nil, errors.New("this source cannot begin there; use trim-horizon")
 }
 
 // aim sets the target of a run of what is available.
@@ -287,7 +287,7 @@ func (e *Engine) aim(ctx context.Context) error {
 		return nil
 	}
 	err := e.retry(ctx, "find the newest record", func() (err error) {
-		e.target, err = t.Tip(ctx)
+		e.target, err = t.Latest(ctx)
 		return err
 	})
 	if err != nil {

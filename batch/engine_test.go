@@ -1,0 +1,307 @@
+package batch_test
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/weir-data/weir/batch"
+)
+
+// world is what a pipeline of numbers runs in.
+type world struct {
+	source   *memSource
+	sink     *memSink
+	letters  memLetters
+	progress batch.ProgressStore
+}
+
+func newWorld(records [][]byte) *world {
+	w := &world{newMemSource(2, records), newMemSink(), memLetters{}, newMemProgress()}
+	w.source.chunk = 17
+	return w
+}
+
+func (w *world) options(t testing.TB, file string) batch.Options {
+	return batch.Options{
+		Pipeline: parse(t, file), Source: w.source, Transform: copyTransform{}, Sink: w.sink, Letters: w.letters, Progress: w.progress,
+	}
+}
+
+// check sees to it that records 0..n are each in the table, or in the dead letters, or with a bad field in both, once.
+func (w *world) check(t testing.TB, n int) {
+	t.Helper()
+	var rows []int64
+	dead := map[string]batch.Letter{}
+	for _, l := range w.letters.all(t) {
+		data, err := base64.StdEncoding.DecodeString(l.RawData)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, twice := dead[string(data)]; twice {
+			t.Errorf("%s has two letters", data)
+		}
+		dead[string(data)] = l
+	}
+	for i, record := range numbers(0, n) {
+		l, isDead := dead[string(record)]
+		switch {
+		case i%7 == 3 || i%11 == 5:
+			if !isDead || l.Kept || l.Reason == "" || (i%7 == 3) != (l.Field == "") {
+				t.Errorf("%s: letter %+v", record, l)
+			}
+			continue
+		case i%13 == 9:
+			if !isDead || !l.Kept || l.Field != "x" {
+				t.Errorf("%s: letter %+v", record, l)
+			}
+		case isDead:
+			t.Errorf("%s: letter %+v", record, l)
+		}
+		rows = append(rows, int64(i))
+	}
+	got := slices.Sorted(slices.Values(w.sink.rows))
+	if !slices.Equal(got, rows) {
+		t.Errorf("table has %d rows, want %d:\n%v\n%v", len(got), len(rows), got, rows)
+	}
+}
+
+// TestExactlyOnceThroughCrashes lets the pipeline die at each of its steps in turn, then at a random one, then run.
+func TestExactlyOnceThroughCrashes(t *testing.T) {
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	r := rand.New(rand.NewPCG(seed, 0))
+	for point := 1; ; point++ {
+		w := newWorld(numbers(0, 150))
+		n := 150
+		for i, left := range []int{point, 1 + r.IntN(40), 0} {
+			e, err := batch.New(faulty(w.options(t, numbersFile), &faults{left}))
+			if err != nil {
+				t.Fatal(err)
+			}
+			err = e.Run(t.Context())
+			if err != nil && (!errors.Is(err, errCrash) || left == 0) {
+				t.Fatalf("point %d, run %d: %v", point, i, err)
+			}
+			if err == nil && i == 0 {
+				t.Logf("%d points", point)
+				return
+			}
+			if i == 0 { // what comes while it is down must not move the batch that is planned
+				w.source.put(numbers(150, 180))
+				n = 180
+			}
+		}
+		w.check(t, n)
+		if t.Failed() {
+			t.Fatalf("after a crash at point %d", point)
+		}
+	}
+}
+
+func TestModes(t *testing.T) {
+	for _, c := range []struct {
+		mode          string
+		rows, letters int
+		err           string
+	}{
+		{"permissive", 4, 3, ""},
+		{"drop", 3, 3, ""},
+		{"fail", 0, 0, "record does not fit the schema: shard shardId-000000000000, sequence number 2: "},
+	} {
+		w := newWorld([][]byte{[]byte(`{"n":1}`), []byte(`{"n":2, "x":1}`), []byte(`{"n":3, "x":"?"}`), []byte(`{"n":4}`), []byte(`[`), []byte(`{}`)})
+		e, err := batch.New(w.options(t, strings.Replace(numbersFile, "permissive", c.mode, 1)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = e.Run(t.Context())
+		if c.err == "" && err != nil || c.err != "" && (!errors.Is(err, batch.ErrBadRecord) || !strings.Contains(err.Error(), c.err)) {
+			t.Errorf("%s: error %v", c.mode, err)
+		}
+		if len(w.sink.rows) != c.rows || len(w.letters.all(t)) != c.letters {
+			t.Errorf("%s: %d rows, %d letters", c.mode, len(w.sink.rows), len(w.letters.all(t)))
+		}
+	}
+}
+
+func TestProgressThatWouldLoseOrRepeatIsRefused(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		change func(*world, *string)
+		want   string // part of the error; empty: it runs
+	}{
+		{"progress deleted", func(w *world, _ *string) { w.progress = newMemProgress() },
+			"the table holds batches up to 3 of pipeline numbers, the progress ends at -1"},
+		{"another stream", func(_ *world, file *string) { *file = strings.Replace(*file, "stream: numbers", "stream: others", 1) },
+			"it belongs to stream numbers, not others"},
+		{"table dropped", func(w *world, _ *string) { w.sink = newMemSink() }, ""},
+		{"nothing", func(*world, *string) {}, ""},
+	} {
+		w, file := newWorld(numbers(0, 150)), numbersFile
+		run(t, w.options(t, file))
+		c.change(w, &file)
+		e, err := batch.New(w.options(t, file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		switch err = e.Run(t.Context()); {
+		case c.want == "" && err != nil:
+			t.Errorf("%s: %v", c.name, err)
+		case c.want != "" && (!errors.Is(err, batch.ErrProgress) || !strings.Contains(err.Error(), c.want)):
+			t.Errorf("%s: error %v", c.name, err)
+		}
+	}
+}
+
+// failing is a source whose Read fails with err for the first times.
+type failing struct {
+	*memSource
+	times int
+	err   error
+}
+
+func (s *failing) Read(ctx context.Context, start, end batch.Offset, f func([]batch.Record) error) error {
+	if s.times--; s.times >= 0 {
+		if err := s.memSource.Read(ctx, start, end, f); err != nil { // fail after all was read: it must not count
+			return err
+		}
+		return s.err
+	}
+	return s.memSource.Read(ctx, start, end, f)
+}
+
+func TestRetries(t *testing.T) {
+	for _, c := range []struct {
+		times int
+		err   error
+		ok    bool
+	}{
+		{4, fmt.Errorf("get: %w", syscall.ECONNREFUSED), true},
+		{4, batch.Temporary(errors.New("throttled")), true},
+		{1, errors.New("access denied"), false},
+		{1000, syscall.ECONNREFUSED, false}, // for longer than RetryFor
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(numbers(0, 60))
+			opts := w.options(t, numbersFile)
+			opts.Source = &failing{w.source, c.times, c.err}
+			e, err := batch.New(opts)
+			if err != nil {
+				t.Fatal(err)
+			}
+			began := time.Now()
+			err = e.Run(t.Context())
+			if c.ok && err != nil || !c.ok && !errors.Is(err, c.err) {
+				t.Errorf("%v %d times: error %v", c.err, c.times, err)
+			}
+			if c.ok {
+				w.check(t, 60)
+			}
+			if took := time.Since(began); took > 6*time.Minute {
+				t.Errorf("%v %d times: took %v", c.err, c.times, took)
+			}
+		})
+	}
+}
+
+func TestTriggers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(numbers(0, 10))
+		opts := w.options(t, strings.Replace(numbersFile, "available-now", "5 seconds", 1))
+		began := time.Now()
+		var log []string
+		opts.OnProgress = func(r batch.Report) {
+			log = append(log, fmt.Sprintf("%v: batch %d, %d records", time.Since(began), r.BatchID, r.NumInputRows))
+		}
+		e, err := batch.New(opts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		done := make(chan error)
+		go func() { done <- e.Run(t.Context()) }()
+		time.Sleep(6 * time.Second) // batch 0 at once; nothing at 5 s
+		w.source.put(numbers(10, 20))
+		time.Sleep(5 * time.Second)    // batch 1 at 10 s
+		w.source.put(numbers(20, 120)) // three batches, the first two of them full: no wait between them
+		time.Sleep(5 * time.Second)
+		e.Stop()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		want := []string{"0s: batch 0, 10 records", "10s: batch 1, 10 records", "15s: batch 2, 40 records", "15s: batch 3, 40 records",
+			"15s: batch 4, 20 records"}
+		if !slices.Equal(log, want) {
+			t.Errorf("got\n%s\nwant\n%s", strings.Join(log, "\n"), strings.Join(want, "\n"))
+		}
+		w.check(t, 120)
+	})
+}
+
+func TestAsFastAsDataComes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(nil)
+		e, err := batch.New(w.options(t, strings.Replace(numbersFile, "trigger: available-now\n", "", 1)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		done := make(chan error)
+		go func() { done <- e.Run(t.Context()) }()
+		for i := range 3 {
+			time.Sleep(time.Second)
+			w.source.put(numbers(10*i, 10*i+10))
+			synctest.Wait()
+			w.check(t, 10*i+10)
+		}
+		e.Stop()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestStartLatest(t *testing.T) {
+	w := newWorld(numbers(0, 30))
+	file := strings.Replace(numbersFile, "stream: numbers", "stream: numbers\n  start: latest", 1)
+	opts := w.options(t, file)
+	opts.Source = latest{w.source}
+	run(t, opts) // nothing, but the position is kept
+	w.source.put(numbers(30, 40))
+	run(t, opts)
+	for _, n := range w.sink.rows {
+		if n < 30 {
+			t.Errorf("row %d came before the start", n)
+		}
+	}
+	if len(w.sink.rows) == 0 {
+		t.Error("no rows")
+	}
+}
+
+type latest struct{ *memSource }
+
+func (s latest) Latest(ctx context.Context) (batch.Offset, error) {
+	return s.Plan(ctx, batch.Offset{}, batch.Limit{Records: 1 << 30, Bytes: 1 << 40})
+}
+
+func TestNewRefuses(t *testing.T) {
+	w := newWorld(nil)
+	for want, change := range map[string]func(*batch.Options){
+		"engine needs":             func(o *batch.Options) { o.Source = nil },
+		"has no sink":              func(o *batch.Options) { o.Sink = nil },
+		"no place for dead letter": func(o *batch.Options) { o.Letters = nil },
+	} {
+		opts := w.options(t, numbersFile)
+		change(&opts)
+		if _, err := batch.New(opts); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error %v, want %s", err, want)
+		}
+	}
+}

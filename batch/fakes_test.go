@@ -1,0 +1,224 @@
+package batch_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"testing"
+
+	"github.com/weir-data/weir/batch"
+	"github.com/weir-data/weir/columnar"
+)
+
+const numbersFile = `
+name: numbers
+source:
+  stream: numbers
+  schema:
+    n: {type: bigint, nullable: false}
+    text: string
+    x: double
+  mode: permissive
+  max_records_per_trigger: 40
+sink:
+  delta: s3://lake/numbers
+trigger: available-now
+dead_letters: s3://lake/_dead
+`
+
+// numbers are records {"n": i}; one in 7 is no JSON, one in 11 lacks n, one in 13 has a bad x.
+func numbers(from, to int) (records [][]byte) {
+	for i := from; i < to; i++ {
+		switch {
+		case i%7 == 3:
+			records = append(records, fmt.Appendf(nil, "no JSON %d", i))
+		case i%11 == 5:
+			records = append(records, fmt.Appendf(nil, `{"text": "%d"}`, i))
+		case i%13 == 9:
+			records = append(records, fmt.Appendf(nil, `{"n": %d, "x": "bad"}`, i))
+		default:
+			records = append(records, fmt.Appendf(nil, `{"n": %d, "text": "t", "x": 0.5}`, i))
+		}
+	}
+	return records
+}
+
+// copyTransform gives every row as it is.
+type copyTransform struct{}
+
+func (copyTransform) Describe(_ context.Context, in *columnar.Schema, _ string) (*columnar.Schema, error) {
+	return in, nil
+}
+
+func (copyTransform) Write(context.Context, []*columnar.Batch, string, batch.WriteOptions) ([]batch.ParquetFile, error) {
+	return nil, errors.New("no files here")
+}
+
+func (copyTransform) Rows(_ context.Context, in []*columnar.Batch, _ string, limit int) (*columnar.Batch, error) {
+	b := columnar.NewBuilder(in[0].Schema)
+	for _, part := range in {
+		for i := 0; i < part.Len && b.Len() < limit; i++ {
+			var row []any
+			for _, c := range part.Columns {
+				row = append(row, c.Value(i))
+			}
+			if err := b.Append(row...); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return b.Batch(), nil
+}
+
+// memSink is a table in memory that knows which batches it has.
+type memSink struct {
+	last  int64
+	rows  []int64 // the first column
+	sizes []int   // rows of each batch
+}
+
+func newMemSink() *memSink { return &memSink{last: -1} }
+
+func (s *memSink) Open(context.Context, string, *columnar.Schema) (int64, error) { return s.last, nil }
+
+func (s *memSink) Write(ctx context.Context, id int64, out *batch.Output) (batch.Written, error) {
+	if id <= s.last {
+		return batch.Written{Replayed: true}, nil
+	}
+	b, err := out.Rows(ctx, 1<<30)
+	if err != nil {
+		return batch.Written{}, err
+	}
+	for i := range b.Len {
+		s.rows = append(s.rows, b.Columns[0].Int(i))
+	}
+	s.sizes = append(s.sizes, b.Len)
+	s.last = id
+	return batch.Written{Rows: int64(b.Len)}, nil
+}
+
+// memLetters are dead letters in memory.
+type memLetters map[string][]byte
+
+func (m memLetters) Put(_ context.Context, name string, body []byte) error {
+	m[name] = bytes.Clone(body)
+	return nil
+}
+
+func (m memLetters) all(t testing.TB) (letters []batch.Letter) {
+	t.Helper()
+	for _, name := range slices.Sorted(maps.Keys(m)) {
+		for d := json.NewDecoder(bytes.NewReader(m[name])); ; {
+			var l batch.Letter
+			if err := d.Decode(&l); err == io.EOF {
+				break
+			} else if err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			letters = append(letters, l)
+		}
+	}
+	return letters
+}
+
+var errCrash = errors.New("crash")
+
+// faults makes the engine's world fail at its n-th step: odd numbers before a step takes effect, even ones after.
+type faults struct{ left int }
+
+func (f *faults) step(do func() error) error {
+	if f.left--; f.left == 0 {
+		return errCrash
+	}
+	if err := do(); err != nil {
+		return err
+	}
+	if f.left--; f.left == 0 {
+		return errCrash
+	}
+	return nil
+}
+
+type faultySource struct {
+	batch.Source
+	f *faults
+}
+
+func (s faultySource) Plan(ctx context.Context, start batch.Offset, l batch.Limit) (end batch.Offset, err error) {
+	err = s.f.step(func() (err error) { end, err = s.Source.Plan(ctx, start, l); return err })
+	return end, err
+}
+
+func (s faultySource) Read(ctx context.Context, start, end batch.Offset, f func([]batch.Record) error) error {
+	return s.Source.Read(ctx, start, end, func(chunk []batch.Record) error {
+		return s.f.step(func() error { return f(chunk) })
+	})
+}
+
+type faultySink struct {
+	batch.Sink
+	f *faults
+}
+
+func (s faultySink) Open(ctx context.Context, name string, schema *columnar.Schema) (last int64, err error) {
+	err = s.f.step(func() (err error) { last, err = s.Sink.Open(ctx, name, schema); return err })
+	return last, err
+}
+
+func (s faultySink) Write(ctx context.Context, id int64, out *batch.Output) (w batch.Written, err error) {
+	err = s.f.step(func() (err error) { w, err = s.Sink.Write(ctx, id, out); return err })
+	return w, err
+}
+
+type faultyLetters struct {
+	batch.Letters
+	f *faults
+}
+
+func (l faultyLetters) Put(ctx context.Context, name string, body []byte) error {
+	return l.f.step(func() error { return l.Letters.Put(ctx, name, body) })
+}
+
+type faultyProgress struct {
+	batch.ProgressStore
+	f *faults
+}
+
+func (p faultyProgress) SavePlan(ctx context.Context, plan batch.Plan) error {
+	return p.f.step(func() error { return p.ProgressStore.SavePlan(ctx, plan) })
+}
+
+func (p faultyProgress) SaveCommit(ctx context.Context, id int64) error {
+	return p.f.step(func() error { return p.ProgressStore.SaveCommit(ctx, id) })
+}
+
+// faulty puts f between an engine and its world.
+func faulty(opts batch.Options, f *faults) batch.Options {
+	opts.Source = faultySource{opts.Source, f}
+	opts.Sink = faultySink{opts.Sink, f}
+	opts.Letters = faultyLetters{opts.Letters, f}
+	opts.Progress = faultyProgress{opts.Progress, f}
+	return opts
+}
+
+// memProgress is progress in memory.
+type memProgress struct{ at batch.Progress }
+
+func newMemProgress() *memProgress { return &memProgress{batch.Progress{Committed: -1}} }
+
+func (p *memProgress) Load(context.Context) (batch.Progress, error) { return p.at, nil }
+
+func (p *memProgress) SavePlan(_ context.Context, plan batch.Plan) error {
+	p.at.Plan = &plan
+	return nil
+}
+
+func (p *memProgress) SaveCommit(_ context.Context, id int64) error {
+	p.at.Committed = id
+	return nil
+}
