@@ -260,7 +260,7 @@ func TestParquetOfSpark(t *testing.T) {
 		}
 		b, err := ReadParquet(bytes.NewReader(data), int64(len(data)))
 		if err != nil {
-			t.Logf("%s: %v", filepath.Base(filepath.Dir(name)), err)
+			t.Errorf("%s: %v", filepath.Base(filepath.Dir(name)), err)
 			continue
 		}
 		checkBatch(t, b)
@@ -304,4 +304,14 @@ func FuzzParquetRoundTrip(f *testing.F) {
 		checkBatch(t, got)
 		sameRows(t, got, b)
 	})
+}
+
+// parquetFile writes batches with the default options.
+func parquetFile(t testing.TB, batches ...*Batch) *bytes.Reader {
+	t.Helper()
+	var file bytes.Buffer
+	if _, err := WriteParquet(&file, ParquetOptions{}, batches...); err != nil {
+		t.Fatal(err)
+	}
+	return bytes.NewReader(file.Bytes())
 }

@@ -50,13 +50,12 @@ const (
 
 // Bounds of the buffering hints.
 const (
-	bufferMin         = 1 << 20
-	bufferMax         = 128 << 20
-	bufferDefault     = 5 << 20
-	convertBufferMin  = 64 << 20
-	intervalMax       = 900 * time.Second
-	intervalDefault   = 300 * time.Second
-	partitionInterval = 60 * time.Second
+	bufferMin        = 1 << 20
+	bufferMax        = 128 << 20
+	bufferDefault    = 5 << 20
+	convertBufferMin = 64 << 20
+	intervalMax      = 900 * time.Second
+	intervalDefault  = 300 * time.Second
 )
 
 // Target is a bucket with the shape of the objects in it.
@@ -106,7 +105,7 @@ func (c *Config) Check() error {
 	if _, err := c.location(); err != nil {
 		return err
 	}
-	if err := c.Target.check(false); err != nil {
+	if err := c.Target.check(); err != nil {
 		return err
 	}
 	if c.FileExtension != "" && (!extensionPattern.MatchString(c.FileExtension) || len(c.FileExtension) > 128) {
@@ -118,7 +117,7 @@ func (c *Config) Check() error {
 		}
 	}
 	if c.Backup != nil {
-		if err := c.Backup.check(false); err != nil {
+		if err := c.Backup.check(); err != nil {
 			return err
 		}
 	}
@@ -151,7 +150,7 @@ func (c *Config) checkConversion() error {
 }
 
 // check completes the defaults of a target and refuses what is wrong in it.
-func (t *Target) check(partitioned bool) error {
+func (t *Target) check() error {
 	if t.Interval < 0 {
 		t.Interval = intervalDefault
 	}
@@ -171,7 +170,7 @@ func (t *Target) check(partitioned bool) error {
 	default:
 		return failf(ErrInvalid, "CompressionFormat '%s' is not supported", t.Compression)
 	}
-	return checkPrefixes(data, failed, partitioned)
+	return checkPrefixes(data, failed)
 }
 
 // location is the zone of prefixes and names.

@@ -11,8 +11,8 @@ const (
 	evaluatedMax = 512  // bytes of its value
 )
 
-// Prefix is a compiled S3 prefix expression: text with !{timestamp:pattern}, !{firehose:random-string},
-// !{firehose:error-output-type}, !{partitionKeyFromQuery:name}.
+// Prefix is a compiled S3 prefix expression: text with !{timestamp:pattern}, !{firehose:random-string} and
+// !{firehose:error-output-type}.
 type Prefix struct {
 	parts []prefixPart
 }
@@ -20,7 +20,7 @@ type Prefix struct {
 // prefixPart is an expression, or literal text when namespace is empty.
 type prefixPart struct {
 	namespace string
-	value     string // literal text, random-string, error-output-type, or the partition key
+	value     string // literal text, random-string, or error-output-type
 	date      datePattern
 }
 
@@ -28,7 +28,6 @@ type prefixPart struct {
 const (
 	spaceTimestamp = "timestamp"
 	spaceFirehose  = "firehose"
-	spaceQuery     = "partitionKeyFromQuery"
 )
 
 // CompilePrefix reads an expression. Errors wrap ErrInvalid.
@@ -76,12 +75,8 @@ func compileExpression(inner string) (prefixPart, error) {
 		if value == "random-string" || value == "error-output-type" {
 			return part, nil
 		}
-	case spaceQuery:
-		if value != "" {
-			return part, nil
-		}
-	case "partitionKeyFromLambda":
-		return part, failf(ErrInvalid, "The expression '!{%s}' needs a Lambda processor, which is not supported", inner)
+	case "partitionKeyFromQuery", "partitionKeyFromLambda":
+		return part, failf(ErrInvalid, "The expression '!{%s}' needs dynamic partitioning, which is not supported", inner)
 	}
 	return part, failf(ErrInvalid, "The expression '!{%s}' is not supported in a prefix", inner)
 }
@@ -108,10 +103,9 @@ func (p Prefix) dynamic() bool {
 
 // prefixValues are what expressions evaluate to.
 type prefixValues struct {
-	instant   time.Time         // in the zone of the delivery stream
-	random    func() string     // a new string of 11 characters at each call
-	errorType string            // format-conversion-failed, processing-failed
-	keys      map[string]string // partition keys
+	instant   time.Time     // in the zone of the delivery stream
+	random    func() string // a new string of 11 characters at each call
+	errorType string        // format-conversion-failed, processing-failed
 }
 
 func (p Prefix) evaluate(v prefixValues) (string, error) {
@@ -128,8 +122,6 @@ func (p Prefix) evaluate(v prefixValues) (string, error) {
 			} else {
 				b.WriteString(v.errorType)
 			}
-		case spaceQuery:
-			b.WriteString(v.keys[part.value])
 		}
 	}
 	if b.Len() > evaluatedMax {
@@ -147,7 +139,7 @@ var (
 // dataPrefix is the folder of delivered objects.
 func dataPrefix(p Prefix, v prefixValues) (string, error) {
 	s, err := p.evaluate(v)
-	if err != nil || p.uses(spaceTimestamp, "") || p.uses(spaceQuery, "") {
+	if err != nil || p.uses(spaceTimestamp, "") {
 		return s, err
 	}
 	return s + hourFolders.format(v.instant), nil
@@ -168,7 +160,7 @@ func errorPrefix(errors, data Prefix, v prefixValues) (string, error) {
 }
 
 // checkPrefixes applies the rules that hold between the two prefixes of a destination.
-func checkPrefixes(data, errors Prefix, partitioned bool) error {
+func checkPrefixes(data, errors Prefix) error {
 	switch {
 	case data.dynamic() && len(errors.parts) == 0:
 		return failf(ErrInvalid, "ErrorOutputPrefix cannot be null or empty when Prefix contains expressions")
@@ -176,10 +168,6 @@ func checkPrefixes(data, errors Prefix, partitioned bool) error {
 		return failf(ErrInvalid, "ErrorOutputPrefix must contain the expression '!{firehose:error-output-type}' when it contains expressions")
 	case data.uses(spaceFirehose, "error-output-type"):
 		return failf(ErrInvalid, "Prefix must not contain the expression '!{firehose:error-output-type}'")
-	case errors.uses(spaceQuery, ""):
-		return failf(ErrInvalid, "ErrorOutputPrefix must not contain the namespace partitionKeyFromQuery")
-	case data.uses(spaceQuery, "") && !partitioned:
-		return failf(ErrInvalid, "Prefix contains the namespace partitionKeyFromQuery, but dynamic partitioning is not enabled")
 	}
 	return nil
 }

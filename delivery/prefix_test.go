@@ -32,14 +32,13 @@ func TestDatePattern(t *testing.T) {
 
 func TestPrefixes(t *testing.T) {
 	values := func() prefixValues {
-		return prefixValues{instant: time.Date(2026, 3, 9, 5, 0, 0, 0, time.UTC), random: randomStrings("id"), errorType: "format-conversion-failed", keys: map[string]string{"k": "v"}}
+		return prefixValues{instant: time.Date(2026, 3, 9, 5, 0, 0, 0, time.UTC), random: randomStrings("id"), errorType: "format-conversion-failed"}
 	}
 	for _, c := range []struct{ data, failed, wantData, wantFailed string }{
 		{"", "", "2026/03/09/05/", "format-conversion-failed/2026/03/068/05/"},
 		{"lake", "", "lake2026/03/09/05/", "lakeformat-conversion-failed/2026/03/068/05/"},
 		{"lake/", "err/", "lake/2026/03/09/05/", "err/format-conversion-failed/2026/03/068/05/"},
 		{"y=!{timestamp:yyyy}/m=!{timestamp:MM}/", "e/!{firehose:error-output-type}/!{timestamp:dd}/", "y=2026/m=03/", "e/format-conversion-failed/09/"},
-		{"k=!{partitionKeyFromQuery:k}/", "e/", "k=v/", "e/format-conversion-failed/2026/03/068/05/"},
 	} {
 		data, err := CompilePrefix(c.data)
 		if err != nil {
@@ -55,7 +54,7 @@ func TestPrefixes(t *testing.T) {
 		if got, err := errorPrefix(failed, data, values()); got != c.wantFailed || err != nil {
 			t.Errorf("errors of %q, %q: %q, %v", c.data, c.failed, got, err)
 		}
-		if err := checkPrefixes(data, failed, true); err != nil {
+		if err := checkPrefixes(data, failed); err != nil {
 			t.Errorf("%q, %q: %v", c.data, c.failed, err)
 		}
 	}
@@ -66,29 +65,29 @@ func TestPrefixes(t *testing.T) {
 	if first != second || len(parts[0]) != 11 || parts[0] == parts[1] {
 		t.Errorf("random strings %q, then %q", first, second)
 	}
-	for _, bad := range []string{"!{timestamp:}", "!{timestamp:yyyy", "!{firehose:x}", "!{partitionKeyFromLambda:x}", "!{partitionKeyFromQuery:}", "!{}", strings.Repeat("x", 1025)} {
+	for _, bad := range []string{"!{timestamp:}", "!{timestamp:yyyy", "!{firehose:x}", "!{partitionKeyFromLambda:x}", "!{partitionKeyFromQuery:x}", "!{}", strings.Repeat("x", 1025)} {
 		if _, err := CompilePrefix(bad); !errors.Is(err, ErrInvalid) {
 			t.Errorf("%.30s: %v", bad, err)
 		}
 	}
-	for _, bad := range [][2]string{{"!{timestamp:yyyy}", ""}, {"a", "!{timestamp:yyyy}"}, {"!{firehose:error-output-type}", "e"}, {"", "!{firehose:error-output-type}!{partitionKeyFromQuery:k}"}, {"!{partitionKeyFromQuery:k}", "e"}} {
+	for _, bad := range [][2]string{{"!{timestamp:yyyy}", ""}, {"a", "!{timestamp:yyyy}"}, {"!{firehose:error-output-type}", "e"}} {
 		data, _ := CompilePrefix(bad[0])
 		failed, _ := CompilePrefix(bad[1])
-		if err := checkPrefixes(data, failed, false); !errors.Is(err, ErrInvalid) {
+		if err := checkPrefixes(data, failed); !errors.Is(err, ErrInvalid) {
 			t.Errorf("%q: %v", bad, err)
 		}
 	}
 }
 
 func FuzzPrefix(f *testing.F) {
-	f.Add("a/!{timestamp:yyyy'x'MM}/!{firehose:random-string}/!{partitionKeyFromQuery:k}")
+	f.Add("a/!{timestamp:yyyy'x'MM}/!{firehose:random-string}/!{firehose:error-output-type}")
 	at := time.Date(2026, 12, 31, 23, 59, 59, 999999999, time.UTC)
 	f.Fuzz(func(t *testing.T, text string) {
 		p, err := CompilePrefix(text)
 		if err != nil {
 			return
 		}
-		v := prefixValues{instant: at, random: randomStrings("x"), keys: map[string]string{"k": "v"}}
+		v := prefixValues{instant: at, random: randomStrings("x")}
 		a, errA := p.evaluate(v)
 		v.random = randomStrings("x")
 		b, errB := p.evaluate(v)
