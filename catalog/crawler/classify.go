@@ -28,8 +28,8 @@ type shape struct {
 }
 
 // classify reads the beginning of an object, or a Parquet footer, and tells what it is. It returns nil for what no
-// classifier knows.
-func classify(ctx context.Context, s objstore.Store, bucket string, o objstore.Info) (*shape, error) {
+// classifier knows. No more than limit records of text are looked at.
+func classify(ctx context.Context, s objstore.Store, bucket string, o objstore.Info, limit int64) (*shape, error) {
 	sm, err := readSample(ctx, s, bucket, o)
 	if err != nil {
 		return nil, err
@@ -37,7 +37,7 @@ func classify(ctx context.Context, s objstore.Store, bucket string, o objstore.I
 	if bytes.HasPrefix(sm.data, []byte("PAR1")) && sm.compression == "none" {
 		return classifyParquet(ctx, s, bucket, o)
 	}
-	return classifyText(sm), nil
+	return classifyText(sm, limit), nil
 }
 
 func classifyParquet(ctx context.Context, s objstore.Store, bucket string, o objstore.Info) (*shape, error) {
@@ -52,19 +52,20 @@ func classifyParquet(ctx context.Context, s objstore.Store, bucket string, o obj
 }
 
 // classifyText tells JSON and delimited text apart; nil if it is neither.
-func classifyText(sm sample) *shape {
-	out := &shape{compression: sm.compression, stored: sm.stored, raw: int64(len(sm.data)), partial: !sm.whole}
+func classifyText(sm sample, limit int64) *shape {
+	out := &shape{compression: sm.compression}
 	text := bytes.TrimPrefix(sm.data, []byte("\xef\xbb\xbf"))
-	if fields, records, array, ok := inferJSON(text, sm.whole); ok {
-		out.classification, out.fields, out.records, out.array = "json", fields, records, array
-		return out
-	}
-	if t, ok := inferCSV(text, sm.whole); ok {
-		out.classification, out.fields, out.records = "csv", t.fields, t.records
+	if r, ok := inferJSON(text, sm.whole, limit); ok {
+		out.classification, out.fields, out.records, out.array, out.raw = "json", r.fields, r.records, r.array, r.read
+	} else if t, ok := inferCSV(text, sm.whole, limit); ok {
+		out.classification, out.fields, out.records, out.raw = "csv", t.fields, t.records, t.read
 		out.delimiter, out.header, out.quoted = t.delimiter, t.header, t.quoted
-		return out
+	} else {
+		return nil
 	}
-	return nil
+	out.partial = !sm.whole || out.raw < int64(len(text))
+	out.stored = int64(float64(sm.stored) * float64(out.raw) / float64(len(sm.data)))
+	return out
 }
 
 // alike says whether both can be one table's; combine says that the schemas need not be similar.

@@ -58,11 +58,11 @@ func (r *registration) look(ctx context.Context, objects objstore.Store) ([]find
 	}
 	var found []finding
 	for _, target := range r.crawler.S3 {
-		bucket, root, err := walk(ctx, objects, target)
+		bucket, root, count, err := walk(ctx, objects, target)
 		if err != nil {
 			return nil, err
 		}
-		g := &grouper{objects, bucket, r.config, known}
+		g := &grouper{objects, bucket, r.config, known, recordsLimit(count)}
 		units, err := g.units(ctx, root)
 		if err != nil {
 			return nil, err
@@ -89,6 +89,11 @@ func (r *registration) look(ctx context.Context, objects objstore.Store) ([]find
 		}
 	}
 	return found, nil
+}
+
+// recordsLimit is how many records of each object are looked at: many if there are few objects, fewer of many.
+func recordsLimit(objects int64) int64 {
+	return min(10_000, max(200, 1_000_000/max(1, objects)))
 }
 
 // known are the locations of the tables that this crawler made, with a slash at the end.

@@ -23,21 +23,22 @@ type csvTable struct {
 	header    bool
 	quoted    bool
 	records   int64
+	read      int64 // bytes
 }
 
 var csvDelimiters = []byte{',', '|', '\t', ';', 0x01}
 
 // inferCSV learns the shape of delimited text: the delimiter that splits all rows into the same number of columns, two
-// at least, and of several such the one that makes the most; two rows at least. ok is false if there is none.
-func inferCSV(data []byte, whole bool) (best csvTable, ok bool) {
+// at least, and of several such the one that makes the most; two rows at least. ok is false if there is none. No more than limit rows are looked at.
+func inferCSV(data []byte, whole bool, limit int64) (best csvTable, ok bool) {
 	if !utf8.Valid(trimPartialRune(data)) || bytes.IndexByte(data, 0) >= 0 {
 		return best, false
 	}
 	var rows [][]string
 	for _, d := range csvDelimiters {
-		r, quoted := csvRows(data, d, whole)
+		r, read, quoted := csvRows(data, d, whole, limit)
 		if r != nil && (rows == nil || len(r[0]) > len(rows[0])) {
-			rows, best.delimiter, best.quoted = r, d, quoted
+			rows, best.delimiter, best.quoted, best.read = r, d, quoted, read
 		}
 	}
 	if rows == nil {
@@ -80,27 +81,28 @@ func trimPartialRune(data []byte) []byte {
 }
 
 // csvRows splits data into rows of equally many cells; nil if the delimiter does not do that. A row that the sample
-// cuts is left out.
-func csvRows(data []byte, delimiter byte, whole bool) (rows [][]string, quoted bool) {
-	for len(data) > 0 {
+// cuts, and those after limit, are left out.
+func csvRows(data []byte, delimiter byte, whole bool, limit int64) (rows [][]string, read int64, quoted bool) {
+	all := len(data)
+	for int64(len(rows)) < limit {
+		if data = bytes.TrimLeft(data, "\r\n"); len(data) == 0 {
+			break
+		}
 		row, rest, complete, q := csvRow(data, delimiter)
 		if !complete && !whole {
 			break
 		}
 		data = rest
 		quoted = quoted || q
-		if len(row) == 1 && row[0] == "" {
-			continue
-		}
 		if len(row) < 2 || len(row) > csvColumnsMax || len(rows) > 0 && len(row) != len(rows[0]) {
-			return nil, false
+			return nil, 0, false
 		}
 		rows = append(rows, row)
 	}
 	if len(rows) < 2 {
-		return nil, false
+		return nil, 0, false
 	}
-	return rows, quoted
+	return rows, int64(all - len(data)), quoted
 }
 
 // csvRow cuts one row off data. complete says that its line end was seen; quoted that a cell stands in quotes.

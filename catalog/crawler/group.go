@@ -31,6 +31,8 @@ type grouper struct {
 	// known are the locations, with slash, of the tables that this crawler made before: a folder that is a table stays
 	// one as long as the formats allow it, however its schema changes.
 	known map[string]bool
+	// limit is how many records of one object are looked at.
+	limit int64
 }
 
 // combine says that schemas in f need not be similar to make it one table.
@@ -68,7 +70,7 @@ func (g *grouper) units(ctx context.Context, f *folder) ([]*unit, error) {
 func (g *grouper) own(ctx context.Context, f *folder) ([]*unit, error) {
 	var all []*unit
 	for _, o := range f.sampled {
-		sh, err := classify(ctx, g.store, g.bucket, o)
+		sh, err := classify(ctx, g.store, g.bucket, o, g.limit)
 		if err != nil {
 			return nil, err
 		}

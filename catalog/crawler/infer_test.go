@@ -46,11 +46,11 @@ func TestInferJSON(t *testing.T) {
 		{strings.Repeat(`{"a":`, 9000), "no"},
 	} {
 		data, cut := strings.CutSuffix(c.data, "…cut")
-		fields, records, array, ok := inferJSON([]byte(data), !cut)
+		r, ok := inferJSON([]byte(data), !cut, 1000)
 		got := "no"
 		if ok {
-			got = fmt.Sprintf("%d: %s", records, describe(fields))
-			if array {
+			got = fmt.Sprintf("%d: %s", r.records, describe(r.fields))
+			if r.array {
 				got = "array " + got
 			}
 		}
@@ -84,7 +84,7 @@ func TestInferCSV(t *testing.T) {
 	} {
 		data, cut := strings.CutSuffix(c.data, "…cut")
 		got := "no"
-		if r, ok := inferCSV([]byte(data), !cut); ok {
+		if r, ok := inferCSV([]byte(data), !cut, 1000); ok {
 			got = fmt.Sprint(r.records)
 			if r.header {
 				got += " header"
@@ -135,6 +135,15 @@ func TestDecompressIsBounded(t *testing.T) {
 	g.Close()
 	if sm := decompress(gz.Bytes(), true); len(sm.data) != sampleMemory || sm.whole {
 		t.Errorf("got %d bytes, whole %v", len(sm.data), sm.whole)
+	}
+}
+
+func TestRecordsAreLimited(t *testing.T) {
+	for _, text := range []string{strings.Repeat("{\"a\":1}\n", 1000), "a,b\n" + strings.Repeat("1,22\n", 1000)} {
+		sh := classifyText(decompress([]byte(text), true), 100)
+		if sh == nil || sh.records > 100 || !sh.partial || sh.stored > int64(len(text))/9 || sh.stored < int64(len(text))/12 {
+			t.Errorf("%.10q: got %+v", text, sh)
+		}
 	}
 }
 
@@ -209,7 +218,7 @@ func FuzzClassifyText(f *testing.F) {
 	f.Add([]byte("\x1f\x8b\x08\x00\x00\x00\x00\x00"), true)
 	f.Add([]byte("\x28\xb5\x2f\xfd\x04\x00"), true)
 	f.Fuzz(func(t *testing.T, data []byte, whole bool) {
-		sh := classifyText(decompress(data, whole))
+		sh := classifyText(decompress(data, whole), 1000)
 		if sh == nil {
 			return
 		}

@@ -11,13 +11,12 @@ import (
 	"github.com/weir-data/weir/columnar"
 )
 
-// Bounds of inference. What is nested deeper than jsonDepthMax is text; members, elements and records beyond theirs are
-// not looked at.
+// Bounds of inference. What is nested deeper than jsonDepthMax is text; members and elements beyond theirs are not
+// looked at.
 const (
 	jsonDepthMax    = 32
 	jsonMembersMax  = 1000 // of an object
 	jsonElementsMax = 1000 // of an array
-	jsonRecordsMax  = 10_000
 )
 
 // errNoTable stops reading what is nested too deep, or has too many members, to be a table's.
@@ -25,40 +24,53 @@ var errNoTable = errors.New("not the record of a table")
 
 // inferJSON learns the schema of records: objects one after the other, on lines or not, or one array of them. ok is
 // false if data is not that. A record that the sample cuts short is left out, unless the sample is whole: then the
-// object is broken and no JSON.
-func inferJSON(data []byte, whole bool) (fields []columnar.Field, records int64, array, ok bool) {
+// object is broken and no JSON. After limit records it stops; read is how many bytes it took.
+func inferJSON(data []byte, whole bool, limit int64) (r jsonRecords, ok bool) {
 	d := json.NewDecoder(bytes.NewReader(data))
 	d.UseNumber()
 	p := &jsonInference{d}
-	for {
+	defer func() { r.read = max(r.read, d.InputOffset()) }()
+	for r.records < limit {
 		t, err := d.Token()
-		if err == io.EOF && !array {
+		if err == io.EOF && !r.array {
+			r.read = int64(len(data))
 			break
 		}
 		if err != nil {
-			return fields, records, array, !whole && records > 0
+			return r, !whole && r.records > 0
 		}
-		if t == json.Delim('[') && records == 0 && !array {
-			array = true
+		if t == json.Delim('[') && r.records == 0 && !r.array {
+			r.array = true
 			continue
 		}
-		if t == json.Delim(']') && array {
-			_, err := d.Token()
-			return fields, records, true, records > 0 && err == io.EOF
+		if t == json.Delim(']') && r.array {
+			if _, err := d.Token(); err != io.EOF {
+				return r, false
+			}
+			r.read = int64(len(data))
+			return r, r.records > 0
 		}
 		if t != json.Delim('{') {
-			return nil, 0, false, false
+			return r, false
 		}
 		record, err := p.object(1)
 		if err != nil {
-			return fields, records, array, !whole && records > 0 && err != errNoTable
+			return r, !whole && r.records > 0 && err != errNoTable
 		}
-		if records < jsonRecordsMax && len(fields) < jsonMembersMax {
-			fields = mergeFields(fields, record.Fields)
+		if len(r.fields) < jsonMembersMax {
+			r.fields = mergeFields(r.fields, record.Fields)
 		}
-		records++
+		r.records++
 	}
-	return fields, records, array, records > 0 && len(fields) > 0
+	return r, len(r.fields) > 0
+}
+
+// jsonRecords is what a sample of JSON looks like.
+type jsonRecords struct {
+	fields  []columnar.Field
+	records int64
+	array   bool  // one array of records
+	read    int64 // bytes
 }
 
 type jsonInference struct{ *json.Decoder }

@@ -20,7 +20,7 @@ const (
 )
 
 // sampledFiles is how many objects of a leaf folder are looked at when the target does not say.
-const sampledFiles = 10
+const sampledFiles = 6
 
 // folder is a folder below a target, with what lies directly in it.
 type folder struct {
@@ -56,12 +56,12 @@ type walker struct {
 	objects    int64
 }
 
-// walk lists what lies at an S3 target. The root is the target's folder; for a target that is one object, the folder
-// that holds it.
-func walk(ctx context.Context, store objstore.Store, target catalog.S3Target) (bucket string, root *folder, err error) {
+// walk lists what lies at an S3 target and counts the objects. The root is the target's folder; for a target that is one
+// object, the folder that holds it.
+func walk(ctx context.Context, store objstore.Store, target catalog.S3Target) (bucket string, root *folder, objects int64, err error) {
 	bucket, prefix, err := objstore.ParseURL(target.Path)
 	if err != nil {
-		return "", nil, err
+		return "", nil, 0, err
 	}
 	w := &walker{store: store, bucket: bucket, samples: sampledFiles}
 	if target.SampleSize > 0 {
@@ -70,7 +70,7 @@ func walk(ctx context.Context, store objstore.Store, target catalog.S3Target) (b
 	for _, e := range target.Exclusions {
 		re, err := compileGlob(e)
 		if err != nil {
-			return "", nil, err
+			return "", nil, 0, err
 		}
 		w.exclusions = append(w.exclusions, re)
 	}
@@ -79,18 +79,18 @@ func walk(ctx context.Context, store objstore.Store, target catalog.S3Target) (b
 		if err == nil {
 			root := newFolder(nil, prefix[:strings.LastIndexByte(prefix, '/')+1])
 			root.add(info, 1)
-			return bucket, root, nil
+			return bucket, root, 1, nil
 		}
 		if !errors.Is(err, objstore.ErrNoSuchKey) {
-			return "", nil, fmt.Errorf("look at %s: %w", target.Path, err)
+			return "", nil, 0, fmt.Errorf("look at %s: %w", target.Path, err)
 		}
 		prefix += "/"
 	}
 	root = newFolder(nil, prefix)
 	if err := w.list(ctx, root); err != nil {
-		return "", nil, fmt.Errorf("list %s: %w", target.Path, err)
+		return "", nil, 0, fmt.Errorf("list %s: %w", target.Path, err)
 	}
-	return bucket, root, nil
+	return bucket, root, w.objects, nil
 }
 
 func newFolder(parent *folder, key string) *folder {
