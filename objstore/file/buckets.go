@@ -225,7 +225,7 @@ func (s *Store) dropBucket(b *bucket, batch *meta.Batch) error {
 		}
 		_, id, _ := cutOrdered(b.name, e.Key)
 		ids = append(ids, id)
-		if err := s.dropUpload(batch, e.Key, id); err != nil {
+		if err := s.dropUpload(batch, new(meta.Batch), e.Key, id); err != nil {
 			return err
 		}
 	}

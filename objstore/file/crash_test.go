@@ -2,6 +2,7 @@ package file
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -279,14 +280,12 @@ var scenario = []struct {
 		for i := range 4 {
 			name := path.Join(w.TempDir(), fmt.Sprint("part-", i))
 			f, err := w.opts.FS.Create(name, vfs.Category)
+			if err == nil {
+				_, err = f.Write([]byte(name))
+				f.Close()
+			}
 			if err != nil {
-				return err
-			}
-			if _, err := f.Write([]byte(name)); err != nil {
-				return err
-			}
-			if err := f.Close(); err != nil {
-				return err
+				return fmt.Errorf("%w: %w", errStep, err)
 			}
 			files = append(files, ImportFile{Key: fmt.Sprint("t/p=", i%2, "/", i), Path: name})
 		}
@@ -318,6 +317,8 @@ var scenario = []struct {
 	{"null marker", remove("up")},
 	{"settle versions", func(w world) error { return w.Settle() }},
 }
+
+var errStep = errors.New("the test's own file")
 
 func upload(w world) string {
 	ups, _ := w.Uploads("lake", "", "", "", 1)

@@ -114,13 +114,24 @@ func (s *Store) carryOut(bucket string, rm *removal) error {
 	}
 	src := ""
 	if rm.moves != nil {
-		errs = append(errs, s.move(bucket, rm.moves))
+		if s.move(bucket, rm.moves) != nil { // it stays where it is: other programs do not see it, we do
+			return errors.Join(append(errs, s.stay(bucket, rm))...)
+		}
 		rm.plain, src = rm.moves.place, rm.moves.src
 	}
 	if rm.plain != "" {
 		s.unsettle(rm.number, src, rm.plain)
 	}
 	return errors.Join(errs...)
+}
+
+// stay makes the archived file of a promoted version its place.
+func (s *Store) stay(bucket string, rm *removal) error {
+	rm.moves.rec.Place = rm.moves.src
+	batch := new(meta.Batch)
+	batch.Put(s.index, indexKey(bucket, rm.moves.key), encode(rm.moves.rec))
+	batch.Delete(s.pendings, pendingKey(rm.number))
+	return s.meta.Commit(batch)
 }
 
 // planDelete adds the changes of one deletion to batch.

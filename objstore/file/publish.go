@@ -19,7 +19,7 @@ type write struct {
 	src      string // where the file is
 	ifAbsent bool
 	ifMatch  string
-	also     func(*meta.Batch) error // adds further changes to the same batch; may be nil
+	also     func(batch, undo *meta.Batch) error // adds further changes to the same batch; may be nil
 
 	place string
 	old   *record     // current version before; nil if there was none
@@ -109,7 +109,7 @@ func (s *Store) prepare(b *bucket, w *write, seq uint64, batch *meta.Batch) erro
 		w.undo.Put(s.index, indexKey(b.name, w.key), encode(w.old))
 	}
 	if w.also != nil {
-		return w.also(batch)
+		return w.also(batch, w.undo)
 	}
 	return nil
 }

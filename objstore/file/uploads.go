@@ -221,7 +221,7 @@ func (s *Store) AbortUpload(bucket, key, id string) error {
 		return err
 	}
 	batch := new(meta.Batch)
-	if err := s.dropUpload(batch, uploadKey(bucket, key, id), id); err != nil {
+	if err := s.dropUpload(batch, new(meta.Batch), uploadKey(bucket, key, id), id); err != nil {
 		return err
 	}
 	if err := s.meta.Commit(batch); err != nil {
@@ -231,13 +231,20 @@ func (s *Store) AbortUpload(bucket, key, id string) error {
 	return nil
 }
 
-func (s *Store) dropUpload(batch *meta.Batch, uploadKey, id string) error {
+// dropUpload removes the records of an upload.
+func (s *Store) dropUpload(batch, undo *meta.Batch, uploadKey, id string) error {
+	raw, err := s.uploads.Get(uploadKey)
+	if err != nil {
+		return err
+	}
 	batch.Delete(s.uploads, uploadKey)
+	undo.Put(s.uploads, uploadKey, raw)
 	for e, err := range s.parts.Scan(id+"\x00", "") {
 		if err != nil {
 			return err
 		}
 		batch.Delete(s.parts, e.Key)
+		undo.Put(s.parts, e.Key, e.Value)
 	}
 	return nil
 }
@@ -290,11 +297,11 @@ func (s *Store) CompleteUpload(ctx context.Context, bucketName, key, id string, 
 	if err == nil {
 		err = s.publish(b, &write{
 			key: key, rec: rec, src: st.file, ifAbsent: c.IfAbsent, ifMatch: c.IfMatch,
-			also: func(batch *meta.Batch) error {
+			also: func(batch, undo *meta.Batch) error {
 				if _, err := s.Upload(bucketName, key, id); err != nil {
 					return err // another completion or an abort was faster
 				}
-				return s.dropUpload(batch, uploadKey(bucketName, key, id), id)
+				return s.dropUpload(batch, undo, uploadKey(bucketName, key, id), id)
 			},
 		})
 	}
