@@ -268,6 +268,10 @@ func s3Exception(err error) *Error {
 		return Errorf("AccessDenied", http.StatusForbidden, "Request has expired")
 	case errors.As(err, &clock):
 		return Errorf("RequestTimeTooSkewed", http.StatusForbidden, "The difference between the request time and the current time is too large.")
+	case errors.As(err, &format) && format.Version2:
+		return Errorf("AccessDenied", http.StatusForbidden, "%s", format.Message)
+	case errors.As(err, &format) && format.Query:
+		return Errorf("AuthorizationQueryParametersError", http.StatusBadRequest, "%s", format.Message)
 	case errors.As(err, &format):
 		return Errorf("AuthorizationHeaderMalformed", http.StatusBadRequest, "The authorization header is malformed; %s", format.Message)
 	case errors.Is(err, sigv4.ErrMissing):

@@ -1,93 +1,134 @@
 package wire
 
 import (
+	"bytes"
 	"compress/gzip"
-	"errors"
 	"io"
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
 const (
 	bodyMaxDefault = 16 << 20
+	bodiesMax      = 256 << 20       // bytes of all bodies held at once
 	bodyTimeout    = 2 * time.Minute // for a whole body to come in
 	bodyFirst      = 512 << 10       // bytes set aside before any have come
+	bodyKept       = 1 << 20         // bytes of a buffer that is used again; larger ones would crowd out small requests
 )
 
-// buffers are bodies that nobody reads any more.
-var buffers = sync.Pool{New: func() any { return new([]byte) }}
+var (
+	errBusy     = Errorf("ThrottlingException", http.StatusBadRequest, "Rate exceeded: too many request bodies at once.")
+	errBodyEnds = Errorf("SerializationException", http.StatusBadRequest, "The request body ended early.")
+	errBadGzip  = Errorf("SerializationException", http.StatusBadRequest, "The request body is not valid gzip.")
+)
 
-func tooLarge(max int) *Error {
+func errTooLarge(max int) error {
 	return Errorf("RequestEntityTooLargeException", http.StatusRequestEntityTooLarge, "The request body is larger than %d bytes.", max)
 }
 
-// readBody reads at most max bytes of the request's body into a pooled buffer, which release gives back.
-func readBody(w http.ResponseWriter, r *http.Request, max int) (body []byte, release func(), err error) {
+// budget bounds the memory that all bodies together take.
+type budget struct {
+	left atomic.Int64 // bytes
+	pool sync.Pool    // of []byte pointers that nobody uses any more
+}
+
+// buffer holds one body. It belongs to the budget that it was opened from until it is released.
+type buffer struct {
+	budget *budget
+	b      []byte
+	taken  int64 // from the budget: the capacity of b
+}
+
+func (g *budget) open() *buffer { return &buffer{budget: g} }
+
+// release gives the memory back. What the buffer returned must not be used afterwards.
+func (b *buffer) release() {
+	b.budget.left.Add(b.taken)
+	if cap(b.b) > 0 && cap(b.b) <= bodyKept {
+		b.budget.pool.Put(&b.b)
+	}
+}
+
+// grow makes room for size bytes in all.
+func (b *buffer) grow(size int) error {
+	if b.b == nil {
+		if old, ok := b.budget.pool.Get().(*[]byte); ok {
+			b.b = (*old)[:0]
+		}
+	}
+	room := max(size, cap(b.b))
+	if more := int64(room) - b.taken; more > 0 {
+		if b.budget.left.Add(-more) < 0 {
+			b.budget.left.Add(more)
+			return errBusy
+		}
+		b.taken += more
+	}
+	if room > cap(b.b) {
+		b.b = append(make([]byte, 0, room), b.b...)
+	}
+	return nil
+}
+
+// readAll reads in to its end, or fails once there are more than max bytes. size is how many are to be expected, or
+// negative.
+func (b *buffer) readAll(in io.Reader, size, max int) ([]byte, error) {
+	if err := b.grow(min(size+1, bodyFirst)); err != nil {
+		return nil, err
+	}
+	for {
+		if len(b.b) == cap(b.b) {
+			if err := b.grow(min(2*len(b.b)+512, max+1)); err != nil {
+				return nil, err
+			}
+		}
+		n, err := in.Read(b.b[len(b.b):cap(b.b)])
+		b.b = b.b[:len(b.b)+n]
+		switch {
+		case len(b.b) > max:
+			return nil, errTooLarge(max)
+		case err == io.EOF:
+			return b.b, nil
+		case err != nil:
+			return nil, errBodyEnds
+		}
+	}
+}
+
+// receive reads the body of r.
+func (b *buffer) receive(w http.ResponseWriter, r *http.Request, max int) ([]byte, error) {
 	if r.ContentLength > int64(max) {
-		return nil, nil, tooLarge(max)
+		return nil, errTooLarge(max)
 	}
 	if r.ContentLength == 0 {
-		return nil, func() {}, nil
+		return nil, nil
 	}
 	// A client that sends a byte a minute must not hold a buffer for ever; afterwards the operation takes as long as
 	// it likes. Writers that know no deadlines (tests) are fine without.
 	control := http.NewResponseController(w)
 	control.SetReadDeadline(time.Now().Add(bodyTimeout))
 	defer control.SetReadDeadline(time.Time{})
-
-	buf := buffers.Get().(*[]byte)
-	*buf, err = readUpTo((*buf)[:0], r.Body, int(r.ContentLength), max)
-	if err != nil {
-		buffers.Put(buf)
-		return nil, nil, err
-	}
-	return *buf, func() { buffers.Put(buf) }, nil
-}
-
-// readUpTo appends all of in to b, or fails once there are more than max bytes. size is how many are to be expected,
-// or negative.
-func readUpTo(b []byte, in io.Reader, size, max int) ([]byte, error) {
-	if first := min(size+1, bodyFirst); cap(b) < first {
-		b = make([]byte, 0, first)
-	}
-	for {
-		if len(b) == cap(b) {
-			b = append(b, 0)[:len(b)]
-		}
-		n, err := in.Read(b[len(b):cap(b)])
-		b = b[:len(b)+n]
-		if len(b) > max {
-			return b, tooLarge(max)
-		}
-		if err == io.EOF {
-			return b, nil
-		}
-		if err != nil {
-			return b, Errorf("SerializationException", http.StatusBadRequest, "The request body ended early.")
-		}
-	}
+	return b.readAll(r.Body, int(r.ContentLength), max)
 }
 
 // inflate undoes the Content-Encoding of a body, bounded like the body itself.
-func inflate(encoding string, body []byte, max int) ([]byte, error) {
+func (b *buffer) inflate(encoding string, body []byte, max int) ([]byte, error) {
 	switch strings.ToLower(strings.TrimSpace(encoding)) {
 	case "", "identity":
 		return body, nil
 	case "gzip":
-		z, err := gzip.NewReader(strings.NewReader(string(body)))
+		z, err := gzip.NewReader(bytes.NewReader(body))
 		if err != nil {
-			return nil, badGzip
+			return nil, errBadGzip
 		}
-		out, err := readUpTo(nil, z, 4*len(body), max)
-		var e *Error
-		if errors.As(err, &e) && e.Status != http.StatusRequestEntityTooLarge {
-			return nil, badGzip
+		out, err := b.readAll(z, 4*len(body), max)
+		if err == errBodyEnds {
+			err = errBadGzip
 		}
 		return out, err
 	}
 	return nil, Errorf("SerializationException", http.StatusUnsupportedMediaType, "Content-Encoding %.40q is not supported.", encoding)
 }
-
-var badGzip = Errorf("SerializationException", http.StatusBadRequest, "The request body is not valid gzip.")

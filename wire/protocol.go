@@ -142,6 +142,7 @@ type queryCode struct {
 var queryCodes = map[string]queryCode{
 	"ValidationException":                 {"ValidationError", 0},
 	"SerializationException":              {"MalformedInput", 0},
+	"ThrottlingException":                 {"Throttling", 0},
 	unknownOperation:                      {"InvalidAction", 0},
 	"MissingAuthenticationTokenException": {"MissingAuthenticationToken", http.StatusForbidden},
 	"IncompleteSignatureException":        {"IncompleteSignature", http.StatusForbidden},

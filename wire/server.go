@@ -30,6 +30,7 @@ type Server struct {
 	verifier sigv4.Verifier
 	services []Service
 	routes   routes
+	bodies   budget
 }
 
 // NewServer routes to services. Two services with the same target, or an operation named twice, are an error.
@@ -50,6 +51,7 @@ func NewServer(opts Options, services ...Service) (*Server, error) {
 		opts.Fallback = http.NotFoundHandler()
 	}
 	s := &Server{opts: opts, now: opts.Now, services: services}
+	s.bodies.left.Store(bodiesMax)
 	for i := range services {
 		if err := s.routes.add(&services[i]); err != nil {
 			return nil, err
@@ -94,11 +96,12 @@ func (s *Server) serve(w http.ResponseWriter, req *Request) error {
 	if max == 0 {
 		max = bodyMaxDefault
 	}
-	body, release, err := readBody(w, req.Request, max)
+	raw := s.bodies.open()
+	defer raw.release()
+	body, err := raw.receive(w, req.Request, max)
 	if err != nil {
 		return err
 	}
-	defer release()
 	op, err := s.routes.operation(req, body)
 	if err != nil {
 		return err
@@ -107,7 +110,9 @@ func (s *Server) serve(w http.ResponseWriter, req *Request) error {
 	if err != nil {
 		return err
 	}
-	if req.Body, err = inflate(req.Header.Get("Content-Encoding"), body, max); err != nil {
+	plain := s.bodies.open()
+	defer plain.release()
+	if req.Body, err = plain.inflate(req.Header.Get("Content-Encoding"), body, max); err != nil {
 		return err
 	}
 	c.id = req.id

@@ -177,6 +177,47 @@ func TestBodyBounds(t *testing.T) {
 	}
 }
 
+// All bodies together take no more than their budget, and give all of it back.
+func TestBodyBudget(t *testing.T) {
+	entered, leave := make(chan struct{}), make(chan struct{})
+	srv, err := NewServer(Options{}, Service{Name: "kinesis", Target: "K", JSON: "1.1", Operations: []Operation{
+		Raw("Wait", func(_ context.Context, r *Request, _ http.ResponseWriter) error {
+			entered <- struct{}{}
+			<-leave
+			if len(r.Body) != 600<<10 || r.Body[len(r.Body)-1] != 'x' {
+				t.Errorf("%d bytes came in", len(r.Body))
+			}
+			return nil
+		}),
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv.bodies.left.Store(3 << 20)
+	post := func() *httptest.ResponseRecorder {
+		r := httptest.NewRequest("POST", "/", strings.NewReader(strings.Repeat("x", 600<<10)))
+		r.Header.Set("X-Amz-Target", "K.Wait")
+		w := httptest.NewRecorder()
+		srv.ServeHTTP(w, r)
+		return w
+	}
+	done := make(chan int)
+	for range 2 {
+		go func() { done <- post().Code }()
+		<-entered
+	}
+	if w := post(); w.Code != 400 || !strings.Contains(w.Body.String(), "ThrottlingException") {
+		t.Errorf("the third at once: %d %s", w.Code, w.Body)
+	}
+	close(leave)
+	if a, b := <-done, <-done; a != 200 || b != 200 {
+		t.Errorf("the first two: %d %d", a, b)
+	}
+	if left := srv.bodies.left.Load(); left != 3<<20 {
+		t.Errorf("%d bytes of the budget are left", left)
+	}
+}
+
 func TestMissingSignature(t *testing.T) {
 	base, _ := start(t, Options{Credentials: keyring{"AK": "s3cret"}})
 	for _, c := range []struct {

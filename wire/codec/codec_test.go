@@ -35,6 +35,7 @@ func TestAppendJSON(t *testing.T) {
 		{&kinesis.GetRecordsOutput{Records: []types.Record{}}, `{"Records":[]}`},
 		{&kinesis.PutRecordOutput{ShardId: aws.String("a\"\\\n\u2028\x01\xff")}, `{"ShardId":"a\"\\\n` + "\u2028" + `\u0001` + "\ufffd" + `"}`},
 		{&types.Record{Data: []byte{0, 255}, ApproximateArrivalTimestamp: &when}, `{"Data":"AP8=","ApproximateArrivalTimestamp":1700000000.12}`},
+		{&cwtypes.Datapoint{Sum: aws.Float64(7), Average: aws.Float64(-0.25), Maximum: aws.Float64(1e300), Minimum: aws.Float64(0)}, `{"Average":-0.25,"Maximum":1e+300,"Minimum":0.0,"Sum":7.0}`},
 		// Scalars that are no pointers are sent also when zero; enums are not.
 		{&gluetypes.StorageDescriptor{}, `{"Compressed":false,"NumberOfBuckets":0,"StoredAsSubDirectories":false}`},
 		{&gluetypes.Database{Parameters: map[string]string{"b": "2", "a": "1"}, Name: aws.String("n")}, `{"Name":"n","Parameters":{"a":"1","b":"2"}}`},

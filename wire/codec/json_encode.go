@@ -1,6 +1,7 @@
 package codec
 
 import (
+	"bytes"
 	"encoding/base64"
 	"math"
 	"strconv"
@@ -58,13 +59,18 @@ func (s *jsonSink) float(v float64) {
 	}
 }
 
-// appendFloat writes the shortest text of v, with an exponent only where the number is very long without.
+// appendFloat writes the shortest text of v that is still seen to be no integer: 7.0, as AWS does, since Python makes an
+// int of 7. An exponent comes only where the number is very long without.
 func appendFloat(b []byte, v float64) []byte {
-	format := byte('f')
 	if a := math.Abs(v); a != 0 && (a < 1e-6 || a >= 1e21) {
-		format = 'e'
+		return strconv.AppendFloat(b, v, 'e', -1, 64)
 	}
-	return strconv.AppendFloat(b, v, format, -1, 64)
+	start := len(b)
+	b = strconv.AppendFloat(b, v, 'f', -1, 64)
+	if bytes.IndexByte(b[start:], '.') < 0 {
+		b = append(b, ".0"...)
+	}
+	return b
 }
 
 func (s *jsonSink) blob(v []byte) {

@@ -81,11 +81,13 @@ func (s *xmlSink) blob(v []byte)   { s.element(base64.StdEncoding.EncodeToString
 
 func (s *xmlSink) float(v float64) {
 	switch {
+	case math.IsNaN(v):
+		s.element("NaN")
 	case math.IsInf(v, 1):
 		s.element("Infinity")
 	case math.IsInf(v, -1):
 		s.element("-Infinity")
-	default: // FormatFloat writes NaN as AWS does
+	default:
 		s.element(string(appendFloat(nil, v)))
 	}
 }

@@ -26,12 +26,16 @@ var (
 )
 
 // FormatError is a signature that lacks a part or has a malformed one.
-type FormatError struct{ Message string }
+type FormatError struct {
+	Message  string
+	Query    bool // the signature is in the query, not in the header
+	Version2 bool
+}
 
 func (e *FormatError) Error() string { return e.Message }
 
 func formatError(format string, args ...any) error {
-	return &FormatError{fmt.Sprintf(format, args...)}
+	return &FormatError{Message: fmt.Sprintf(format, args...)}
 }
 
 // ClockError is a signature outside its time.
@@ -103,13 +107,23 @@ func Parse(r *http.Request) (*Signature, error) {
 		return nil, ErrMissing
 	}
 	q := r.URL.Query()
+	var s *Signature
+	var err error
+	version2 := false
 	switch {
 	case q.Has("X-Amz-Signature") || q.Has("X-Amz-Algorithm"):
-		return parsePresigned(q)
+		s, err = parsePresigned(q)
 	case q.Has("AWSAccessKeyId") && q.Has("Signature"):
-		return parseVersion2(q)
+		version2 = true
+		s, err = parseVersion2(q)
+	default:
+		return nil, ErrMissing
 	}
-	return nil, ErrMissing
+	var format *FormatError
+	if errors.As(err, &format) {
+		format.Query, format.Version2 = true, version2
+	}
+	return s, err
 }
 
 func parseHeader(r *http.Request, auth string) (*Signature, error) {
@@ -149,7 +163,10 @@ func parseHeader(r *http.Request, auth string) (*Signature, error) {
 		return nil, formatError("%s", strings.Join(missing, " "))
 	}
 	s.Token = r.Header.Get("X-Amz-Security-Token")
-	return &s, s.fill(credential, headers, stamp)
+	if err := s.fill(credential, headers, stamp); err != nil {
+		return nil, err
+	}
+	return &s, nil
 }
 
 func parsePresigned(q url.Values) (*Signature, error) {
