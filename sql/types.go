@@ -224,3 +224,14 @@ func commonType(a, b Type) Type {
 	}
 	return Type{}
 }
+
+// Assignable says whether a value of type from may go into a column of type to without a cast that Trino would ask for.
+func Assignable(from, to Type) bool {
+	if !comparable(from, to) {
+		return false
+	}
+	if from.family() == "number" && to.family() == "number" {
+		return numberRank[from.Name] <= numberRank[to.Name] || to.Name == "decimal" || from.Name == "decimal" || from.integral() && to.integral()
+	}
+	return true
+}

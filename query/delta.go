@@ -1,0 +1,221 @@
+package query
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/weir-data/weir/columnar"
+	"github.com/weir-data/weir/delta"
+	"github.com/weir-data/weir/objstore"
+	"github.com/weir-data/weir/sql"
+)
+
+// deltaTable is one version of a Delta table.
+type deltaTable struct {
+	bucket, prefix string
+	snapshot       *delta.Snapshot
+}
+
+// deltaCache keeps handles of Delta tables: one that was read before is refreshed cheaply.
+type deltaCache struct {
+	mu     sync.Mutex
+	tables map[string]*delta.Table // by location
+}
+
+// deltaTablesMax bounds the cache; beyond it some table is forgotten.
+const deltaTablesMax = 64
+
+func (c *deltaCache) open(ctx context.Context, store objstore.Store, bucket, prefix string) (*delta.Table, error) {
+	key := bucket + "/" + prefix
+	c.mu.Lock()
+	t := c.tables[key]
+	c.mu.Unlock()
+	if t != nil {
+		return t, nil
+	}
+	t, err := delta.Open(ctx, delta.InBucket(store, bucket, prefix))
+	if err != nil {
+		return nil, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for k := range c.tables {
+		if len(c.tables) < deltaTablesMax {
+			break
+		}
+		delete(c.tables, k)
+	}
+	c.tables[key] = t
+	return t, nil
+}
+
+// forget drops a table that turned out to be gone or made anew.
+func (c *deltaCache) forget(bucket, prefix string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.tables, bucket+"/"+prefix)
+}
+
+// openDelta reads the version that the statement wants: the newest, unless it says FOR … AS OF (which Athena itself does
+// not offer for Delta tables).
+func (p *planner) openDelta(t *planned) (*deltaTable, error) {
+	bucket, prefix, err := objstore.ParseURL(t.table.Storage.Location)
+	if err != nil {
+		return nil, &sql.Error{Code: "HIVE_METASTORE_ERROR", Msg: err.Error()}
+	}
+	prefix = strings.TrimSuffix(prefix, "/")
+	snapshot, err := p.deltaSnapshot(t, bucket, prefix)
+	switch {
+	case errors.Is(err, delta.ErrNoTable), errors.Is(err, objstore.ErrNoSuchBucket):
+		p.s.deltas.forget(bucket, prefix)
+		return nil, &sql.Error{Code: "DELTA_LAKE_INVALID_SCHEMA", Msg: fmt.Sprintf("Metadata not found in transaction log for %s.%s", t.table.Database, t.table.Name)}
+	case errors.Is(err, delta.ErrUnsupported):
+		return nil, &sql.Error{Code: "NOT_SUPPORTED", Msg: err.Error()}
+	case err != nil:
+		return nil, fmt.Errorf("read Delta table %s: %w", t.table.Storage.Location, err)
+	}
+	return &deltaTable{bucket, prefix, snapshot}, nil
+}
+
+func (p *planner) deltaSnapshot(t *planned, bucket, prefix string) (*delta.Snapshot, error) {
+	table, err := p.s.deltas.open(p.ctx, p.s.opts.Objects, bucket, prefix)
+	if err != nil {
+		return nil, err
+	}
+	if t.ref.AsOf == nil {
+		return table.Snapshot(p.ctx)
+	}
+	switch x := t.ref.AsOf.(type) {
+	case *sql.Number:
+		if v, err := strconv.ParseInt(x.Text, 10, 64); err == nil && t.ref.AsOfKind == "VERSION" {
+			return table.SnapshotAt(p.ctx, v)
+		}
+	case *sql.Typed:
+		if at, ok := parseTime(strings.TrimSuffix(x.Text, " UTC")); ok && t.ref.AsOfKind == "TIMESTAMP" {
+			return table.SnapshotAsOf(p.ctx, at)
+		}
+	}
+	return nil, &sql.Error{Code: "NOT_SUPPORTED", Pos: t.ref.Name.Pos, Msg: "FOR VERSION AS OF needs an integer, FOR TIMESTAMP AS OF a timestamp literal"}
+}
+
+func (d *deltaTable) columns() []sql.Column {
+	var cols []sql.Column
+	for _, f := range d.snapshot.Schema().Fields {
+		cols = append(cols, sql.Column{Name: strings.ToLower(f.Name), Type: sqlType(f.Type)})
+	}
+	return cols
+}
+
+// sqlType is a column type of package columnar in Trino's terms.
+func sqlType(t columnar.Type) sql.Type {
+	names := map[columnar.Kind]string{columnar.Bool: "boolean", columnar.Int8: "tinyint", columnar.Int16: "smallint",
+		columnar.Int32: "integer", columnar.Int64: "bigint", columnar.Float32: "real", columnar.Float64: "double",
+		columnar.String: "varchar", columnar.Binary: "varbinary", columnar.Date: "date", columnar.Timestamp: "timestamp",
+		columnar.TimestampNTZ: "timestamp", columnar.Decimal: "decimal", columnar.Struct: "row", columnar.List: "array",
+		columnar.Map: "map"}
+	out := sql.Type{Name: names[t.Kind]}
+	if t.Kind == columnar.Decimal {
+		out.Len, out.Scale = t.Precision, t.Scale
+	}
+	for _, f := range t.Fields {
+		out.Args = append(out.Args, sqlType(f.Type))
+		if t.Kind == columnar.Struct {
+			out.Fields = append(out.Fields, strings.ToLower(f.Name))
+		}
+	}
+	return out
+}
+
+// files are the live files that the predicates leave, by partition values and by statistics.
+func (d *deltaTable) files(predicates []sql.Predicate) ([]dataFile, error) {
+	pr := newPrune(predicates)
+	types := map[string]sql.Type{}
+	for _, c := range d.columns() {
+		types[c.Name] = c.Type
+	}
+	inside := func(partition map[string]*string) bool {
+		for name, v := range partition {
+			lower := strings.ToLower(name)
+			if !pr.keepsValue(lower, types[lower], emptyIsNull(v)) {
+				return false
+			}
+		}
+		return true
+	}
+	keep := func(f *delta.File) bool { return keepsStats(pr, types, f.Stats) }
+	if len(predicates) == 0 {
+		inside, keep = nil, nil
+	}
+	var out []dataFile
+	for f, err := range d.snapshot.FilesIn(inside, keep) {
+		if errors.Is(err, delta.ErrUnsupported) {
+			return nil, &sql.Error{Code: "NOT_SUPPORTED", Msg: err.Error()}
+		}
+		if err != nil {
+			return nil, fmt.Errorf("list files of Delta table: %w", err)
+		}
+		values := make(map[string]*string, len(f.Partition))
+		for name, v := range f.Partition {
+			values[strings.ToLower(name)] = emptyIsNull(v)
+		}
+		key := f.Path
+		if d.prefix != "" {
+			key = d.prefix + "/" + f.Path
+		}
+		out = append(out, dataFile{bucket: d.bucket, key: key, size: f.Size, values: values, etag: "immutable"})
+	}
+	return out, nil
+}
+
+// emptyIsNull follows the Delta protocol: an empty partition value is NULL.
+func emptyIsNull(v *string) *string {
+	if v == nil || *v == "" {
+		return nil
+	}
+	return v
+}
+
+func keepsStats(pr prune, types map[string]sql.Type, s *delta.Stats) bool {
+	if s == nil {
+		return true
+	}
+	for name, low := range s.Min {
+		high, ok := s.Max[name]
+		column := strings.ToLower(name)
+		if !ok || len(pr[column]) == 0 {
+			continue
+		}
+		t := types[column]
+		lowText, ok1 := boundText(low, t, 0)
+		highText, ok2 := boundText(high, t, time.Millisecond) // bounds of timestamps are cut to milliseconds
+		if ok1 && ok2 && !pr.keepsRange(column, t, lowText, highText) {
+			return false
+		}
+	}
+	return true
+}
+
+// boundText is a bound of the statistics as compare reads it.
+func boundText(v any, t sql.Type, slack time.Duration) (string, bool) {
+	switch v := v.(type) {
+	case json.Number:
+		return v.String(), true
+	case string:
+		if t.Name != "timestamp" {
+			return v, t.Name == "varchar" || t.Name == "date"
+		}
+		at, ok := parseTime(v)
+		if !ok {
+			at, err := time.Parse(time.RFC3339Nano, v)
+			return at.UTC().Add(slack).Format(time.RFC3339Nano), err == nil
+		}
+		return at.Add(slack).Format("2006-01-02T15:04:05.999999999Z"), true
+	}
+	return "", false
+}

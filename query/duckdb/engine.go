@@ -1,0 +1,298 @@
+// Package duckdb is the query.Engine on DuckDB.
+//
+// DuckDB is native code: a crash in it takes its process along. So every query runs in a child process, a worker, which
+// is this program started again (WorkerMain must be the first call of main, and of TestMain in tests that use an
+// Engine). New makes an Engine, Run sends a query to a worker that is idle, or starts one if there are fewer than
+// Options.Workers, and relays the rows; a worker that crashed fails its query and is replaced. A worker dies with its
+// parent, since its pipe closes. Nothing here is durable.
+package duckdb
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/weir-data/weir/query"
+	"github.com/weir-data/weir/sql"
+)
+
+// Options of New. Zero fields are defaults.
+type Options struct {
+	Workers     int    // processes, and so queries at a time; default 2
+	Memory      string // limit of one query in DuckDB's notation; default 1GB
+	Threads     int    // of one query; default: all processors
+	TempDir     string // where large sorts and joins spill; default os.TempDir()
+	Dirs        []string
+	CancelGrace time.Duration // how long a cancelled query may take to notice before its worker is killed; default 250ms
+}
+
+// Engine runs queries in child processes. It is safe for concurrent use.
+type Engine struct {
+	opts  Options
+	slots chan struct{} // one token for each query that may run
+
+	mu     sync.Mutex
+	idle   []*process
+	closed bool
+}
+
+// New returns an engine whose queries may read and write below opts.Dirs only. Processes start when queries need them.
+func New(opts Options) *Engine {
+	if opts.Workers <= 0 {
+		opts.Workers = 2
+	}
+	if opts.Memory == "" {
+		opts.Memory = "1GB"
+	}
+	if opts.Threads <= 0 {
+		opts.Threads = runtime.NumCPU()
+	}
+	if opts.TempDir == "" {
+		opts.TempDir = os.TempDir()
+	}
+	if opts.CancelGrace <= 0 {
+		opts.CancelGrace = 250 * time.Millisecond
+	}
+	return &Engine{opts: opts, slots: make(chan struct{}, opts.Workers)}
+}
+
+// Run implements query.Engine.
+func (e *Engine) Run(ctx context.Context, r *query.Request, out query.Sink) (query.Report, error) {
+	select {
+	case e.slots <- struct{}{}:
+		defer func() { <-e.slots }()
+	case <-ctx.Done():
+		return query.Report{}, ctx.Err()
+	}
+	p, err := e.take()
+	if err != nil {
+		return query.Report{}, err
+	}
+	report, healthy, err := p.run(ctx, e.task(r), out, e.opts.CancelGrace)
+	if !healthy {
+		p.kill()
+		return report, err
+	}
+	e.give(p)
+	return report, err
+}
+
+func (e *Engine) task(r *query.Request) *task {
+	dirs := slices.Clone(e.opts.Dirs)
+	if r.Copy != nil {
+		dirs = append(dirs, r.Copy.Dir)
+	}
+	return &task{r, limits{e.opts.Memory, e.opts.Threads, e.opts.TempDir, dirs}}
+}
+
+func (e *Engine) take() (*process, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closed {
+		return nil, errors.New("query engine is closed")
+	}
+	if n := len(e.idle); n > 0 {
+		p := e.idle[n-1]
+		e.idle = e.idle[:n-1]
+		return p, nil
+	}
+	return start()
+}
+
+func (e *Engine) give(p *process) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closed {
+		p.kill()
+		return
+	}
+	e.idle = append(e.idle, p)
+}
+
+// Close ends the workers that are idle; queries that run end theirs.
+func (e *Engine) Close() error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.closed = true
+	for _, p := range e.idle {
+		p.kill()
+	}
+	e.idle = nil
+	return nil
+}
+
+// process is a worker as its parent sees it.
+type process struct {
+	cmd    *exec.Cmd
+	tasks  *os.File
+	out    *bufio.Reader
+	pipe   *os.File
+	stderr *tail
+	buf    []byte
+}
+
+// start runs this program again as a worker.
+func start() (*process, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("start query worker: %w", err)
+	}
+	taskRead, taskWrite, err := os.Pipe()
+	if err != nil {
+		return nil, fmt.Errorf("start query worker: %w", err)
+	}
+	defer taskRead.Close()
+	resultRead, resultWrite, err := os.Pipe()
+	if err != nil {
+		taskWrite.Close()
+		return nil, fmt.Errorf("start query worker: %w", err)
+	}
+	defer resultWrite.Close()
+	p := &process{cmd: exec.Command(self), tasks: taskWrite, pipe: resultRead, out: bufio.NewReaderSize(resultRead, 64<<10), stderr: &tail{}}
+	p.cmd.Env = append(workerEnvironment(os.Environ()), workerEnv+"=1")
+	p.cmd.ExtraFiles = []*os.File{taskRead, resultWrite}
+	p.cmd.Stderr = p.stderr
+	if err := p.cmd.Start(); err != nil {
+		taskWrite.Close()
+		resultRead.Close()
+		return nil, fmt.Errorf("start query worker: %w", err)
+	}
+	return p, nil
+}
+
+// workerEnvironment leaves out secrets: a worker needs none.
+func workerEnvironment(env []string) []string {
+	return slices.DeleteFunc(slices.Clone(env), func(kv string) bool { return strings.HasPrefix(kv, "AWS_") })
+}
+
+func (p *process) kill() {
+	p.tasks.Close()
+	p.cmd.Process.Kill()
+	p.pipe.Close()
+	p.cmd.Wait()
+}
+
+// run relays one query. healthy is false if the worker must not be used again.
+func (p *process) run(ctx context.Context, t *task, out query.Sink, grace time.Duration) (r query.Report, healthy bool, err error) {
+	payload, err := json.Marshal(t)
+	if err != nil {
+		return r, true, fmt.Errorf("encode query: %w", err)
+	}
+	stop := make(chan struct{})
+	watcher := make(chan struct{})
+	go func() { // asks the worker to stop when ctx is done, and ends it if it does not
+		defer close(watcher)
+		select {
+		case <-stop:
+			return
+		case <-ctx.Done():
+		}
+		writeFrame(p.tasks, frameCancel, nil)
+		select {
+		case <-stop:
+		case <-time.After(grace):
+			p.cmd.Process.Kill()
+		}
+	}()
+	defer func() { close(stop); <-watcher }()
+	if err := writeFrame(p.tasks, frameQuery, payload); err != nil {
+		return r, false, p.crashed(ctx, err)
+	}
+	return p.relay(ctx, out)
+}
+
+func (p *process) relay(ctx context.Context, out query.Sink) (r query.Report, healthy bool, err error) {
+	var cells [][]byte
+	for {
+		kind, payload, err := readFrame(p.out, p.buf)
+		if err != nil {
+			return r, false, p.crashed(ctx, err)
+		}
+		p.buf = payload
+		switch kind {
+		case frameColumns:
+			var cols []sql.Column
+			if err = json.Unmarshal(payload, &cols); err == nil {
+				err = out.Columns(cols)
+			}
+		case frameRows:
+			if cells, err = readCells(payload, cells[:0]); err == nil {
+				err = out.Rows(cells)
+			}
+		case frameDone:
+			err = json.Unmarshal(payload, &r)
+			return r, err == nil && ctx.Err() == nil, err
+		case frameFailed:
+			return r, ctx.Err() == nil, failed(ctx, payload)
+		default:
+			err = fmt.Errorf("unknown frame %q from query worker", kind)
+		}
+		if err != nil { // the sink wants no more
+			return r, false, err
+		}
+	}
+}
+
+func failed(ctx context.Context, payload []byte) error {
+	var f failure
+	if err := json.Unmarshal(payload, &f); err != nil {
+		return fmt.Errorf("%w: %s", query.ErrCrashed, err)
+	}
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case f.Memory:
+		return fmt.Errorf("%w: %s", query.ErrMemory, f.Message)
+	}
+	return fmt.Errorf("%w: %s", query.ErrEngine, f.Message)
+}
+
+// crashed says why a worker went away under a query.
+func (p *process) crashed(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, os.ErrClosed) {
+		return fmt.Errorf("%w: %w", query.ErrCrashed, err)
+	}
+	p.cmd.Process.Kill()
+	p.cmd.Wait()
+	return fmt.Errorf("%w: %s%s", query.ErrCrashed, p.cmd.ProcessState, p.stderr.last())
+}
+
+// tail keeps the end of what a worker wrote to its standard error.
+type tail struct {
+	mu  sync.Mutex
+	buf []byte
+}
+
+func (t *tail) Write(b []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.buf = append(t.buf, b...)
+	if len(t.buf) > 4096 {
+		t.buf = append(t.buf[:0], t.buf[len(t.buf)-4096:]...)
+	}
+	return len(b), nil
+}
+
+// last is the first line of a panic or fault, if there is one.
+func (t *tail) last() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	line, _, _ := strings.Cut(strings.TrimSpace(string(t.buf)), "\n")
+	if line == "" {
+		return ""
+	}
+	return ": " + line
+}

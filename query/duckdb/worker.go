@@ -1,0 +1,372 @@
+package duckdb
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"strings"
+	"sync"
+
+	duck "github.com/duckdb/duckdb-go/mapping"
+
+	"github.com/weir-data/weir/query"
+	"github.com/weir-data/weir/sql"
+)
+
+// workerEnv is set in the environment of a worker. The variable decides, not an argument, so that any program that
+// calls WorkerMain, tests included, can be its own worker.
+const workerEnv = "WEIR_QUERY_WORKER"
+
+// task is what the engine asks of a worker.
+type task struct {
+	Request *query.Request
+	Limits  limits
+}
+
+type limits struct {
+	Memory  string // DuckDB's notation: 512MB
+	Threads int
+	TempDir string
+	Dirs    []string // all that may be read or written
+}
+
+// failure is what a worker says about a query that failed.
+type failure struct {
+	Message string
+	Memory  bool // ran out of memory
+	Cancel  bool
+}
+
+// WorkerMain runs the worker and exits, if this process was started as one; else it returns at once. Programs that use
+// an Engine call it first thing.
+func WorkerMain() {
+	if os.Getenv(workerEnv) == "" {
+		return
+	}
+	in, out := os.NewFile(3, "tasks"), os.NewFile(4, "results")
+	w := &worker{out: bufio.NewWriterSize(out, 64<<10)}
+	if err := w.serve(in); err != nil && !errors.Is(err, io.EOF) {
+		fmt.Fprintln(os.Stderr, "query worker:", err)
+		os.Exit(1)
+	}
+	os.Exit(0)
+}
+
+// worker runs one query at a time. Each gets a database of its own, so that nothing of one query reaches the next; it
+// is opened ahead.
+type worker struct {
+	out *bufio.Writer
+
+	mu     sync.Mutex
+	conn   *duck.Connection // of the query that runs
+	cancel bool             // the query that runs was cancelled
+}
+
+// serve reads tasks until the engine closes the pipe, which also happens when it dies.
+func (w *worker) serve(in io.Reader) error {
+	tasks := make(chan *task)
+	done := make(chan error, 1)
+	go func() {
+		defer close(tasks)
+		for {
+			kind, payload, err := readFrame(in, nil)
+			if err != nil {
+				// Nobody is there to read an answer: do not wait for a query that still runs.
+				os.Exit(0)
+			}
+			switch kind {
+			case frameCancel:
+				w.interrupt()
+			case frameQuery:
+				t := new(task)
+				if err := json.Unmarshal(payload, t); err != nil {
+					done <- fmt.Errorf("read task: %w", err)
+					return
+				}
+				tasks <- t
+			}
+		}
+	}()
+	for {
+		db, err := openDatabase()
+		if err != nil {
+			return err
+		}
+		select {
+		case err := <-done:
+			return err
+		case t := <-tasks:
+			err := w.run(db, t)
+			db.close()
+			if err != nil {
+				return err
+			}
+		}
+	}
+}
+
+func (w *worker) interrupt() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.cancel = true
+	if w.conn != nil {
+		duck.Interrupt(*w.conn)
+	}
+}
+
+// run answers one task. An error means that the pipe is broken.
+func (w *worker) run(db *database, t *task) error {
+	w.mu.Lock()
+	w.conn, w.cancel = &db.conn, false
+	w.mu.Unlock()
+	report, err := w.query(db, t)
+	w.mu.Lock()
+	w.conn = nil
+	cancelled := w.cancel
+	w.mu.Unlock()
+	if err != nil {
+		var pipe *pipeError
+		if errors.As(err, &pipe) {
+			return err
+		}
+		f := failure{Message: err.Error(), Cancel: cancelled}
+		f.Memory = strings.HasPrefix(f.Message, "Out of Memory Error")
+		return w.send(frameFailed, f)
+	}
+	return w.send(frameDone, report)
+}
+
+func (w *worker) send(kind byte, v any) error {
+	payload, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	if err := writeFrame(w.out, kind, payload); err != nil {
+		return &pipeError{err}
+	}
+	if err := w.out.Flush(); err != nil {
+		return &pipeError{err}
+	}
+	return nil
+}
+
+// pipeError says that the engine no longer listens.
+type pipeError struct{ error }
+
+func (w *worker) query(db *database, t *task) (*query.Report, error) {
+	if err := db.limit(t.Limits); err != nil {
+		return nil, err
+	}
+	for i := range t.Request.Tables {
+		b := &t.Request.Tables[i]
+		for _, s := range settings(b) {
+			if err := db.exec(s); err != nil {
+				return nil, err
+			}
+		}
+		text, err := view(b)
+		if err != nil {
+			return nil, err
+		}
+		if err := db.exec(text); err != nil {
+			return nil, err
+		}
+	}
+	if t.Request.Copy != nil {
+		return w.copy(db, t.Request)
+	}
+	return w.rows(db, t.Request.SQL)
+}
+
+// rows sends the result of a query.
+func (w *worker) rows(db *database, text string) (*query.Report, error) {
+	report := &query.Report{}
+	frame := make([]byte, 0, rowsTarget+8<<10)
+	flush := func() error {
+		if len(frame) == 0 {
+			return nil
+		}
+		err := writeFrame(w.out, frameRows, frame)
+		if err == nil {
+			err = w.out.Flush()
+		}
+		frame = frame[:0]
+		if err != nil {
+			return &pipeError{err}
+		}
+		return nil
+	}
+	var cell []byte
+	err := db.query(text, func(cols []sql.Column) error {
+		return w.send(frameColumns, cols)
+	}, func(cols []*vector, rows int) error {
+		for row := range rows {
+			for _, v := range cols {
+				if v.null(row) {
+					frame = append(frame, 0)
+					continue
+				}
+				cell = v.text(cell[:0], row)
+				frame = appendCell(frame, nonNil(cell))
+			}
+			report.Rows++
+			if len(frame) >= rowsTarget {
+				if err := flush(); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return report, flush()
+}
+
+func nonNil(b []byte) []byte {
+	if b == nil {
+		return []byte{}
+	}
+	return b
+}
+
+// copy writes the result to files and reports them.
+func (w *worker) copy(db *database, r *query.Request) (*query.Report, error) {
+	report := &query.Report{}
+	err := db.query(copyStatement(r.SQL, r.Copy), func([]sql.Column) error { return nil }, func(cols []*vector, rows int) error {
+		for row := range rows {
+			f := query.Written{Path: string(cols[0].bytes(row)), Rows: int64(at[uint64](cols[1], row)), Bytes: int64(at[uint64](cols[2], row))}
+			if !cols[5].null(row) {
+				e := at[listEntry](cols[5], row)
+				f.Partition = map[string]string{}
+				entries := cols[5].children[0]
+				for i := int(e.offset); i < int(e.offset+e.length); i++ {
+					key, value := entries.children[0], entries.children[1]
+					f.Partition[string(key.bytes(i))] = "__HIVE_DEFAULT_PARTITION__"
+					if !value.null(i) {
+						f.Partition[string(key.bytes(i))] = string(value.bytes(i))
+					}
+				}
+			}
+			report.Written = append(report.Written, f)
+			report.Rows += f.Rows
+		}
+		return nil
+	})
+	return report, err
+}
+
+// database is one in-memory DuckDB with one connection.
+type database struct {
+	db   duck.Database
+	conn duck.Connection
+}
+
+func openDatabase() (*database, error) {
+	d := new(database)
+	var config duck.Config
+	if duck.CreateConfig(&config) == duck.StateError {
+		return nil, errors.New("open DuckDB: no configuration")
+	}
+	defer duck.DestroyConfig(&config)
+	for name, value := range map[string]string{"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"} {
+		if duck.SetConfig(config, name, value) == duck.StateError {
+			return nil, fmt.Errorf("open DuckDB: setting %s", name)
+		}
+	}
+	var msg string
+	if duck.OpenExt(":memory:", &d.db, config, &msg) == duck.StateError {
+		return nil, fmt.Errorf("open DuckDB: %s", msg)
+	}
+	if duck.Connect(d.db, &d.conn) == duck.StateError {
+		return nil, errors.New("connect to DuckDB")
+	}
+	return d, nil
+}
+
+func (d *database) close() {
+	duck.Disconnect(&d.conn)
+	duck.Close(&d.db)
+}
+
+// limit bounds what queries may use and shuts the database's doors: after it no setting can be changed.
+func (d *database) limit(l limits) error {
+	dirs, roots := make([]string, len(l.Dirs)), make([]string, len(l.Dirs))
+	for i, dir := range l.Dirs {
+		roots[i] = quote(strings.TrimRight(dir, "/"))
+		dirs[i] = quote(strings.TrimRight(dir, "/") + "/")
+	}
+	threads := l.Threads
+	if threads <= 0 {
+		threads = runtime.NumCPU()
+	}
+	for _, s := range []string{
+		"SET TimeZone = 'UTC'",
+		"SET memory_limit = " + quote(l.Memory),
+		fmt.Sprintf("SET threads = %d", threads),
+		"SET temp_directory = " + quote(l.TempDir),
+		"SET max_temp_directory_size = '16GB'",
+		"SET preserve_insertion_order = true",
+		"SET ieee_floating_point_ops = true",
+		"SET max_expression_depth = 5000",
+		"SET allowed_directories = [" + strings.Join(dirs, ", ") + "]",
+		"SET allowed_paths = [" + strings.Join(roots, ", ") + "]",
+		"SET enable_external_access = false",
+		"SET lock_configuration = true",
+	} {
+		if err := d.exec(s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// exec runs a statement that has no result.
+func (d *database) exec(text string) error {
+	var res duck.Result
+	defer duck.DestroyResult(&res)
+	if duck.Query(d.conn, text, &res) == duck.StateError {
+		return errors.New(duck.ResultError(&res))
+	}
+	return nil
+}
+
+// query runs a statement and hands over its columns, then its rows chunk by chunk.
+func (d *database) query(text string, columns func([]sql.Column) error, chunk func(cols []*vector, rows int) error) error {
+	var res duck.Result
+	defer duck.DestroyResult(&res)
+	if duck.Query(d.conn, text, &res) == duck.StateError {
+		return errors.New(duck.ResultError(&res))
+	}
+	n := int(duck.ColumnCount(&res))
+	cols := make([]sql.Column, n)
+	for i := range cols {
+		lt := duck.ColumnLogicalType(&res, duck.IdxT(i))
+		cols[i] = sql.Column{Name: duck.ColumnName(&res, duck.IdxT(i)), Type: typeOf(lt)}
+		duck.DestroyLogicalType(&lt)
+	}
+	if err := columns(cols); err != nil {
+		return err
+	}
+	vectors := make([]*vector, n)
+	for {
+		c := duck.FetchChunk(res)
+		if c.Ptr == nil {
+			return nil
+		}
+		rows := int(duck.DataChunkGetSize(c))
+		for i := range vectors {
+			vectors[i] = newVector(duck.DataChunkGetVector(c, duck.IdxT(i)))
+		}
+		err := chunk(vectors, rows)
+		duck.DestroyDataChunk(&c)
+		if err != nil {
+			return err
+		}
+	}
+}
