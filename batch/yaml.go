@@ -15,7 +15,7 @@ import (
 
 // Bounds of a pipeline file, far above what a person writes.
 const (
-	fileBytesMax  = 1 << 20
+	fileBytesMax  = 256 << 10
 	fileErrorsMax = 20
 )
 
@@ -104,6 +104,11 @@ func parseYAML(text []byte) (f *ast.File, err error) {
 func (r *yamlReader) entries(n ast.Node, path string, allowed ...string) iter.Seq2[string, ast.Node] {
 	return func(yield func(string, ast.Node) bool) {
 		m, ok := n.(*ast.MappingNode)
+		switch n.(type) {
+		case *ast.AnchorNode, *ast.AliasNode, *ast.TagNode:
+			r.failf(n, path, "uses an anchor, alias or tag of YAML, which pipeline files do not have; write it out")
+			return
+		}
 		if !ok {
 			r.failf(n, path, "must hold keys and values, one a line, indented")
 			return
