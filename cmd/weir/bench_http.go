@@ -62,7 +62,7 @@ func startChild(ctx context.Context, dir string, signed bool, more ...string) (*
 	}
 	began := time.Now()
 	cmd := exec.CommandContext(ctx, exe, args...)
-	cmd.Env = slices.DeleteFunc(os.Environ(), func(s string) bool { return strings.HasPrefix(s, "AWS_") })
+	cmd.Env = withoutAWS(os.Environ())
 	cmd.Stderr = os.Stderr
 	stdout, err := cmd.StdoutPipe()
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/feature/ec2/imds"
 	"github.com/aws/aws-sdk-go-v2/service/athena"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	"github.com/aws/aws-sdk-go-v2/service/firehose"
@@ -42,6 +43,9 @@ func newClients(ctx context.Context, endpoint string) (*clients, error) {
 	opts := []func(*config.LoadOptions) error{}
 	if endpoint != "" {
 		opts = append(opts, config.WithBaseEndpoint(endpoint))
+	}
+	if isLocal(endpoint) { // the metadata service of a cloud machine has nothing to say about a server on this one
+		opts = append(opts, config.WithEC2IMDSClientEnableState(imds.ClientDisabled))
 	}
 	cfg, err := config.LoadDefaultConfig(ctx, opts...)
 	if err != nil {

@@ -24,6 +24,7 @@ type RunCmd struct {
 	Progress bool   `help:"Print the progress of every batch as a line of JSON (Spark's StreamingQueryProgress)."`
 	Endpoint string `help:"Endpoint to run against. Default: AWS_ENDPOINT_URL, else a weir on this machine, else the data directory itself." placeholder:"URL"`
 	Keep     string `help:"Where to keep the pipeline's progress, if not beside its table." placeholder:"s3://BUCKET/FOLDER"`
+	Embedded bool   `help:"Open the data directory in this process, whatever else runs: no wire between stream and table."`
 	Data     string `help:"Data directory, when no server runs." default:"./weir-data" type:"path"`
 }
 
@@ -89,7 +90,10 @@ func (c *RunCmd) Run(ctx context.Context) error {
 
 // backends finds a server, or opens the data directory in this process.
 func (c *RunCmd) backends(ctx context.Context) (b backends, done func(), err error) {
-	if endpoint := findEndpoint(ctx, c.Endpoint); endpoint != "" {
+	if c.Embedded && c.Endpoint != "" {
+		return b, nil, errors.New("--embedded and --endpoint contradict each other")
+	}
+	if endpoint := c.endpoint(ctx); endpoint != "" {
 		cl, err := newClients(ctx, endpoint)
 		if err != nil {
 			return b, nil, err
@@ -107,6 +111,14 @@ func (c *RunCmd) backends(ctx context.Context) (b backends, done func(), err err
 	return embedded(h), func() { h.Close() }, nil
 }
 
+// endpoint is where to run against; "" is this process.
+func (c *RunCmd) endpoint(ctx context.Context) string {
+	if c.Embedded {
+		return ""
+	}
+	return findEndpoint(ctx, c.Endpoint)
+}
+
 // running is a pipeline at work in this process.
 type running struct {
 	engine *batch.Engine
@@ -118,42 +130,47 @@ type running struct {
 // startPipeline puts source, transform, sink and progress together and lets the engine run. The caller waits for it. When ctx
 // ends the engine goes on: stop it with engine.Stop, so that the batch at hand is finished, or with cancel.
 func startPipeline(ctx context.Context, p *batch.Pipeline, b backends, opts batch.Options) (*running, error) {
-	progress, err := b.progress(p)
+	db, err := duckdb.Open(duckdb.Options{Dirs: []string{batchdelta.StagingDir(b.objects)}})
 	if err != nil {
 		return nil, err
 	}
-	staging := batchdelta.StagingDir(b.objects)
-	db, err := duckdb.Open(duckdb.Options{Dirs: []string{staging}})
+	engine, err := newEngine(p, b, db, opts)
 	if err != nil {
+		db.Close()
 		return nil, err
-	}
-	opts.Pipeline, opts.Source, opts.Transform, opts.Progress = p, b.source(p.Source.Stream), db, progress
-	opts.Translate = func(query string) (string, error) { return sql.ToDuckDB(query, sql.Options{}) }
-	if p.DeadLetters != "" {
-		if opts.Letters, err = batchdelta.NewLetters(b.objects, p.DeadLetters); err != nil {
-			return nil, errors.Join(err, db.Close())
-		}
-	}
-	if p.Sink != nil {
-		opts.Sink, err = batchdelta.New(batchdelta.Options{
-			Store: b.objects, Location: p.Sink.Delta, PartitionBy: p.Sink.PartitionBy, Compression: p.Sink.Compression,
-			Catalog: b.catalog, Database: p.Sink.Database, Table: p.Sink.Table, Staging: staging, Import: b.importer,
-		})
-		if err != nil {
-			return nil, errors.Join(err, db.Close())
-		}
-	}
-	engine, err := batch.New(opts)
-	if err != nil {
-		return nil, errors.Join(err, db.Close())
 	}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	r := &running{engine: engine, cancel: cancel, done: make(chan struct{})}
 	go func() {
 		defer close(r.done)
-		r.err = errors.Join(engine.Run(ctx), db.Close())
+		r.err = engine.Run(ctx)
+		db.Close()
 	}()
 	return r, nil
+}
+
+// newEngine gives the engine its parts out of b.
+func newEngine(p *batch.Pipeline, b backends, db *duckdb.DB, opts batch.Options) (_ *batch.Engine, err error) {
+	opts.Pipeline, opts.Source, opts.Transform = p, b.source(p.Source.Stream), db
+	opts.Translate = func(query string) (string, error) { return sql.ToDuckDB(query, sql.Options{}) }
+	if opts.Progress, err = b.progress(p); err != nil {
+		return nil, err
+	}
+	if p.DeadLetters != "" {
+		if opts.Letters, err = batchdelta.NewLetters(b.objects, p.DeadLetters); err != nil {
+			return nil, err
+		}
+	}
+	if p.Sink != nil {
+		opts.Sink, err = batchdelta.New(batchdelta.Options{
+			Store: b.objects, Location: p.Sink.Delta, PartitionBy: p.Sink.PartitionBy, Compression: p.Sink.Compression,
+			Catalog: b.catalog, Database: p.Sink.Database, Table: p.Sink.Table, Import: b.importer,
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return batch.New(opts)
 }
 
 // wait returns when the engine has ended, and why.
