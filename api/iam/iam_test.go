@@ -13,7 +13,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	awsiam "github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/iam/types"
-	awssts "github.com/aws/aws-sdk-go-v2/service/sts"
 	smithy "github.com/aws/smithy-go"
 
 	"github.com/weir-data/weir/access"
@@ -222,53 +221,5 @@ func TestGetUser(t *testing.T) {
 	}
 	if _, err := user(root, aws.String("bob")); code(err) != "NoSuchEntity" {
 		t.Errorf("bob: %v", err)
-	}
-}
-
-// Temporary credentials work for signing, and know who they are.
-func TestSessions(t *testing.T) {
-	ctx := t.Context()
-	config := start(t)
-	root := config("AK", "s", "")
-	role := must[*awsiam.CreateRoleOutput](t)(awsiam.NewFromConfig(root).CreateRole(ctx, &awsiam.CreateRoleInput{RoleName: aws.String("r"), AssumeRolePolicyDocument: aws.String(trust)})).Role
-	client := awssts.NewFromConfig(root)
-	out := must[*awssts.AssumeRoleOutput](t)(client.AssumeRole(ctx, &awssts.AssumeRoleInput{RoleArn: role.Arn, RoleSessionName: aws.String("s1"), DurationSeconds: aws.Int32(900)}))
-	if d := time.Until(*out.Credentials.Expiration); d < 14*time.Minute || d > 15*time.Minute || *out.AssumedRoleUser.AssumedRoleId != *role.RoleId+":s1" {
-		t.Errorf("session %+v", out)
-	}
-	whoIs := func(c aws.Config) (string, error) {
-		out, err := awssts.NewFromConfig(c).GetCallerIdentity(ctx, nil)
-		if err != nil {
-			return "", err
-		}
-		return *out.Arn, nil
-	}
-	temporary := config(*out.Credentials.AccessKeyId, *out.Credentials.SecretAccessKey, *out.Credentials.SessionToken)
-	if arn, err := whoIs(temporary); err != nil || arn != "arn:aws:sts::000000000000:assumed-role/r/s1" {
-		t.Errorf("%s, %v", arn, err)
-	}
-	if _, err := whoIs(config(*out.Credentials.AccessKeyId, "x", *out.Credentials.SessionToken)); code(err) != "SignatureDoesNotMatch" {
-		t.Error(err)
-	}
-	mine := must[*awssts.GetSessionTokenOutput](t)(client.GetSessionToken(ctx, nil)).Credentials
-	if arn, err := whoIs(config(*mine.AccessKeyId, *mine.SecretAccessKey, *mine.SessionToken)); err != nil || arn != "arn:aws:iam::000000000000:root" {
-		t.Errorf("%s, %v", arn, err)
-	}
-	for _, c := range []struct {
-		in   awssts.AssumeRoleInput
-		want string
-	}{
-		{awssts.AssumeRoleInput{RoleArn: aws.String("arn:aws:iam::000000000000:role/none"), RoleSessionName: aws.String("s1")}, "AccessDenied"},
-		{awssts.AssumeRoleInput{RoleArn: role.Arn, RoleSessionName: aws.String("s 1")}, "ValidationError"},
-		{awssts.AssumeRoleInput{RoleArn: role.Arn, RoleSessionName: aws.String("s1"), DurationSeconds: aws.Int32(7200)}, "ValidationError"},
-		{awssts.AssumeRoleInput{RoleArn: role.Arn, RoleSessionName: aws.String("s1"), Policy: aws.String(policy)}, "ValidationError"},
-		{awssts.AssumeRoleInput{RoleArn: role.Arn, RoleSessionName: aws.String("s1"), TokenCode: aws.String("123456")}, "AccessDenied"},
-	} {
-		if _, err := client.AssumeRole(ctx, &c.in); code(err) != c.want {
-			t.Errorf("%v: %v", c.want, err)
-		}
-	}
-	if info := must[*awssts.GetAccessKeyInfoOutput](t)(client.GetAccessKeyInfo(ctx, &awssts.GetAccessKeyInfoInput{AccessKeyId: out.Credentials.AccessKeyId})); *info.Account != "000000000000" {
-		t.Errorf("account %s", *info.Account)
 	}
 }
