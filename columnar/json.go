@@ -55,8 +55,8 @@ type FieldError struct {
 //
 // How a value meets its column follows Spark's JSON reader: a missing key and null are null, whatever the
 // field's Nullable says; of a repeated key the last one counts; unknown keys are skipped; whole numbers must be
-// written without fraction or exponent and must fit; a floating column also takes the strings "NaN",
-// "Infinity", "+Infinity", "INF", "+INF", "-Infinity" and "-INF"; a decimal takes a number or a quoted one and
+// written without fraction or exponent and must fit; a floating column also takes NaN, Infinity, +Infinity,
+// INF, +INF, -Infinity and -INF, quoted or not (Python's json.dumps writes the first so); a decimal takes a number or a quoted one and
 // rounds half up to its scale; a string column keeps the text of any other value as it was written; a timestamp
 // is a string (see parseWallClock) or whole seconds; binary is base64. What does not fit is a bad field: null,
 // and listed; inside a struct or list only the innermost value is lost. A map with a repeated key is bad.

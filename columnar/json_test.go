@@ -1,6 +1,7 @@
 package columnar
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -108,7 +109,9 @@ func TestJSONValues(t *testing.T) {
 		{"bigint", `-9223372036854775808`, "-9223372036854775808"}, {"bigint", `9223372036854775808`, "<nil> bad:v"},
 		{"bigint", `9223372036854775807`, "9223372036854775807"}, {"bigint", `-9223372036854775809`, "<nil> bad:v"}, {"bigint", `99999999999999999999`, "<nil> bad:v"},
 		{"double", `3.5`, "3.5"}, {"double", `1`, "1"}, {"double", `0.1e-7`, "1e-08"}, {"double", `123456789012345678901234567890`, "1.2345678901234568e+29"},
-		{"double", `1e999`, "<nil> bad:v"}, {"double", `"3.5"`, "<nil> bad:v"}, {"double", `"NaN"`, "NaN"}, {"double", `"-INF"`, "-Inf"}, {"double", `NaN`, "error"},
+		{"double", `1e999`, "<nil> bad:v"}, {"double", `"3.5"`, "<nil> bad:v"}, {"double", `"NaN"`, "NaN"}, {"double", `"-INF"`, "-Inf"}, {"double", `NaN`, "NaN"},
+		{"double", `-Infinity`, "-Inf"}, {"float", `+INF`, "+Inf"}, {"string", `NaN`, "NaN"}, {"int", `NaN`, "<nil> bad:v"}, {"int", `-Infinity`, "<nil> bad:v"},
+		{"double", `Nan`, "error"}, {"double", `Infinit`, "error"}, {"timestamp", `NaN`, "<nil> bad:v"}, {"int", `-x`, "error"},
 		{"float", `0.1`, "0.10000000149011612"}, {"float", `1e39`, "<nil> bad:v"},
 		{"boolean", `true`, "true"}, {"boolean", `"true"`, "<nil> bad:v"}, {"boolean", `1`, "<nil> bad:v"}, {"boolean", `truE`, "error"},
 		{"string", `"a\u00e9\n\ud83d\ude00\"\/"`, "aé\n😀\"/"}, {"string", `"\ud800x"`, "\ufffdx"}, {"string", `"\ud800\u0041"`, "\ufffdA"},
@@ -253,6 +256,9 @@ func FuzzJSON(f *testing.F) {
 				t.Fatalf("%q: not UTF-8, accepted", record)
 			}
 			return
+		}
+		if err == nil && wantErr != nil && (bytes.Contains(record, []byte("NaN")) || bytes.Contains(record, []byte("INF")) || bytes.Contains(record, []byte("Infinity"))) {
+			return // numbers that encoding/json does not know
 		}
 		if (err == nil) != (wantErr == nil) && !errors.Is(err, errDepth) {
 			t.Fatalf("%q: %v, encoding/json says %v", record, err, wantErr)

@@ -14,9 +14,12 @@ func (d *JSONDecoder) value(n *node, b []byte, p, depth int) (int, error) {
 	if p >= len(b) {
 		return p, errTail
 	}
-	if b[p] == 'n' {
+	switch c := b[p]; {
+	case c == 'n':
 		n.addNull()
 		return scanLiteral(b, p)
+	case c == 'N' || c == 'I' || c == '+' || c == '-' && signsName(b, p):
+		return d.namedValue(n, b, p)
 	}
 	switch n.kind {
 	case Float64:
@@ -206,7 +209,27 @@ func fitsWidth(v int64, width int) bool {
 	return v<<shift>>shift == v
 }
 
-// namedFloat reads what Spark's allowNonNumericNumbers takes as a string.
+// namedValue reads NaN or an infinity written without quotes, as Python's json.dumps does.
+func (d *JSONDecoder) namedValue(n *node, b []byte, p int) (int, error) {
+	end, err := scanNamed(b, p)
+	if err != nil {
+		return end, err
+	}
+	f, _ := namedFloat(b[p:end])
+	switch n.kind {
+	case Float64:
+		n.addFloat64(f)
+	case Float32:
+		n.addFloat32(float32(f))
+	case String:
+		n.addBytes(b[p:end])
+	default:
+		d.misfit(n, b[p:end])
+	}
+	return end, nil
+}
+
+// namedFloat is the value of a name that Spark's allowNonNumericNumbers takes, quoted or not.
 func namedFloat(text []byte) (float64, bool) {
 	switch string(text) {
 	case "NaN":

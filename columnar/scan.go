@@ -253,6 +253,22 @@ func scanLiteral(b []byte, p int) (int, error) {
 	return p + len(word), nil
 }
 
+// names are the numbers that are no JSON but that Spark, as Python, takes without quotes. None begins another.
+var names = [...]string{"NaN", "Infinity", "-Infinity", "+Infinity", "INF", "-INF", "+INF"}
+
+// signsName says whether the minus at p belongs to an infinity.
+func signsName(b []byte, p int) bool { return p+1 < len(b) && b[p+1] == 'I' }
+
+// scanNamed checks for one of names at p and returns the position behind it.
+func scanNamed(b []byte, p int) (int, error) {
+	for _, name := range names {
+		if len(b)-p >= len(name) && string(b[p:p+len(name)]) == name {
+			return p + len(name), nil
+		}
+	}
+	return p, syntaxAt(b, p, "a value")
+}
+
 // skipValue checks the value at p and returns the position behind it.
 func skipValue(b []byte, p, depth int) (int, error) {
 	if p >= len(b) {
@@ -263,6 +279,8 @@ func skipValue(b []byte, p, depth int) (int, error) {
 	case c == '"':
 		p, _, err = scanString(b, p+1)
 		return p + 1, err
+	case c == 'N' || c == 'I' || c == '+' || c == '-' && signsName(b, p):
+		return scanNamed(b, p)
 	case c == '-' || c-'0' <= 9:
 		_, p, err = scanNumber(b, p)
 		return p, err
