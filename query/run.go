@@ -80,7 +80,9 @@ func settle(x *Execution, err, stopped error) {
 		x.State, x.Reason, x.ErrorCategory, x.ErrorType = Failed, "Query timeout", 2, 100
 		return
 	}
-	x.State = Failed
+	if x.State = Failed; errors.Is(err, errScanLimit) {
+		x.State = Cancelled
+	}
 	x.Reason, x.ErrorCategory, x.ErrorType = explain(err)
 }
 
@@ -90,6 +92,8 @@ func explain(err error) (reason string, category, kind int) {
 	switch {
 	case errors.As(err, &bad):
 		return bad.Error(), 2, 1006
+	case errors.Is(err, errScanLimit):
+		return err.Error(), 2, 103
 	case errors.Is(err, ErrCrashed):
 		return "GENERIC_INTERNAL_ERROR: " + err.Error(), 1, 0
 	case errors.Is(err, ErrMemory):
@@ -179,8 +183,14 @@ func (s *Service) prepare(r *running, q *sql.Query) (*sql.Translation, *Request,
 		x.Stats.ScannedBytes, x.Stats.InputFiles = scanned, files
 		x.Stats.Planning = s.now().Sub(began)
 	})
+	if group, err := s.WorkGroup(r.WorkGroup); err == nil && group.ScanLimit > 0 && scanned > group.ScanLimit {
+		return nil, nil, errScanLimit
+	}
 	return t, &Request{SQL: t.Text, Tables: bindings}, nil
 }
+
+// errScanLimit says that a query would read more than its workgroup allows.
+var errScanLimit = errors.New("Bytes scanned limit was exceeded")
 
 // runSelect streams the rows of a query into its result object.
 func (s *Service) runSelect(r *running, q *sql.Query) error {

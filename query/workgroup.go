@@ -20,12 +20,11 @@ type WorkGroup struct {
 	Disabled    bool
 	Created     time.Time
 	Result      ResultConfig
-	Enforce     bool // EnforceWorkGroupConfiguration: Result overrides what clients say
-	Metrics     bool // PublishCloudWatchMetricsEnabled
-	ScanLimit   int64
-	Requester   bool              // RequesterPaysEnabled
-	Engine      string            // selected engine version: AUTO …
-	Rest        map[string]string // further settings that are stored and returned, as JSON
+	Enforce     bool   // EnforceWorkGroupConfiguration: Result overrides what clients say
+	Metrics     bool   // PublishCloudWatchMetricsEnabled
+	ScanLimit   int64  // bytes that one query may scan; 0 is no limit
+	Requester   bool   // RequesterPaysEnabled
+	Engine      string // selected engine version: AUTO …
 }
 
 var groupShape = regexp.MustCompile(`^[a-zA-Z0-9._-]{1,128}$`)
