@@ -1,0 +1,299 @@
+// Package awskinesis reads a Kinesis data stream, of AWS or of anything that speaks its API, as a batch.Source.
+//
+// What a service will hold is not known before it is read, so Plan reads ahead: it fetches records up to the limit of a
+// batch, takes the last ones as the end, and keeps what it fetched for the Read that follows. After a restart there is
+// nothing kept, and Read fetches the same range again: from the sequence number at its start to the one at its end. A
+// range that the stream's retention has taken in between is an error, not a gap.
+//
+// Children of a shard that was split or merged are read when all of their parents are used up, so that records with one
+// key stay in order. Records that the Kinesis Producer Library packed together are not unpacked.
+//
+// An offset is a sequence number, or "@" and milliseconds since 1970 for a start by time.
+package awskinesis
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/kinesis"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/weir-data/weir/batch"
+)
+
+// API is what a Source needs of a client; *kinesis.Client is one. Its own retries come first.
+type API interface {
+	ListShards(context.Context, *kinesis.ListShardsInput, ...func(*kinesis.Options)) (*kinesis.ListShardsOutput, error)
+	GetShardIterator(context.Context, *kinesis.GetShardIteratorInput, ...func(*kinesis.Options)) (*kinesis.GetShardIteratorOutput, error)
+	GetRecords(context.Context, *kinesis.GetRecordsInput, ...func(*kinesis.Options)) (*kinesis.GetRecordsOutput, error)
+}
+
+// Options of a Source. Zero fields are defaults.
+type Options struct {
+	// PollInterval is the time between two looks at a stream that had nothing; default 250 ms. AWS allows five reads a
+	// second and shard.
+	PollInterval time.Duration
+	Now          func() time.Time
+}
+
+// Source is a batch.Source over all shards of one stream. One goroutine uses it.
+type Source struct {
+	client API
+	stream string
+	opts   Options
+
+	used  map[string]string // shards of which nothing is left after this offset, by id
+	ahead map[string]span   // what Plan fetched and Read has not used, by shard
+}
+
+var (
+	_ batch.Source  = (*Source)(nil)
+	_ batch.Starter = (*Source)(nil)
+)
+
+// span is the records of a shard after one offset up to another.
+type span struct {
+	after, end string
+	records    []types.Record
+}
+
+// fetchersMax bounds the shards that are read at the same time.
+const fetchersMax = 8
+
+// New returns a source over the named stream.
+func New(client API, stream string, opts Options) *Source {
+	if opts.PollInterval == 0 {
+		opts.PollInterval = 250 * time.Millisecond
+	}
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
+	return &Source{client: client, stream: stream, opts: opts, used: map[string]string{}, ahead: map[string]span{}}
+}
+
+// Wait returns after the poll interval.
+func (s *Source) Wait(ctx context.Context, _ batch.Offset) error {
+	return sleep(ctx, s.opts.PollInterval)
+}
+
+// Position implements batch.Starter. The latest record is the last by the clock of this machine.
+func (s *Source) Position(ctx context.Context, start batch.Start) (batch.Offset, error) {
+	at := batch.Offset{}
+	if start.Kind == batch.TrimHorizon {
+		return at, nil
+	}
+	when := start.Time
+	if start.Kind == batch.Latest {
+		when = s.opts.Now()
+	}
+	shards, err := s.shards(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, shard := range shards {
+		at[*shard.ShardId] = "@" + strconv.FormatInt(when.UnixMilli(), 10)
+	}
+	return at, nil
+}
+
+// Plan implements batch.Source.
+func (s *Source) Plan(ctx context.Context, start batch.Offset, limit batch.Limit) (batch.Offset, error) {
+	s.ahead = map[string]span{}
+	shards, err := s.shards(ctx)
+	if err != nil {
+		return nil, err
+	}
+	left := budget(limit)
+	var all []*reader
+	for open := s.ready(shards, start); len(open) > 0 && left.Records > 0 && left.Bytes > 0; {
+		share := batch.Limit{Records: max(left.Records/len(open), 1), Bytes: max(left.Bytes/int64(len(open)), 1)}
+		if all == nil {
+			all = open
+		}
+		g, gctx := errgroup.WithContext(ctx)
+		g.SetLimit(fetchersMax)
+		for _, r := range open {
+			g.Go(func() error { return r.fetch(gctx, share) })
+		}
+		if err := g.Wait(); err != nil {
+			return nil, err
+		}
+		for _, r := range open {
+			left.Records -= r.gotRecords
+			left.Bytes -= r.gotBytes
+		}
+		open = slices.DeleteFunc(slices.Clone(open), func(r *reader) bool { return r.atTip || r.used })
+	}
+	end := start.Clone()
+	for _, r := range all {
+		if n := len(r.records); n > 0 {
+			end[r.shard] = *r.records[n-1].SequenceNumber
+			s.ahead[r.shard] = span{start[r.shard], end[r.shard], r.records}
+		}
+		if r.used {
+			s.used[r.shard] = end[r.shard]
+		}
+	}
+	if !end.Equal(start) || !slices.ContainsFunc(all, func(r *reader) bool { return r.used }) {
+		return end, nil
+	}
+	// Shards without records were used up just now: their children may have some.
+	return s.Plan(ctx, start, limit)
+}
+
+func budget(l batch.Limit) batch.Limit {
+	if l.Records <= 0 {
+		l.Records = math.MaxInt
+	}
+	if l.Bytes <= 0 {
+		l.Bytes = math.MaxInt64
+	}
+	return l
+}
+
+// ready returns readers of the shards that have something left and whose parents have not.
+func (s *Source) ready(shards []types.Shard, start batch.Offset) []*reader {
+	known := map[string]bool{}
+	for _, shard := range shards {
+		known[*shard.ShardId] = true
+	}
+	finished := func(id *string) bool {
+		if id == nil || !known[*id] { // a parent that retention took
+			return true
+		}
+		at, ok := s.used[*id]
+		return ok && at == start[*id]
+	}
+	var all []*reader
+	for _, shard := range shards {
+		if !finished(shard.ShardId) && finished(shard.ParentShardId) && finished(shard.AdjacentParentShardId) {
+			all = append(all, &reader{source: s, shard: *shard.ShardId, after: start[*shard.ShardId]})
+		}
+	}
+	return all
+}
+
+// shards lists the stream's shards, closed ones included.
+func (s *Source) shards(ctx context.Context) ([]types.Shard, error) {
+	var all []types.Shard
+	in := &kinesis.ListShardsInput{StreamName: &s.stream}
+	for {
+		out, err := s.client.ListShards(ctx, in)
+		if err != nil {
+			return nil, fmt.Errorf("list shards of stream %s: %w", s.stream, classify(err))
+		}
+		all = append(all, out.Shards...)
+		if out.NextToken == nil {
+			return all, nil
+		}
+		in = &kinesis.ListShardsInput{NextToken: out.NextToken}
+	}
+}
+
+// chunkRecords is the number of records that Read hands on at a time.
+const chunkRecords = 5000
+
+// errGone says that a planned range cannot be read again.
+var errGone = errors.New("the stream no longer holds the records that were planned: its retention is over, or it was made anew")
+
+// Read implements batch.Source.
+func (s *Source) Read(ctx context.Context, start, end batch.Offset, f func([]batch.Record) error) error {
+	var mu sync.Mutex // f is called by one at a time
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(fetchersMax)
+	for shard, last := range end {
+		if last == start[shard] {
+			continue
+		}
+		if kept, ok := s.ahead[shard]; ok && kept.after == start[shard] && kept.end == last {
+			g.Go(func() error { return s.hand(ctx, &mu, shard, kept.records, f) })
+			continue
+		}
+		g.Go(func() error { return s.reread(ctx, &mu, shard, start[shard], last, f) })
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	s.ahead = map[string]span{}
+	return nil
+}
+
+// reread fetches the records of a shard after one offset up to and including last.
+func (s *Source) reread(ctx context.Context, mu *sync.Mutex, shard, after, last string, f func([]batch.Record) error) error {
+	r := &reader{source: s, shard: shard, after: after}
+	for {
+		r.records = nil
+		if err := r.fetch(ctx, batch.Limit{Records: chunkRecords, Bytes: math.MaxInt64}); err != nil {
+			return err
+		}
+		done := false
+		for i, record := range r.records {
+			if c := compare(*record.SequenceNumber, last); c >= 0 {
+				if c > 0 {
+					return fmt.Errorf("shard %s, up to sequence number %s: %w", shard, last, errGone)
+				}
+				r.records, done = r.records[:i+1], true
+				break
+			}
+		}
+		if err := s.hand(ctx, mu, shard, r.records, f); err != nil || done {
+			return err
+		}
+		if r.used || r.atTip {
+			return fmt.Errorf("shard %s, up to sequence number %s: %w", shard, last, errGone)
+		}
+	}
+}
+
+// hand gives records to f.
+func (s *Source) hand(ctx context.Context, mu *sync.Mutex, shard string, records []types.Record, f func([]batch.Record) error) error {
+	mu.Lock()
+	defer mu.Unlock()
+	chunk := make([]batch.Record, 0, min(len(records), chunkRecords))
+	for part := range slices.Chunk(records, chunkRecords) {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		chunk = chunk[:0]
+		for _, r := range part {
+			chunk = append(chunk, batch.Record{
+				Shard: shard, SeqNum: *r.SequenceNumber, Key: []byte(text(r.PartitionKey)), Data: r.Data, Arrival: moment(r.ApproximateArrivalTimestamp),
+			})
+		}
+		if err := f(chunk); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func text(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
+}
+
+func moment(t *time.Time) time.Time {
+	if t == nil {
+		return time.Time{}
+	}
+	return *t
+}
+
+// compare orders sequence numbers, which are decimal and may differ in length.
+func compare(a, b string) int {
+	a, b = strings.TrimLeft(a, "0"), strings.TrimLeft(b, "0")
+	if len(a) != len(b) {
+		return len(a) - len(b)
+	}
+	return strings.Compare(a, b)
+}
