@@ -66,6 +66,9 @@ func (s *cborSource) head() (major byte, info byte, n uint64, err error) {
 	default:
 		n = binary.BigEndian.Uint64(b)
 	}
+	if major == cborSimple && size == 1 && n < 32 {
+		return 0, 0, 0, malformed("Bad CBOR item") // it has a shorter form, and RFC 8949 allows no other
+	}
 	return major, info, n, nil
 }
 
