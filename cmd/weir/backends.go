@@ -57,7 +57,7 @@ func remote(cl *clients, progress string) backends {
 	store := awss3.New(cl.S3)
 	return backends{
 		where:   cl.Endpoint,
-		source:  func(name string) batch.Source { return awskinesis.New(cl.Kinesis, name) },
+		source:  func(name string) batch.Source { return awskinesis.New(cl.Kinesis, name, awskinesis.Options{}) },
 		objects: store,
 		catalog: awsglue.New(cl.Glue),
 		progress: func(p *batch.Pipeline) (batch.ProgressStore, error) {

@@ -20,6 +20,8 @@ const (
 	rideStream = "input-stream"
 	rideBucket = "lake"
 	rideTable  = "lake.rides"
+
+	resultBucket = "athena-results"
 )
 
 // rides is the first tutorial: a stream of taxi rides becomes a Delta table partitioned by hour.
@@ -71,8 +73,10 @@ func (d *demo) provisionRides(ctx context.Context) error {
 	if err := wait.Wait(ctx, &kinesis.DescribeStreamInput{StreamName: aws.String(rideStream)}, 30*time.Second); err != nil {
 		return fmt.Errorf("wait for stream %s: %w", rideStream, err)
 	}
-	if _, err := d.aws.S3.CreateBucket(ctx, &s3.CreateBucketInput{Bucket: aws.String(rideBucket)}); err != nil {
-		return fmt.Errorf("create bucket %s: %w", rideBucket, err)
+	for _, bucket := range []string{rideBucket, resultBucket} {
+		if _, err := d.aws.S3.CreateBucket(ctx, &s3.CreateBucketInput{Bucket: aws.String(bucket)}); err != nil {
+			return fmt.Errorf("create bucket %s: %w", bucket, err)
+		}
 	}
 	d.screen.printf("stream %s is ACTIVE (on-demand, 4 shards); bucket %s; pipeline examples/rides/rides.yaml\n", rideStream, rideBucket)
 	return nil

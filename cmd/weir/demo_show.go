@@ -16,7 +16,7 @@ import (
 
 // query runs a statement through Athena and returns its rows without the header.
 func (d *demo) query(ctx context.Context, sql string) ([][]string, error) {
-	r, err := runAthena(ctx, d.aws.Athena, sql, "s3://"+rideBucket+"-results/")
+	r, err := runAthena(ctx, d.aws.Athena, sql, "s3://"+resultBucket+"/")
 	if err != nil {
 		return nil, err
 	}
@@ -29,7 +29,7 @@ func (d *demo) query(ctx context.Context, sql string) ([][]string, error) {
 // ask shows a statement and its answer.
 func (d *demo) ask(ctx context.Context, sql string) error {
 	began := time.Now()
-	r, err := runAthena(ctx, d.aws.Athena, sql, "s3://"+rideBucket+"-results/")
+	r, err := runAthena(ctx, d.aws.Athena, sql, "s3://"+resultBucket+"/")
 	if err != nil {
 		return err
 	}

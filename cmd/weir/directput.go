@@ -3,9 +3,11 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/weir-data/weir/batch"
 	batchstream "github.com/weir-data/weir/batch/stream"
+	"github.com/weir-data/weir/delivery"
 	"github.com/weir-data/weir/stream"
 )
 
@@ -28,6 +30,9 @@ func (l directLog) Append(ctx context.Context, name string, records [][]byte) er
 		return err
 	}
 	_, err := l.streams.Put(ctx, name, entries)
+	if errors.Is(err, stream.ErrThrottled) {
+		return fmt.Errorf("%w: %w", delivery.ErrBusy, err)
+	}
 	return err
 }
 

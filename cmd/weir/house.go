@@ -28,6 +28,7 @@ import (
 	"github.com/weir-data/weir/metrics"
 	"github.com/weir-data/weir/objstore/file"
 	"github.com/weir-data/weir/query"
+	"github.com/weir-data/weir/query/duckdb"
 	"github.com/weir-data/weir/stream"
 	"github.com/weir-data/weir/wire"
 )
@@ -167,6 +168,25 @@ func (h *house) openDelivery() error {
 	return nil
 }
 
+func (h *house) openQueries() (err error) {
+	tmp := h.dir("tmp", "query")
+	if err := os.MkdirAll(tmp, 0o755); err != nil {
+		return fmt.Errorf("data directory: %w", err)
+	}
+	// User's queries run in processes of their own: a crash of native code there takes no stream down.
+	engine := duckdb.New(duckdb.Options{TempDir: tmp, Dirs: []string{h.dir("objects")}})
+	h.closers.add(engine.Close)
+	h.queries, err = query.New(query.Options{
+		Meta: h.meta, Catalog: h.catalog, Objects: h.objects, Engine: engine, CacheDir: h.dir("tmp", "cache"),
+		Region: h.cfg.Region, Account: h.cfg.Account, Logger: h.cfg.Logger, Observe: observeQuery(h.metrics),
+	})
+	if err != nil {
+		return err
+	}
+	h.closers.add(h.queries.Close)
+	return nil
+}
+
 // handler is the front door: health and metrics, then the AWS services, then S3.
 func (h *house) handler() (http.Handler, error) {
 	var front *wire.Server
@@ -176,7 +196,7 @@ func (h *house) handler() (http.Handler, error) {
 	})
 	opts := wire.Options{Account: h.cfg.Account, Region: h.cfg.Region, Fallback: bucket, Logger: h.cfg.Logger}
 	if len(h.keys) > 0 {
-		opts.Credentials = accessKeys{h.access}
+		opts.Credentials = sts.Credentials(h.access)
 	}
 	all, err := h.services()
 	if err != nil {
@@ -222,18 +242,4 @@ func (h *house) verified() string {
 		return fmt.Sprintf("requests signed by %d access key(s)", n)
 	}
 	return "requests are not verified"
-}
-
-// accessKeys lets wire verify signatures with the keys and sessions of package access.
-type accessKeys struct{ store *access.Store }
-
-func (c accessKeys) Lookup(id, token string) (string, wire.Identity, error) {
-	secret, who, err := c.store.Lookup(id, token)
-	switch {
-	case errors.Is(err, access.ErrExpiredToken):
-		err = wire.ErrExpiredToken
-	case errors.Is(err, access.ErrInvalidToken):
-		err = wire.ErrInvalidToken
-	}
-	return secret, wire.Identity(who), err
 }
