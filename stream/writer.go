@@ -12,8 +12,8 @@ func (s *Store) write() {
 		pos, err := s.writeGroup(g)
 		if err != nil {
 			s.logger.Error("stream log: a write failed, records were refused", "error", err)
+			s.kickHousekeeper() // to make room
 			s.fail(g, err)
-			s.kickHousekeeper()
 			continue
 		}
 		s.publish(g, pos)
