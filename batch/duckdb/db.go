@@ -30,14 +30,14 @@ type Options struct {
 	Dirs []string
 	// TempDir is where large results spill; default: a folder below os.TempDir that Close removes.
 	TempDir string
-	// MemoryLimit bounds DuckDB's memory in bytes; default 192 MiB.
+	// MemoryLimit bounds DuckDB's memory in bytes; default 128 MiB.
 	MemoryLimit int64
 	// Threads is the number of cores a query uses; default all.
 	Threads int
 }
 
 const (
-	memoryLimitDefault = 192 << 20
+	memoryLimitDefault = 128 << 20
 	// connsMax bounds the statements that run at the same time.
 	connsMax = 4
 )

@@ -44,7 +44,7 @@ func (w *writer) splitPartitions(ctx context.Context, sql string) error {
 			starts = append(starts, i)
 		}
 	}
-	w.files = make([]batch.ParquetFile, len(starts))
+	files := make([]batch.ParquetFile, len(starts))
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(runtime.GOMAXPROCS(0))
 	for i, from := range starts {
@@ -57,12 +57,16 @@ func (w *writer) splitPartitions(ctx context.Context, sql string) error {
 				return err
 			}
 			path := filepath.Join(w.dir, fmt.Sprintf("%06d.parquet", i))
-			w.files[i], err = writeFile(path, slice(rows, from, to-from), w.opts.Compression)
-			w.files[i].Partition = w.partition(values, from)
+			files[i], err = writeFile(path, slice(rows, from, to-from), w.opts.Compression)
+			files[i].Partition = w.partition(values, from)
 			return err
 		})
 	}
-	return g.Wait()
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	w.files = append(w.files, files...)
+	return nil
 }
 
 func sameKeys(values []*columnar.Column, i, k int) bool {

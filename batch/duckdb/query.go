@@ -201,7 +201,7 @@ func (d *DB) Rows(ctx context.Context, in []*columnar.Batch, query string, limit
 		return nil, err
 	}
 	defer d.give(c)
-	s := openScan(schemaOf(in), in)
+	s := openScan(schemaOf(in), piecesOf(in))
 	defer s.close()
 	results, err := c.results(over(s, query, []string{"*"}))
 	if err != nil {

@@ -48,17 +48,30 @@ type piece struct {
 	from, n int
 }
 
-// openScan makes batches readable as the function call that it returns with the scan. The caller closes it when the
-// statement is over.
-func openScan(schema *columnar.Schema, batches []*columnar.Batch) *scan {
-	s := &scan{schema: schema}
+// piecesOf cuts batches into what fills one vector each.
+func piecesOf(batches []*columnar.Batch) []piece {
+	var all []piece
 	size := int(mapping.VectorSize())
 	for _, b := range batches {
 		for from := 0; from < b.Len; from += size {
-			s.pieces = append(s.pieces, piece{b, from, min(size, b.Len-from)})
+			all = append(all, piece{b, from, min(size, b.Len-from)})
 		}
-		s.rows += b.Len
-		for _, c := range b.Columns {
+	}
+	return all
+}
+
+// openScan makes the pieces readable as the function that call names. The caller closes the scan when its statements are
+// over.
+func openScan(schema *columnar.Schema, pieces []piece) *scan {
+	s := &scan{schema: schema, pieces: pieces}
+	var last *columnar.Batch
+	for _, p := range pieces {
+		s.rows += p.n
+		if p.batch == last {
+			continue
+		}
+		last = p.batch
+		for _, c := range last.Columns {
 			s.pin(c)
 		}
 	}

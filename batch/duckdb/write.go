@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/weir-data/weir/batch"
@@ -27,15 +28,12 @@ func (d *DB) Write(ctx context.Context, in []*columnar.Batch, query string, opts
 		return nil, err
 	}
 	defer d.give(c)
-	s := openScan(in[0].Schema, in)
-	defer s.close()
 	dir, err := os.MkdirTemp(opts.Dir, "parquet-")
 	if err != nil {
 		return nil, fmt.Errorf("write Parquet: %w", err)
 	}
-	w := &writer{conn: c, dir: dir, opts: opts}
-	err = w.write(ctx, s, query)
-	if err != nil {
+	w := &writer{conn: c, root: dir, opts: opts, schema: in[0].Schema, query: query}
+	if err := w.writeAll(ctx, piecesOf(in)); err != nil {
 		return nil, errors.Join(fmt.Errorf("write Parquet: %w", err), os.RemoveAll(dir))
 	}
 	return w.files, nil
@@ -43,15 +41,46 @@ func (d *DB) Write(ctx context.Context, in []*columnar.Batch, query string, opts
 
 // writer is one Write.
 type writer struct {
-	conn    *conn
-	dir     string
-	opts    batch.WriteOptions
+	conn   *conn
+	root   string
+	opts   batch.WriteOptions
+	schema *columnar.Schema
+	query  string
+	files  []batch.ParquetFile
+
 	results []result
-	files   []batch.ParquetFile
+	dir     string // of the present part
+	parts   int
 }
 
-func (w *writer) write(ctx context.Context, s *scan, query string) (err error) {
-	if w.results, err = w.conn.results(over(s, query, []string{"*"})); err != nil {
+// writeAll writes the result of the query over pieces. As a query works row by row, one that needs too much memory is
+// run over one half after the other.
+func (w *writer) writeAll(ctx context.Context, pieces []piece) error {
+	done := len(w.files)
+	w.dir = filepath.Join(w.root, strconv.Itoa(w.parts))
+	w.parts++
+	if err := os.Mkdir(w.dir, 0o755); err != nil {
+		return err
+	}
+	s := openScan(w.schema, pieces)
+	err := w.write(ctx, s)
+	s.close()
+	if !errors.Is(err, errMemory) || len(pieces) == 1 {
+		return err
+	}
+	w.files = w.files[:done]
+	if err := os.RemoveAll(w.dir); err != nil {
+		return err
+	}
+	half := len(pieces) / 2
+	if err := w.writeAll(ctx, pieces[:half]); err != nil {
+		return err
+	}
+	return w.writeAll(ctx, pieces[half:])
+}
+
+func (w *writer) write(ctx context.Context, s *scan) (err error) {
+	if w.results, err = w.conn.results(over(s, w.query, []string{"*"})); err != nil {
 		return err
 	}
 	for _, name := range w.opts.PartitionBy {
@@ -59,23 +88,24 @@ func (w *writer) write(ctx context.Context, s *scan, query string) (err error) {
 			return fmt.Errorf("the query gives no column called %s to partition by", name)
 		}
 	}
+	sql := over(s, w.query, w.columns())
 	if len(w.opts.PartitionBy) == 0 {
-		return w.copy(ctx, over(s, query, w.columns()), "data")
+		return w.copy(ctx, sql)
 	}
-	n, err := w.countPartitions(ctx, s, query)
+	n, err := w.countPartitions(ctx, s)
 	if err != nil {
 		return err
 	}
 	if n <= copyPartitionsMax {
-		return w.copy(ctx, over(s, query, w.columns()), "data")
+		return w.copy(ctx, sql)
 	}
-	return w.splitPartitions(ctx, over(s, query, w.columns()))
+	return w.splitPartitions(ctx, sql)
 }
 
 // countPartitions counts up to one more than copyPartitionsMax. It is a guess where the query is not deterministic.
-func (w *writer) countPartitions(ctx context.Context, s *scan, query string) (int, error) {
+func (w *writer) countPartitions(ctx context.Context, s *scan) (int, error) {
 	names := quoteNames(w.opts.PartitionBy)
-	b, err := w.conn.query(ctx, "SELECT count(*) FROM (SELECT DISTINCT "+names+" FROM ("+over(s, query, []string{names})+
+	b, err := w.conn.query(ctx, "SELECT count(*) FROM (SELECT DISTINCT "+names+" FROM ("+over(s, w.query, []string{names})+
 		fmt.Sprintf(") LIMIT %d)", copyPartitionsMax+1))
 	if err != nil {
 		return 0, err
@@ -109,10 +139,13 @@ func (w *writer) columns() []string {
 	return all
 }
 
-// copy writes the rows of sql below or as the file name.
-func (w *writer) copy(ctx context.Context, sql, name string) error {
-	options := []string{"FORMAT parquet", "RETURN_STATS", "COMPRESSION " + compression(w.opts.Compression)}
-	target := filepath.Join(w.dir, name)
+// rowGroupBytes bounds what a core holds of a file before it writes it out.
+const rowGroupBytes = "16MiB"
+
+// copy writes the rows of sql into the folder of the present part.
+func (w *writer) copy(ctx context.Context, sql string) error {
+	options := []string{"FORMAT parquet", "RETURN_STATS", "COMPRESSION " + compression(w.opts.Compression), "ROW_GROUP_SIZE_BYTES '" + rowGroupBytes + "'"}
+	target := filepath.Join(w.dir, "data")
 	if by := w.opts.PartitionBy; len(by) > 0 {
 		options = append(options, "PARTITION_BY ("+quoteNames(by)+")", "WRITE_PARTITION_COLUMNS false")
 	} else {
