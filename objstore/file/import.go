@@ -42,7 +42,7 @@ func (s *Store) ImportAll(ctx context.Context, bucketName string, files []Import
 	if err != nil {
 		return nil, err
 	}
-	if err := checkImport(files); err != nil {
+	if err := checkImport(files); err != nil || len(files) == 0 {
 		return nil, err
 	}
 	ws := make([]*write, len(files))
@@ -99,6 +99,12 @@ func (s *Store) giveBack(ws []*write, files []ImportFile) {
 
 // syncFiles makes the files and their names durable and fills in what the records say of them.
 func (s *Store) syncFiles(ctx context.Context, ws []*write) error {
+	for _, w := range ws[1:] {
+		if f, err := s.disk.Open(w.src); err == nil { // an error shows again below
+			startWriteback(f)
+			f.Close()
+		}
+	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(importWorkers)
 	for _, w := range ws {

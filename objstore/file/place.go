@@ -51,14 +51,19 @@ func plainKey(bucket, place string) (key string, ok bool) {
 // file or folder is in the way (foo beside foo/bar).
 func (s *Store) choosePlace(bucket, key string) (string, error) {
 	place, ok := plainPlace(bucket, key)
-	if ok && !s.blocked(place) {
-		err := s.disk.MkdirAll(path.Dir(place))
-		if err == nil {
-			return place, nil
+	if ok {
+		if fi, err := s.disk.Stat(path.Dir(place)); err != nil || !fi.IsDir() {
+			err = s.disk.MkdirAll(path.Dir(place))
+			if err != nil && !s.blocked(place) {
+				return "", diskErr(err)
+			}
+			ok = err == nil
+		} else if fi, err := s.disk.Stat(place); err == nil {
+			ok = fi.Mode().IsRegular()
 		}
-		if !s.blocked(place) {
-			return "", diskErr(err)
-		}
+	}
+	if ok {
+		return place, nil
 	}
 	place = oddPlace(bucket, key)
 	return place, diskErr(s.disk.MkdirAll(path.Dir(place)))

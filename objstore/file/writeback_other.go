@@ -1,0 +1,6 @@
+//go:build !linux
+
+package file
+
+// startWriteback has no counterpart here; syncs do all the work.
+func startWriteback(diskFile) {}
