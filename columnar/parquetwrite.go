@@ -43,8 +43,9 @@ type ColumnStats struct {
 // ParquetWriter writes batches of one schema as a Parquet file. Finished row groups go to the underlying writer at once;
 // the present one is held in memory, compressed.
 type ParquetWriter struct {
-	opts   ParquetOptions
-	out    countingWriter
+	opts ParquetOptions
+	out  countingWriter
+	//lint:ignore SA1019 the generic writer wants a Go type; only this one takes columns of a schema known at run time
 	file   *parquet.Writer
 	schema *Schema
 	leaves []*leafWriter

@@ -50,7 +50,7 @@ type Registry struct {
 	now       func() time.Time
 	logger    *slog.Logger
 	seriesMax int
-	hours     *hours // nil: in memory only, where minutes stay in their series
+	hours     *hours        // nil: in memory only, where minutes stay in their series
 	tick      *atomic.Int64 // the present minute, to the second; nil: ask now every time, as time.Now costs more than the rest
 	stop      func()
 	stopped   chan struct{}

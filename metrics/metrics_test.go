@@ -108,7 +108,7 @@ func TestObserveAndRead(t *testing.T) {
 				}
 				defer r.Close()
 			}
-			if points, _ := r.Read(bytesOfRides, "Count", noon, noon.Add(time.Hour), time.Minute); points != nil && len(points) > 0 {
+			if points, _ := r.Read(bytesOfRides, "Count", noon, noon.Add(time.Hour), time.Minute); len(points) > 0 {
 				t.Errorf("in another unit: %v", points)
 			}
 			if points, _ := r.Read(bytesOfRides, "", noon.Add(time.Minute), noon.Add(2*time.Minute), time.Minute); show(points) != strings.SplitAfter(want, "\n")[1] {

@@ -61,6 +61,7 @@ func destinationOf(in *firehose.CreateDeliveryStreamInput) (*types.ExtendedS3Des
 		in.RedshiftDestinationConfiguration != nil || in.SnowflakeDestinationConfiguration != nil || in.SplunkDestinationConfiguration != nil {
 		return nil, ""
 	}
+	//lint:ignore SA1019 old clients send it, and Firehose still takes it
 	e, plain := in.ExtendedS3DestinationConfiguration, in.S3DestinationConfiguration
 	switch {
 	case e != nil && plain == nil:

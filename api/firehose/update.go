@@ -69,11 +69,13 @@ func updateOf(in *firehose.UpdateDestinationInput) (*types.ExtendedS3Destination
 		in.SnowflakeDestinationUpdate != nil || in.SplunkDestinationUpdate != nil {
 		return nil, ""
 	}
+	//lint:ignore SA1019 old clients send it, and Firehose still takes it
+	extended, plain := in.ExtendedS3DestinationUpdate, in.S3DestinationUpdate
 	switch {
-	case in.ExtendedS3DestinationUpdate != nil && in.S3DestinationUpdate == nil:
-		return in.ExtendedS3DestinationUpdate, "extendedS3DestinationUpdate"
-	case in.S3DestinationUpdate != nil && in.ExtendedS3DestinationUpdate == nil:
-		return extend(in.S3DestinationUpdate), "s3DestinationUpdate"
+	case extended != nil && plain == nil:
+		return extended, "extendedS3DestinationUpdate"
+	case plain != nil && extended == nil:
+		return extend(plain), "s3DestinationUpdate"
 	}
 	return nil, ""
 }

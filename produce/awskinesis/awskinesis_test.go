@@ -91,7 +91,7 @@ func TestTemporary(t *testing.T) {
 		{"throttled", fault(400, "ProvisionedThroughputExceededException"), keys, true},
 		{"limit", fault(400, "LimitExceededException"), keys, true},
 		{"server fault", fault(500, "InternalFailure"), keys, true},
-		{"gateway", func(w http.ResponseWriter, r *http.Request) { http.Error(w, "bad gateway", 502) }, keys, true},
+		{"gateway", func(w http.ResponseWriter, r *http.Request) { http.Error(w, "bad gateway", http.StatusBadGateway) }, keys, true},
 		{"no stream", fault(400, "ResourceNotFoundException"), keys, false},
 		{"not allowed", fault(400, "AccessDeniedException"), keys, false},
 		{"too large", fault(400, "ValidationException"), keys, false},
