@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/weir-data/weir/batch"
@@ -63,11 +64,14 @@ func schema(t testing.TB, fields ...string) *columnar.Schema {
 // counting counts the puts of data files.
 type counting struct {
 	objstore.Store
+	mu   sync.Mutex // guards puts
 	puts []string
 }
 
 func (c *counting) Put(ctx context.Context, bucket, key string, body io.Reader, opts objstore.PutOptions) (objstore.Info, error) {
+	c.mu.Lock()
 	c.puts = append(c.puts, key)
+	c.mu.Unlock()
 	return c.Store.Put(ctx, bucket, key, body, opts)
 }
 
