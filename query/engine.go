@@ -72,6 +72,8 @@ type BoundColumn struct {
 	Name string
 	File string // its name in the files, if it is spelled otherwise
 	Type sql.Type
+	// FileType is the type with the names that fields of rows have in JSON files; the zero Type if they are the same.
+	FileType sql.Type
 }
 
 // PartitionColumn is a column with one value for each file of a Binding; nil is NULL.
@@ -108,7 +110,7 @@ type Report struct {
 // Written is one file that a Copy wrote.
 type Written struct {
 	Path      string
-	Rows      int64
+	Rows      int64 // -1 if not known
 	Bytes     int64
 	Partition map[string]string // value as text; a NULL is __HIVE_DEFAULT_PARTITION__
 }

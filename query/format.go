@@ -87,16 +87,80 @@ func (s *Service) jsonNames(ctx context.Context, b *Binding, t catalog.Table, fi
 		return err
 	}
 	for i, c := range b.Columns {
-		b.Columns[i].File = first(t.Storage.SerDe.Parameters["mapping."+c.Name], spelled[c.Name])
+		b.Columns[i].File = t.Storage.SerDe.Parameters["mapping."+c.Name]
+		key := spelled[c.Name]
+		if b.Columns[i].File == "" && key != nil {
+			b.Columns[i].File = key.name
+		}
+		if typ, differs := key.respell(c.Type); differs {
+			b.Columns[i].FileType = typ
+		}
 	}
 	return nil
+}
+
+// spelling is how a key is written in files, and the keys of objects below it, by their lower-case form.
+type spelling struct {
+	name  string
+	below map[string]*spelling
+}
+
+// respell is t with the fields of rows named as in the files.
+func (k *spelling) respell(t sql.Type) (out sql.Type, differs bool) {
+	if k == nil || len(t.Args) == 0 {
+		return t, false
+	}
+	out = t
+	out.Args = append([]sql.Type(nil), t.Args...)
+	out.Fields = append([]string(nil), t.Fields...)
+	switch t.Name {
+	case "array":
+		out.Args[0], differs = k.respell(t.Args[0])
+	case "row":
+		for i, f := range t.Fields {
+			below := k.below[f]
+			if below == nil {
+				continue
+			}
+			typ, d := below.respell(t.Args[i])
+			differs = differs || d || below.name != f
+			out.Fields[i], out.Args[i] = below.name, typ
+		}
+	}
+	return out, differs
+}
+
+// note records the keys of a decoded value. Elements of an array share one spelling.
+func (k *spelling) note(v any) {
+	switch v := v.(type) {
+	case map[string]any:
+		if k.below == nil {
+			k.below = map[string]*spelling{}
+		}
+		for name, value := range v {
+			lower := strings.ToLower(name)
+			s := k.below[lower]
+			if s == nil {
+				s = &spelling{name: name}
+				k.below[lower] = s
+			}
+			if name == lower {
+				s.name = name
+			}
+			s.note(value)
+		}
+	case []any:
+		for _, e := range v {
+			k.note(e)
+		}
+	}
 }
 
 // sampleBytes is how much of a file sampleKeys reads.
 const sampleBytes = 256 << 10
 
 // sampleKeys maps lower-case key to the spelling that the first objects of a JSON file use.
-func (s *Service) sampleKeys(ctx context.Context, f dataFile) (map[string]string, error) {
+func (s *Service) sampleKeys(ctx context.Context, f dataFile) (map[string]*spelling, error) {
 	r, _, err := s.opts.Objects.Get(ctx, f.bucket, f.key, nil)
 	if err != nil {
 		return nil, fmt.Errorf("read s3://%s/%s: %w", f.bucket, f.key, err)
@@ -108,19 +172,19 @@ func (s *Service) sampleKeys(ctx context.Context, f dataFile) (map[string]string
 			return nil, fmt.Errorf("read s3://%s/%s: %w", f.bucket, f.key, err)
 		}
 	}
-	out := map[string]string{}
+	return sampleSpelling(in), nil
+}
+
+// sampleSpelling reads the first objects, one a line; what cannot be read is the engine's to report.
+func sampleSpelling(in io.Reader) map[string]*spelling {
+	var root spelling
 	lines := bufio.NewScanner(io.LimitReader(in, sampleBytes))
 	lines.Buffer(nil, sampleBytes)
 	for n := 0; n < 100 && lines.Scan(); n++ {
-		var object map[string]json.RawMessage
-		if json.Unmarshal(lines.Bytes(), &object) != nil {
-			continue // what cannot be read is the engine's to report
-		}
-		for k := range object {
-			if lower := strings.ToLower(k); out[lower] == "" || k == lower {
-				out[lower] = k
-			}
+		var object map[string]any
+		if json.Unmarshal(lines.Bytes(), &object) == nil {
+			root.note(object)
 		}
 	}
-	return out, nil
+	return root.below
 }

@@ -111,7 +111,7 @@ func explain(err error) (reason string, category, kind int) {
 }
 
 var (
-	codedError    = regexp.MustCompile(`(?s)^[A-Za-z ]+Error: ([A-Z_]{6,}: .*)$`)
+	codedError    = regexp.MustCompile(`(?s)^(?:[A-Za-z ]+Error: )?([A-Z_]{6,}: .*)$`)
 	notAggregate  = regexp.MustCompile(`column "([^"]+)" must appear in the GROUP BY clause`)
 	badConversion = regexp.MustCompile(`(?i)could not convert string '((?s:.*?))' to (\w+)`)
 )
@@ -171,7 +171,7 @@ func (s *Service) prepare(r *running, q *sql.Query) (*sql.Translation, *Request,
 	if err != nil {
 		return nil, nil, err
 	}
-	bindings, scanned, err := p.bindings(t.Text)
+	bindings, scanned, err := p.bindings()
 	if err != nil {
 		return nil, nil, err
 	}

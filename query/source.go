@@ -106,9 +106,9 @@ func tableColumns(t catalog.Table) ([]sql.Column, error) {
 }
 
 // bindings finds the files of all tables that translation met.
-func (p *planner) bindings(text string) (bs []Binding, scanned int64, err error) {
+func (p *planner) bindings() (bs []Binding, scanned int64, err error) {
 	for _, t := range p.tables {
-		b, n, err := p.bind(t, strings.Contains(text, `"$path"`))
+		b, n, err := p.bind(t, t.source.Used["$path"])
 		if err != nil {
 			return nil, 0, err
 		}
@@ -160,7 +160,9 @@ func (p *planner) layout(t *planned) (*Binding, error) {
 			b.Columns = append(b.Columns, BoundColumn{Name: c.Name, Type: c.Type})
 			continue
 		}
-		b.Partitions = append(b.Partitions, PartitionColumn{Name: c.Name, Type: c.Type})
+		if t.source.Used[c.Name] {
+			b.Partitions = append(b.Partitions, PartitionColumn{Name: c.Name, Type: c.Type})
+		}
 	}
 	return b, nil
 }

@@ -92,8 +92,8 @@ func (a *analyzer) lambda(l *Lambda, types []Type, sc *scope) (*Lambda, Type) {
 	inner := &scope{parent: sc, vars: map[string]Expr{}, types: map[string]Type{}}
 	out := &Lambda{}
 	for i, p := range l.Params {
-		a.lateral++
-		id := Ident{Name: fmt.Sprintf("weir_v%d", a.lateral)}
+		a.lambdas++
+		id := Ident{Name: fmt.Sprintf("weir_v%d", a.lambdas)}
 		out.Params = append(out.Params, id)
 		inner.vars[p.Name] = &id
 		if i < len(types) {

@@ -10,7 +10,7 @@ func (a *analyzer) cast(e *Cast, sc *scope) (Expr, Type) {
 		a.failf("TYPE_MISMATCH", e.Pos, "%s", msg)
 		return e, to
 	}
-	return castTo(x, from, to, e.Try), to
+	return a.castTo(x, from, to, e.Try), to
 }
 
 func badCast(from, to Type) string {
@@ -25,8 +25,8 @@ func badCast(from, to Type) string {
 	return fmt.Sprintf("Cannot cast %s to %s", from, to)
 }
 
-func castTo(x Expr, from, to Type, try bool) Expr {
-	verb, otherwise := "CAST", "error('INVALID_CAST_ARGUMENT: Cannot cast ''' || $1 || ''' to "+castName(to)+"')"
+func (a *analyzer) castTo(x Expr, from, to Type, try bool) Expr {
+	verb, otherwise := "CAST", a.raise("'INVALID_CAST_ARGUMENT: Cannot cast ''' || $1 || ''' to "+castName(to)+"'")
 	if try {
 		verb, otherwise = "TRY_CAST", "NULL"
 	}
@@ -80,10 +80,9 @@ func textOf(from, to Type, verb string) string {
 	return text
 }
 
-// doubleText is a double as Trino's cast writes it: 1.5E0, NaN, Infinity.
+// doubleText is a double as text: 1.5, NaN, Infinity; beyond 1e16 with an exponent.
 const doubleText = `CASE WHEN isnan(CAST($1 AS DOUBLE)) THEN 'NaN' WHEN isinf(CAST($1 AS DOUBLE)) THEN CASE WHEN $1 > 0 THEN 'Infinity' ELSE '-Infinity' END ` +
-	`WHEN $1 = 0 OR abs($1) >= 1e-3 AND abs($1) < 1e7 THEN CAST($1 AS VARCHAR) ` +
-	`ELSE upper(replace(regexp_replace(printf('%.17g', CAST($1 AS DOUBLE)), 'e[+]?(-?)0*', 'E\1'), 'e', 'E')) END`
+	`ELSE replace(upper(CAST($1 AS VARCHAR)), 'E+', 'E') END`
 
 // extract becomes the function of the field.
 func (a *analyzer) extract(e *Extract, sc *scope) (Expr, Type) {

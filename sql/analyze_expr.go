@@ -226,9 +226,9 @@ func (a *analyzer) arith(e *Arith, sc *scope) (Expr, Type) {
 	numbers := lt.family() == "number" && rt.family() == "number"
 	switch {
 	case !known || lt.Name == "unknown" || rt.Name == "unknown":
-		return untypedArith(e.Op, l, r), commonType(lt, rt)
+		return a.untypedArith(e.Op, l, r), commonType(lt, rt)
 	case numbers:
-		return numberArith(e.Op, l, r, lt, rt)
+		return a.numberArith(e.Op, l, r, lt, rt)
 	}
 	if x, t, ok := timeArith(e.Op, l, r, lt, rt); ok {
 		return x, t
@@ -262,10 +262,18 @@ func (a *analyzer) concat(e *Arith, l, r Expr, lt, rt Type) (Expr, Type) {
 	return e, Type{}
 }
 
-const divisionByZero = "error('DIVISION_BY_ZERO: Division by zero')"
+// raise is an expression that fails the query with a message (a SQL text) where it is reached; inside try() it is NULL.
+func (a *analyzer) raise(message string) string {
+	if a.trying > 0 {
+		return "NULL"
+	}
+	return "error(" + message + ")"
+}
+
+const divisionByZero = "'DIVISION_BY_ZERO: Division by zero'"
 
 // numberArith keeps integers integers: 7/2 is 3, and a division by zero fails unless it is a double's.
-func numberArith(op string, l, r Expr, lt, rt Type) (Expr, Type) {
+func (a *analyzer) numberArith(op string, l, r Expr, lt, rt Type) (Expr, Type) {
 	t := commonType(lt, rt)
 	if lt.Name == "decimal" || rt.Name == "decimal" {
 		if t.Name == "decimal" {
@@ -283,29 +291,29 @@ func numberArith(op string, l, r Expr, lt, rt Type) (Expr, Type) {
 		}
 		return &template{text: "CAST($1 AS " + t.DuckDB() + ") / CAST($2 AS " + t.DuckDB() + ")", args: args}, t
 	case op == "%":
-		return &template{text: guardZero(r, "$1 % $2"), args: args}, t
+		return &template{text: a.guardZero(r, "$1 % $2"), args: args}, t
 	case t.integral():
-		return &template{text: guardZero(r, "$1 // $2"), args: args}, t
+		return &template{text: a.guardZero(r, "$1 // $2"), args: args}, t
 	}
 	text := fmt.Sprintf("CAST(round(CAST($1 AS DOUBLE) / CAST($2 AS DOUBLE), %d) AS %s)", t.Scale, t.DuckDB())
-	return &template{text: guardZero(r, text), args: args}, t
+	return &template{text: a.guardZero(r, text), args: args}, t
 }
 
 // guardZero lets the division fail when the divisor is zero, unless it is a constant that is not.
-func guardZero(divisor Expr, division string) string {
+func (a *analyzer) guardZero(divisor Expr, division string) string {
 	if n, ok := divisor.(*Number); ok && strings.Trim(n.Text, "0.") != "" {
 		return division
 	}
-	return "CASE WHEN $2 = 0 THEN " + divisionByZero + " ELSE " + division + " END"
+	return "CASE WHEN $2 = 0 THEN " + a.raise(divisionByZero) + " ELSE " + division + " END"
 }
 
 // untypedArith is used where a type is not known: the division looks at the types when it runs.
-func untypedArith(op string, l, r Expr) Expr {
+func (a *analyzer) untypedArith(op string, l, r Expr) Expr {
 	if op != "/" {
 		return &Arith{Op: op, L: l, R: r}
 	}
 	return &template{text: "CASE WHEN contains(typeof($1), 'INT') AND contains(typeof($2), 'INT') THEN CASE WHEN $2 = 0 THEN " +
-		divisionByZero + " ELSE trunc($1 / $2) END ELSE $1 / $2 END", args: []Expr{l, r}}
+		a.raise(divisionByZero) + " ELSE trunc($1 / $2) END ELSE $1 / $2 END", args: []Expr{l, r}}
 }
 
 func asDecimal(t Type) Type {
@@ -388,14 +396,14 @@ func (a *analyzer) subscript(e *Subscript, sc *scope) (Expr, Type) {
 		if it.Known() && !it.integral() {
 			a.failf("TYPE_MISMATCH", e.Pos, "Cannot use %s for subscript of %s", it, t)
 		}
-		return &template{text: "CASE WHEN $2 < 1 OR $2 > len($1) THEN error('INVALID_FUNCTION_ARGUMENT: Array subscript must be " +
-			"less than or equal to array length') ELSE $1[$2] END", args: args}, t.Args[0]
+		outside := a.raise("'INVALID_FUNCTION_ARGUMENT: Array subscript must be less than or equal to array length'")
+		return &template{text: "CASE WHEN $2 < 1 OR $2 > len($1) THEN " + outside + " ELSE $1[$2] END", args: args}, t.Args[0]
 	case "map":
 		if !comparable(it, t.Args[0]) {
 			a.failf("TYPE_MISMATCH", e.Pos, "Cannot use %s for subscript of %s", it, t)
 		}
-		return &template{text: "CASE WHEN NOT map_contains($1, $2) THEN error('INVALID_FUNCTION_ARGUMENT: Key not present in map') " +
-			"ELSE $1[$2] END", args: args}, t.Args[1]
+		missing := a.raise("'INVALID_FUNCTION_ARGUMENT: Key not present in map'")
+		return &template{text: "CASE WHEN NOT map_contains($1, $2) THEN " + missing + " ELSE $1[$2] END", args: args}, t.Args[1]
 	case "row":
 		if n, ok := e.Index.(*Number); ok {
 			if k, err := strconv.Atoi(n.Text); err == nil && k >= 1 && k <= len(t.Args) {

@@ -58,6 +58,11 @@ func (a *analyzer) named(r Relation, alias *Ident, columns []Ident, sc *scope) R
 	}
 	result := &Aliased{Relation: printed, Alias: out.alias}
 	if len(columns) > 0 {
+		if out.src != nil { // by new names it cannot be told what is used
+			for _, c := range out.cols {
+				out.ref(c)
+			}
+		}
 		out.cols = a.rename(out.cols, columns, out.open, *alias)
 		out.open, out.src = false, nil
 		result.Columns = aliasList(columns, out.cols)
@@ -158,6 +163,7 @@ func (a *analyzer) mergeUsing(id Ident, left, right []*rel, sc *scope) Ident {
 				}
 				found, typ = true, c.Type
 				r.merged[id.Name] = true
+				r.ref(c)
 			}
 			found = found || r.open
 		}

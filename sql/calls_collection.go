@@ -29,7 +29,8 @@ func (a *analyzer) elementAtCall(c *Call, sc *scope) (Expr, Type) {
 	xs, ts := a.exprs(c.Args, sc)
 	switch t := ts[0]; {
 	case t.Name == "array" && accepts('i', ts[1]):
-		return &template{text: "CASE WHEN $2 = 0 THEN error('INVALID_FUNCTION_ARGUMENT: SQL array indices start at 1') ELSE $1[$2] END", args: xs}, t.Args[0]
+		zero := a.raise("'INVALID_FUNCTION_ARGUMENT: SQL array indices start at 1'")
+		return &template{text: "CASE WHEN $2 = 0 THEN " + zero + " ELSE $1[$2] END", args: xs}, t.Args[0]
 	case t.Name == "map" && comparable(t.Args[0], ts[1]):
 		return &template{text: "$1[$2]", args: xs}, t.Args[1]
 	case !t.Known():
@@ -122,8 +123,8 @@ func (a *analyzer) mapLambdaCall(c *Call, sc *scope) (Expr, Type) {
 	if t.Name == "map" {
 		kt, vt = t.Args[0], t.Args[1]
 	}
-	a.lateral++
-	entry := fmt.Sprintf("weir_m%d", a.lateral)
+	a.lambdas++
+	entry := fmt.Sprintf("weir_m%d", a.lambdas)
 	key, value := &template{text: entry + ".key"}, &template{text: entry + ".value"}
 	body, bt := a.substitute(l, []Expr{key, value}, []Type{kt, vt}, sc)
 	args := []Expr{x, body}

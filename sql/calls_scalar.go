@@ -21,7 +21,9 @@ func (a *analyzer) conditionalCall(c *Call, sc *scope) (Expr, Type) {
 	case "mod":
 		return a.arith(&Arith{c.node, "%", c.Args[0], c.Args[1]}, sc)
 	case "try":
+		a.trying++
 		x, t := a.expr(c.Args[0], sc)
+		a.trying--
 		return &Call{Name: "try", Args: []Expr{x}}, t
 	}
 	xs, ts := a.exprs(c.Args, sc)

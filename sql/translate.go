@@ -33,6 +33,8 @@ type Source struct {
 	// Predicates is filled by Translate: what every row that matters fulfils. The files of the table may be pruned
 	// by them.
 	Predicates []Predicate
+	// Used is filled by Translate: the columns that the query mentions.
+	Used map[string]bool
 }
 
 // Predicate is a simple condition on a column of one table: Column Op any of Values.
@@ -110,7 +112,8 @@ type analyzer struct {
 	ctes    []map[string]*cte
 	aliases int // relations named so far: r1, r2 …
 	views   int // depth of views within views
-	lateral int // lambdas within lambdas
+	lambdas int // lambda parameters named so far
+	trying  int // depth of try()
 }
 
 type cte struct {
@@ -220,7 +223,14 @@ func (s *scope) find(name string) (x Expr, t Type, n int) {
 	return x, t, n
 }
 
+// ref is how a column of the relation is printed.
 func (r *rel) ref(c Column) Expr {
+	if r.src != nil {
+		if r.src.Used == nil {
+			r.src.Used = map[string]bool{}
+		}
+		r.src.Used[c.Name] = true
+	}
 	return &Deref{Base: &r.alias, Field: Ident{Name: c.printed()}}
 }
 

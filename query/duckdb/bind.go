@@ -1,6 +1,7 @@
 package duckdb
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -13,46 +14,107 @@ import (
 func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
 func ident(s string) string { return `"` + strings.ReplaceAll(s, `"`, `""`) + `"` }
 
-// variable is the name of the session variable that holds a list of a binding: its files, the values of a partition
-// column, or the shown paths.
-func variable(binding, what string, i int) string {
-	return fmt.Sprintf("weir_%s_%s_%d", binding, what, i)
-}
+// files is the session variable that holds the file list of a binding, perFile the table with what is the same for all
+// rows of a file.
+func files(b *query.Binding) string   { return "weir_files_" + b.Name }
+func perFile(b *query.Binding) string { return ident("weir_perfile_" + b.Name) }
 
-// view is the statement that defines a binding's table.
-func view(b *query.Binding) (string, error) {
-	name := ident(b.Name)
-	if b.Format == query.Inline {
-		return "CREATE TEMP VIEW " + name + " AS " + inline(b), nil
-	}
-	if len(b.Files) == 0 {
-		return "CREATE TEMP VIEW " + name + " AS " + empty(b), nil
+// define are the statements that make a binding's table, a view.
+func define(b *query.Binding) ([]string, error) {
+	create := "CREATE TEMP VIEW " + ident(b.Name) + " AS "
+	switch {
+	case b.Format == query.Inline:
+		return []string{create + inline(b)}, nil
+	case len(b.Files) == 0:
+		return []string{create + empty(b)}, nil
 	}
 	scan, err := scanOf(b)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
+	out := []string{"SET VARIABLE " + ident(files(b)) + " = " + list(b.Files)}
 	var cols []string
 	for _, c := range b.Columns {
 		cols = append(cols, column(b, c))
 	}
-	for i, p := range b.Partitions {
-		cols = append(cols, fmt.Sprintf("%s AS %s", perFile(b, "part", i, p.Type), ident(p.Name)))
+	table, parts := fileTable(b)
+	cols = append(cols, parts...)
+	if table != "" {
+		out = append(out, table)
+		scan = scan + " AS weir_s JOIN " + perFile(b) + " AS weir_f ON weir_s.file_index = weir_f.weir_i"
 	}
-	if b.Paths != nil {
-		cols = append(cols, perFile(b, "path", 0, sql.Type{Name: "varchar"})+` AS "$path"`)
+	if len(cols) == 0 {
+		cols = []string{"NULL AS weir_none"}
 	}
-	return "CREATE TEMP VIEW " + name + " AS SELECT " + strings.Join(cols, ", ") + " FROM " + scan, nil
+	return append(out, create+"SELECT "+strings.Join(cols, ", ")+" FROM "+scan), nil
 }
 
-// perFile is a value that is the same for all rows of a file: one constant if all files agree, else looked up by the
-// file's number.
-func perFile(b *query.Binding, what string, i int, t sql.Type) string {
-	v := "getvariable(" + quote(variable(b.Name, what, i)) + ")"
-	if what == "part" && constant(b.Partitions[i].Values) {
-		return literal(b.Partitions[i].Values[0], t)
+// fileTable is the statement that makes a table of what differs from file to file, and the view's columns of it. What is
+// the same for all files becomes a constant; if all is, there is no table.
+func fileTable(b *query.Binding) (create string, cols []string) {
+	items := []string{"CAST(unnest(range(" + strconv.Itoa(len(b.Files)) + ")) AS UBIGINT) AS weir_i"}
+	add := func(name string, t sql.Type, values []*string) {
+		if constant(values) {
+			cols = append(cols, literal(values[0], t)+" AS "+ident(name))
+			return
+		}
+		column := "p" + strconv.Itoa(len(items))
+		items = append(items, "unnest(CAST("+listOrNull(values)+" AS "+t.DuckDB()+"[])) AS "+column)
+		cols = append(cols, "weir_f."+column+" AS "+ident(name))
 	}
-	return v + "[CAST(file_index AS BIGINT) + 1]"
+	for _, p := range b.Partitions {
+		add(p.Name, p.Type, p.Values)
+	}
+	if b.Paths != nil {
+		values := make([]*string, len(b.Paths))
+		for i := range b.Paths {
+			values[i] = &b.Paths[i]
+		}
+		add("$path", sql.Type{Name: "varchar"}, values)
+	}
+	if len(items) == 1 {
+		return "", cols
+	}
+	return "CREATE TEMP TABLE " + perFile(b) + " AS SELECT " + strings.Join(items, ", "), cols
+}
+
+// list is a list of texts: one literal that is split, which parses much faster than thousands.
+func list(values []string) string {
+	sep := "\x1f"
+	for _, v := range values {
+		if strings.Contains(v, sep) {
+			return "[" + strings.Join(quoteAll(values), ", ") + "]"
+		}
+	}
+	return "string_split(" + quote(strings.Join(values, sep)) + ", chr(31))"
+}
+
+func quoteAll(values []string) []string {
+	out := make([]string, len(values))
+	for i, v := range values {
+		out[i] = quote(v)
+	}
+	return out
+}
+
+// listOrNull is a list of texts in which nil is NULL.
+func listOrNull(values []*string) string {
+	texts := make([]string, len(values))
+	nulls := false
+	for i, v := range values {
+		if v != nil {
+			texts[i] = "=" + *v
+			continue
+		}
+		nulls = true
+	}
+	if !nulls {
+		for i := range texts {
+			texts[i] = texts[i][1:]
+		}
+		return list(texts)
+	}
+	return "list_transform(" + list(texts) + ", lambda weir_v: CASE WHEN weir_v = '' THEN NULL ELSE weir_v[2:] END)"
 }
 
 func constant(values []*string) bool {
@@ -71,44 +133,9 @@ func literal(v *string, t sql.Type) string {
 	return "CAST(" + quote(*v) + " AS " + t.DuckDB() + ")"
 }
 
-// settings are the variables that view refers to.
-func settings(b *query.Binding) []string {
-	if len(b.Files) == 0 {
-		return nil
-	}
-	list := func(values []string) string { return "[" + strings.Join(values, ",") + "]" }
-	quoted := func(values []string) []string {
-		out := make([]string, len(values))
-		for i, v := range values {
-			out[i] = quote(v)
-		}
-		return out
-	}
-	set := func(what string, i int, value string) string {
-		return "SET VARIABLE " + ident(variable(b.Name, what, i)) + " = " + value
-	}
-	out := []string{set("files", 0, list(quoted(b.Files)))}
-	for i, p := range b.Partitions {
-		if constant(p.Values) {
-			continue
-		}
-		values := make([]string, len(p.Values))
-		for j, v := range p.Values {
-			if values[j] = "NULL"; v != nil {
-				values[j] = quote(*v)
-			}
-		}
-		out = append(out, set("part", i, "CAST("+list(values)+" AS "+p.Type.DuckDB()+"[])"))
-	}
-	if b.Paths != nil {
-		out = append(out, set("path", 0, list(quoted(b.Paths))))
-	}
-	return out
-}
-
 // scanOf is the table function that reads a binding's files.
 func scanOf(b *query.Binding) (string, error) {
-	files := "getvariable(" + quote(variable(b.Name, "files", 0)) + ")"
+	files := "getvariable(" + quote(files(b)) + ")"
 	switch b.Format {
 	case query.Parquet:
 		var cols []string
@@ -122,7 +149,7 @@ func scanOf(b *query.Binding) (string, error) {
 	case query.JSON:
 		var cols []string
 		for _, c := range b.Columns {
-			cols = append(cols, quote(fileName(c))+": "+quote(c.Type.DuckDB()))
+			cols = append(cols, quote(fileName(c))+": "+quote(fileType(c).DuckDB()))
 		}
 		ignore := ""
 		if b.IgnoreMalformed {
@@ -145,6 +172,13 @@ func scanOf(b *query.Binding) (string, error) {
 	return "", fmt.Errorf("format %q is not supported", b.Format)
 }
 
+func fileType(c query.BoundColumn) sql.Type {
+	if c.FileType.Known() {
+		return c.FileType
+	}
+	return c.Type
+}
+
 func fileName(c query.BoundColumn) string {
 	if c.File != "" {
 		return c.File
@@ -157,6 +191,9 @@ func column(b *query.Binding, c query.BoundColumn) string {
 	from := ident(c.Name)
 	if b.Format == query.JSON {
 		from = ident(fileName(c))
+		if c.FileType.Known() { // its fields are spelled otherwise; they are matched by name, in any case
+			from = "CAST(" + from + " AS " + c.Type.DuckDB() + ")"
+		}
 	}
 	if b.Format == query.CSV {
 		return csvColumn(b, c, from) + " AS " + ident(c.Name)
@@ -189,6 +226,9 @@ func empty(b *query.Binding) string {
 	if b.Paths != nil {
 		cols = append(cols, `CAST(NULL AS VARCHAR) AS "$path"`)
 	}
+	if len(cols) == 0 {
+		cols = []string{"NULL AS weir_none"}
+	}
 	return "SELECT " + strings.Join(cols, ", ") + " LIMIT 0"
 }
 
@@ -215,37 +255,36 @@ func inline(b *query.Binding) string {
 	return "SELECT " + strings.Join(cols, ", ") + " FROM (VALUES " + strings.Join(rows, ", ") + ") AS t(" + strings.Join(names, ", ") + ")"
 }
 
-// copyStatement writes the result of text to files.
-func copyStatement(text string, c *query.Copy) string {
-	var items, parts []string
-	for i, name := range c.Columns {
-		items = append(items, fmt.Sprintf("c%d AS %s", i, ident(name)))
-	}
+// copyStatement writes the result of text to files below c.Dir.
+func copyStatement(text string, c *query.Copy) (string, error) {
+	var items []string
 	names := make([]string, len(c.Columns))
-	for i := range names {
+	for i, name := range c.Columns {
 		names[i] = "c" + strconv.Itoa(i)
+		items = append(items, names[i]+" AS "+ident(name))
 	}
-	options := "FORMAT " + c.Format + ", RETURN_STATS"
+	ext, options := c.Format, "FORMAT "+c.Format
 	switch {
-	case c.Format == "parquet" && c.Compression != "":
-		options += ", COMPRESSION " + c.Compression
+	case c.Format == "parquet":
+		options += ", RETURN_STATS, COMPRESSION " + c.Compression
 	case c.Compression == "gzip":
-		options += ", COMPRESSION gzip"
-	}
-	ext := map[string]string{"parquet": "parquet", "json": "json", "csv": "csv"}[c.Format]
-	if c.Format != "parquet" && c.Compression == "gzip" {
 		ext += ".gz"
+		options += ", COMPRESSION gzip"
 	}
 	if c.Format == "csv" {
 		options += ", HEADER false, QUOTE '', ESCAPE '', NULLSTR '\\N', DELIMITER " + quote(c.Delimiter)
 	}
 	target := c.Dir + "/part." + ext
 	if len(c.PartitionBy) > 0 {
+		if c.Format == "json" {
+			return "", errors.New("NOT_SUPPORTED: writing partitions of format JSON is not supported")
+		}
+		var parts []string
 		for _, p := range c.PartitionBy {
 			parts = append(parts, ident(p))
 		}
 		target = c.Dir
 		options += ", PARTITION_BY (" + strings.Join(parts, ", ") + "), FILENAME_PATTERN '{uuid}', FILE_EXTENSION " + quote(ext)
 	}
-	return "COPY (SELECT " + strings.Join(items, ", ") + " FROM (" + text + ") AS t(" + strings.Join(names, ", ") + ")) TO " + quote(target) + " (" + options + ")"
+	return "COPY (SELECT " + strings.Join(items, ", ") + " FROM (" + text + ") AS t(" + strings.Join(names, ", ") + ")) TO " + quote(target) + " (" + options + ")", nil
 }

@@ -6,7 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"net/url"
 	"os"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"sync"
@@ -163,17 +166,14 @@ func (w *worker) query(db *database, t *task) (*query.Report, error) {
 	}
 	for i := range t.Request.Tables {
 		b := &t.Request.Tables[i]
-		for _, s := range settings(b) {
-			if err := db.exec(s); err != nil {
-				return nil, err
-			}
-		}
-		text, err := view(b)
+		statements, err := define(b)
 		if err != nil {
 			return nil, err
 		}
-		if err := db.exec(text); err != nil {
-			return nil, err
+		for _, text := range statements {
+			if err := db.exec(text); err != nil {
+				return nil, err
+			}
 		}
 	}
 	if t.Request.Copy != nil {
@@ -237,28 +237,82 @@ func nonNil(b []byte) []byte {
 
 // copy writes the result to files and reports them.
 func (w *worker) copy(db *database, r *query.Request) (*query.Report, error) {
+	text, err := copyStatement(r.SQL, r.Copy)
+	if err != nil {
+		return nil, err
+	}
 	report := &query.Report{}
-	err := db.query(copyStatement(r.SQL, r.Copy), func([]sql.Column) error { return nil }, func(cols []*vector, rows int) error {
-		for row := range rows {
-			f := query.Written{Path: string(cols[0].bytes(row)), Rows: int64(at[uint64](cols[1], row)), Bytes: int64(at[uint64](cols[2], row))}
-			if !cols[5].null(row) {
-				e := at[listEntry](cols[5], row)
-				f.Partition = map[string]string{}
-				entries := cols[5].children[0]
-				for i := int(e.offset); i < int(e.offset+e.length); i++ {
-					key, value := entries.children[0], entries.children[1]
-					f.Partition[string(key.bytes(i))] = "__HIVE_DEFAULT_PARTITION__"
-					if !value.null(i) {
-						f.Partition[string(key.bytes(i))] = string(value.bytes(i))
-					}
-				}
+	ignore := func([]sql.Column) error { return nil }
+	if r.Copy.Format == "parquet" {
+		err := db.query(text, ignore, func(cols []*vector, rows int) error {
+			for row := range rows {
+				f := writtenParquet(cols, row)
+				report.Written = append(report.Written, f)
+				report.Rows += f.Rows
 			}
-			report.Written = append(report.Written, f)
-			report.Rows += f.Rows
-		}
+			return nil
+		})
+		return report, err
+	}
+	err = db.query(text, ignore, func(cols []*vector, rows int) error {
+		report.Rows += at[int64](cols[0], 0)
 		return nil
 	})
+	if err == nil && report.Rows > 0 {
+		report.Written, err = filesBelow(r.Copy.Dir)
+	}
 	return report, err
+}
+
+// writtenParquet reads a row of COPY … RETURN_STATS.
+func writtenParquet(cols []*vector, row int) query.Written {
+	f := query.Written{Path: string(cols[0].bytes(row)), Rows: int64(at[uint64](cols[1], row)), Bytes: int64(at[uint64](cols[2], row))}
+	if cols[5].null(row) {
+		return f
+	}
+	e := at[listEntry](cols[5], row)
+	f.Partition = map[string]string{}
+	key, value := cols[5].children[0].children[0], cols[5].children[0].children[1]
+	for i := int(e.offset); i < int(e.offset+e.length); i++ {
+		f.Partition[string(key.bytes(i))] = hiveNull
+		if !value.null(i) {
+			f.Partition[string(key.bytes(i))] = string(value.bytes(i))
+		}
+	}
+	return f
+}
+
+// hiveNull is NULL in a partition folder.
+const hiveNull = "__HIVE_DEFAULT_PARTITION__"
+
+// filesBelow lists what a COPY wrote; partition values stand in the folders.
+func filesBelow(dir string) ([]query.Written, error) {
+	var out []query.Written
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		f := query.Written{Path: path, Rows: -1, Bytes: info.Size(), Partition: map[string]string{}}
+		rel, err := filepath.Rel(dir, path)
+		if err != nil {
+			return err
+		}
+		for part := range strings.SplitSeq(filepath.ToSlash(filepath.Dir(rel)), "/") {
+			if k, v, ok := strings.Cut(part, "="); ok {
+				if v, err = url.PathUnescape(v); err != nil {
+					return err
+				}
+				f.Partition[k] = v
+			}
+		}
+		out = append(out, f)
+		return nil
+	})
+	return out, err
 }
 
 // database is one in-memory DuckDB with one connection.
