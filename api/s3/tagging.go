@@ -4,6 +4,8 @@ import (
 	"encoding/xml"
 	"net/http"
 	"net/url"
+	"slices"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/weir-data/weir/objstore/file"
@@ -72,6 +74,7 @@ func headerTags(value string) ([]file.Tag, error) {
 			tags = append(tags, tag{k, v})
 		}
 	}
+	slices.SortFunc(tags, func(a, b tag) int { return strings.Compare(a.Key, b.Key) })
 	return fileTags(tags), checkTags(tags, objectTagsMax)
 }
 

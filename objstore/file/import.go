@@ -99,12 +99,6 @@ func (s *Store) giveBack(ws []*write, files []ImportFile) {
 
 // syncFiles makes the files and their names durable and fills in what the records say of them.
 func (s *Store) syncFiles(ctx context.Context, ws []*write) error {
-	for _, w := range ws[1:] {
-		if f, err := s.disk.Open(w.src); err == nil { // an error shows again below
-			startWriteback(f)
-			f.Close()
-		}
-	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(importWorkers)
 	for _, w := range ws {
