@@ -22,6 +22,8 @@ python "$ROOT/test/interop/rides_tutorial.py" "$rides" 500 >"$WORK/produced.log"
 python "$ROOT/test/interop/rides_check.py" "$rides" 500
 
 echo "the example's own producer"
-(cd "$WORK" && python "$ROOT/examples/rides/producer.py" --rides "$rides" --batches 3 --pause 0 >"$WORK/example.log")
+file=()
+case $rides in *.csv.gz) file=(--file "$rides") ;; esac
+(cd "$WORK" && python "$ROOT/examples/rides/producer.py" "${file[@]}" --amount 15 --pause 0 >"$WORK/example.log")
 "$WEIR" run "$ROOT/examples/rides/rides.yaml" --once >>"$WORK/run.log" 2>&1
 python "$ROOT/test/interop/rides_check.py" "$rides" 515 --count-only
