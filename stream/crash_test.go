@@ -45,7 +45,7 @@ func TestCrashBeforeEveryOperation(t *testing.T) {
 				inline: true, trimEvery: time.Hour,
 			}}
 			c.openWatched()
-			for range 250 {
+			for range 150 {
 				c.step()
 			}
 			c.verify(c.w.disk.CrashClone(vfs.CrashConfig{}))

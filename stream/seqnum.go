@@ -72,15 +72,15 @@ func (s SeqNum) Parts() (p Parts, ok bool) {
 	return p, ok
 }
 
-// Version is the last digit of a number of AWS's present length (1 and 2 were ever given out), 0 for the short
-// numbers of the service's first weeks, and -1 for one that has no known form.
+// Version is 1 or 2, the last digit, for the numbers that the service gives out and gave out before, 0 for the short
+// ones of its first weeks, and -1 for one that has no known form.
 func (s SeqNum) Version() int {
 	hi, _, lo := s.words()
-	switch {
+	switch v := int(lo & 0xf); {
 	case hi == 0:
 		return 0
-	case hi>>56 == 2:
-		return int(lo & 0xf)
+	case hi>>56 == 2 && (v == 1 || v == seqVersion):
+		return v
 	}
 	return -1
 }

@@ -96,11 +96,11 @@ func (s *Store) publish(g *group, pos int64) {
 
 // finish answers the Puts of a group.
 func (s *Store) finish(g *group, err error) {
-	g.err = err
-	close(g.done)
 	s.appendMu.Lock()
 	s.queued -= int64(g.to - g.from)
 	s.appendMu.Unlock()
+	g.err = err
+	close(g.done)
 	g.chunk.release()
 }
 

@@ -1,10 +1,8 @@
 package kinesis_test
 
 import (
-	"context"
 	"errors"
-	"fmt"
-	"net/http"
+	"log/slog"
 	"net/http/httptest"
 	"strings"
 	"sync"
@@ -51,7 +49,6 @@ type world struct {
 	meta   *meta.Store
 	store  *stream.Store
 	server *httptest.Server
-	url    string
 }
 
 func newWorld(t *testing.T) *world {
@@ -72,7 +69,7 @@ func (w *world) start() {
 	w.check(err)
 	service, err := kinesis.Service(kinesis.Options{Streams: w.store, Meta: w.meta, Now: w.clock.Now})
 	w.check(err)
-	front, err := wire.NewServer(wire.Options{Now: w.clock.Now}, service)
+	front, err := wire.NewServer(wire.Options{Now: w.clock.Now, Logger: slog.New(slog.DiscardHandler)}, service)
 	w.check(err)
 	w.server = httptest.NewServer(front)
 	w.Client = sdk.New(sdk.Options{
@@ -181,7 +178,3 @@ func TestPutAndGet(t *testing.T) {
 		t.Fatalf("sequence number %s", *a.SequenceNumber)
 	}
 }
-
-var _ = fmt.Sprint
-var _ = context.Background
-var _ = http.MethodPost

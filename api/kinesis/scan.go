@@ -118,7 +118,7 @@ func (c *putCall) scanEntry(sc *scanner) (e stream.Entry, ok bool) {
 // unbase64 decodes into the arena. The result is not nil, even if it is empty.
 func (c *putCall) unbase64(text []byte) ([]byte, bool) {
 	at, want := len(c.arena), base64.StdEncoding.DecodedLen(len(text))
-	if at+want > cap(c.arena) {
+	if len(text)%4 != 0 || at+want > cap(c.arena) {
 		return nil, false
 	}
 	n, err := fast.StdEncoding.Decode(c.arena[at:at+want], text)
