@@ -6,10 +6,12 @@
 package stream
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"sync"
 
 	"github.com/weir-data/weir/batch"
@@ -67,6 +69,8 @@ func (s *Source) Plan(ctx context.Context, start batch.Offset, limit batch.Limit
 	if err != nil {
 		return nil, fmt.Errorf("plan a batch of stream %q: %w", s.name, err)
 	}
+	// The one that lags most comes first, so that a limit smaller than the number of shards starves none.
+	slices.SortStableFunc(cursors, func(a, b *cursor) int { return a.reached().compare(b.reached()) })
 	end := start.Clone()
 	left := newBudget(limit)
 	for len(cursors) > 0 && !left.spent() {
@@ -127,6 +131,21 @@ func (b *budget) share(n int) budget {
 type cursor struct {
 	shard stream.Shard
 	at    stream.SeqNum
+}
+
+// progress is how far a cursor has come: when its last record arrived, and how many came before that.
+type progress struct{ second, counter uint64 }
+
+func (c *cursor) reached() progress {
+	p, ok := c.at.Parts()
+	if !ok {
+		return progress{} // before the first record
+	}
+	return progress{p.Second, p.Counter}
+}
+
+func (p progress) compare(q progress) int {
+	return cmp.Or(cmp.Compare(p.second, q.second), cmp.Compare(p.counter, q.counter))
 }
 
 // cursors are the shards that may be read after start: those whose parents are used up.

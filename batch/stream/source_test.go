@@ -1,0 +1,217 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"github.com/weir-data/weir/batch"
+	"github.com/weir-data/weir/internal/meta"
+	"github.com/weir-data/weir/internal/vfs"
+	"github.com/weir-data/weir/stream"
+)
+
+func openStore(t *testing.T, shards int) *stream.Store {
+	t.Helper()
+	m := meta.NewMem()
+	s, err := stream.Open(stream.Options{FS: vfs.NewCrashable(), Dir: "log", Meta: m, SegmentBytes: 64 << 10})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+		m.Close()
+	})
+	if err := s.Create(context.Background(), stream.Config{Name: "s", Shards: shards}); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// put appends records of five bytes, key included, to one shard.
+func put(t *testing.T, s *stream.Store, shard, from, n int) {
+	t.Helper()
+	infos, err := s.Shards(context.Background(), "s")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range n {
+		e := stream.Entry{PartitionKey: []byte("k"), ExplicitHashKey: infos[shard].HashStart.String(), Data: fmt.Appendf(nil, "%d%03d", shard, from+i)}
+		if _, err := s.Put(context.Background(), "s", []stream.Entry{e}); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// read is the data of a range.
+func read(t *testing.T, src batch.Source, start, end batch.Offset) string {
+	t.Helper()
+	var all []string
+	err := src.Read(context.Background(), start, end, func(recs []batch.Record) error {
+		for _, r := range recs {
+			if len(r.SeqNum) != 56 || string(r.Key) != "k" || r.Arrival.IsZero() || !strings.HasSuffix(r.Shard, string(r.Data[:1])) {
+				t.Errorf("record %+v", r)
+			}
+			all = append(all, string(r.Data))
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.Join(all, " ")
+}
+
+// Batches cover everything once, in order, within their limits, and read the same again.
+func TestPlansCoverEverythingOnce(t *testing.T) {
+	for _, limit := range []batch.Limit{{}, {Records: 1}, {Records: 4}, {Records: 1000}, {Bytes: 12}, {Records: 3, Bytes: 100}} {
+		t.Run(fmt.Sprintf("%+v", limit), func(t *testing.T) {
+			s := openStore(t, 3)
+			put(t, s, 0, 0, 12)
+			put(t, s, 2, 0, 5)
+			src := New(s, "s")
+			var at batch.Offset
+			seen := map[string]string{}
+			total := 0
+			for batches := 0; ; batches++ {
+				end, err := src.Plan(t.Context(), at, limit)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if end.Equal(at) {
+					break
+				}
+				got := read(t, src, at, end)
+				put(t, s, 1, 100+batches, 1) // what comes later does not change a planned range
+				if again := read(t, src, at, end); again != got {
+					t.Fatalf("read %q, then %q", got, again)
+				}
+				words := strings.Fields(got)
+				if limit.Records > 0 && len(words) > max(limit.Records, 3) || len(words) == 0 {
+					t.Fatalf("a batch of %d", len(words))
+				}
+				for _, w := range words {
+					if w <= seen[w[:1]] {
+						t.Fatalf("%s after %s", w, seen[w[:1]])
+					}
+					seen[w[:1]] = w
+				}
+				total += len(words)
+				at = end
+				if batches > 30 {
+					break // each batch adds a record
+				}
+			}
+			if seen["0"] != "0011" || seen["2"] != "2004" || total < 17 {
+				t.Fatalf("%d records, the last %v", total, seen)
+			}
+		})
+	}
+}
+
+func TestLatestAndErrors(t *testing.T) {
+	s := openStore(t, 2)
+	put(t, s, 0, 0, 3)
+	src := New(s, "s")
+	at, err := src.Latest(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	put(t, s, 0, 3, 1)
+	put(t, s, 1, 0, 1)
+	end, err := src.Plan(t.Context(), at, batch.Limit{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := read(t, src, at, end); got != "0003 1000" {
+		t.Fatalf("after the latest: %q", got)
+	}
+	boom := errors.New("boom")
+	if err := src.Read(t.Context(), nil, end, func([]batch.Record) error { return boom }); !errors.Is(err, boom) {
+		t.Fatalf("error of the callback: %v", err)
+	}
+	if _, err := src.Plan(t.Context(), batch.Offset{stream.ShardID(0): "x"}, batch.Limit{}); !errors.Is(err, stream.ErrSeqNum) {
+		t.Fatalf("malformed offset: %v", err)
+	}
+	if _, err := New(s, "none").Plan(t.Context(), nil, batch.Limit{}); !errors.Is(err, stream.ErrNotFound) {
+		t.Fatalf("no stream: %v", err)
+	}
+}
+
+// split makes the last shard look like a child of the first one, which is closed.
+type split struct{ *stream.Store }
+
+func (s split) Shards(ctx context.Context, name string) ([]stream.ShardInfo, error) {
+	infos, err := s.Store.Shards(ctx, name)
+	infos[0].Closed = true
+	infos[len(infos)-1].Parents = []string{infos[0].ID}
+	return infos, err
+}
+
+// Children wait for their parents.
+func TestParentsFirst(t *testing.T) {
+	s := openStore(t, 3)
+	put(t, s, 0, 0, 3)
+	put(t, s, 1, 0, 3)
+	put(t, s, 2, 0, 3)
+	src := New(split{s}, "s")
+	var at batch.Offset
+	var all []string
+	for {
+		end, err := src.Plan(t.Context(), at, batch.Limit{Records: 4})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if end.Equal(at) {
+			break
+		}
+		all = append(all, strings.Fields(read(t, src, at, end))...)
+		at = end
+	}
+	order := strings.Join(all, " ")
+	if len(all) != 9 || strings.Index(order, "2000") < strings.Index(order, "0002") {
+		t.Fatalf("%s", order)
+	}
+}
+
+func TestWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := meta.NewMem()
+		defer m.Close()
+		s, err := stream.Open(stream.Options{FS: vfs.NewCrashable(), Dir: "log", Meta: m, SegmentBytes: 64 << 10})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		if err := s.Create(t.Context(), stream.Config{Name: "s", Shards: 2}); err != nil {
+			t.Fatal(err)
+		}
+		src := New(s, "s")
+		done := make(chan error, 1)
+		go func() { done <- src.Wait(t.Context(), nil) }()
+		synctest.Wait()
+		select {
+		case err := <-done:
+			t.Fatalf("wait on an empty stream: %v", err)
+		default:
+		}
+		put(t, s, 1, 0, 1)
+		if err := <-done; err != nil {
+			t.Fatal(err)
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		stop()
+		at, err := src.Latest(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := src.Wait(ctx, at); !errors.Is(err, context.Canceled) {
+			t.Fatalf("cancelled: %v", err)
+		}
+	})
+}
