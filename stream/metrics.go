@@ -24,6 +24,7 @@ const (
 	shardOutgoingRecords
 	shardReadExceeded
 	shardWriteExceeded
+	shardMetricCount
 )
 
 func monitoringBits(names []string) (bits uint32) {
@@ -41,16 +42,38 @@ type streamSeries struct {
 	incomingBytes *metrics.Series
 	incoming      *metrics.Series
 	writeExceeded *metrics.Series
+	calls         map[string]*callSeries // by operation
+}
+
+// callSeries are the series of one operation on one stream; those that the operation does not have are nil.
+type callSeries struct {
+	latency, success, bytes              *metrics.Series
+	total, successful, failed, throttled *metrics.Series
+	records, age                         *metrics.Series
 }
 
 func newStreamSeries(r *metrics.Registry, stream string) streamSeries {
 	dim := metrics.Dimension{Name: "StreamName", Value: stream}
-	return streamSeries{
+	s := streamSeries{
 		registry:      r,
 		incomingBytes: r.Series(namespace, "IncomingBytes", "Bytes", dim),
 		incoming:      r.Series(namespace, "IncomingRecords", "Count", dim),
 		writeExceeded: r.Series(namespace, "WriteProvisionedThroughputExceeded", "Count", dim),
+		calls:         map[string]*callSeries{},
 	}
+	for _, op := range []string{"PutRecord", "PutRecords", "GetRecords"} {
+		of := func(name, unit string) *metrics.Series { return r.Series(namespace, op+"."+name, unit, dim) }
+		c := &callSeries{latency: of("Latency", "Milliseconds"), success: of("Success", "Count"), bytes: of("Bytes", "Bytes")}
+		switch op {
+		case "PutRecords":
+			c.total, c.successful = of("TotalRecords", "Count"), of("SuccessfulRecords", "Count")
+			c.failed, c.throttled = of("FailedRecords", "Count"), of("ThrottledRecords", "Count")
+		case "GetRecords":
+			c.records, c.age = of("Records", "Count"), of("IteratorAgeMilliseconds", "Milliseconds")
+		}
+		s.calls[op] = c
+	}
+	return s
 }
 
 func unitOf(metric string) string {
@@ -68,10 +91,15 @@ func (sh *shard) observe(metric int, value float64) {
 	if sh.stream.monitored.Load()&(1<<metric) == 0 {
 		return
 	}
-	name := ShardMetrics[metric]
-	sh.stream.series.registry.Series(namespace, name, unitOf(name),
-		metrics.Dimension{Name: "StreamName", Value: sh.stream.name},
-		metrics.Dimension{Name: "ShardId", Value: sh.id}).Observe(value)
+	series := sh.series[metric].Load()
+	if series == nil {
+		name := ShardMetrics[metric]
+		series = sh.stream.series.registry.Series(namespace, name, unitOf(name),
+			metrics.Dimension{Name: "StreamName", Value: sh.stream.name},
+			metrics.Dimension{Name: "ShardId", Value: sh.id})
+		sh.series[metric].Store(series)
+	}
+	series.Observe(value)
 }
 
 // measureAppend notes records that became durable.
@@ -122,27 +150,20 @@ func (s *Store) ObserveCall(stream string, c Call) {
 	if err != nil {
 		return
 	}
-	see := func(name, unit string, v float64) {
-		st.series.registry.Series(namespace, c.Operation+"."+name, unit,
-			metrics.Dimension{Name: "StreamName", Value: stream}).Observe(v)
-	}
+	m := st.series.calls[c.Operation]
 	success := 0.0
 	if c.OK {
 		success = 1
 	}
-	see("Latency", "Milliseconds", float64(c.Latency)/float64(time.Millisecond))
-	see("Success", "Count", success)
-	see("Bytes", "Bytes", float64(c.Bytes))
-	switch c.Operation {
-	case "PutRecords":
-		see("TotalRecords", "Count", float64(c.Records))
-		see("SuccessfulRecords", "Count", float64(c.Records-c.Failed))
-		see("FailedRecords", "Count", float64(c.Failed))
-		see("ThrottledRecords", "Count", float64(c.Throttled))
-	case "GetRecords":
-		see("Records", "Count", float64(c.Records))
-		see("IteratorAgeMilliseconds", "Milliseconds", float64(c.Age.Milliseconds()))
-	}
+	m.latency.Observe(float64(c.Latency) / float64(time.Millisecond))
+	m.success.Observe(success)
+	m.bytes.Observe(float64(c.Bytes))
+	m.total.Observe(float64(c.Records))
+	m.successful.Observe(float64(c.Records - c.Failed))
+	m.failed.Observe(float64(c.Failed))
+	m.throttled.Observe(float64(c.Throttled))
+	m.records.Observe(float64(c.Records))
+	m.age.Observe(float64(c.Age.Milliseconds()))
 }
 
 // ObserveRead publishes the shard-level metrics of records that were read.

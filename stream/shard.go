@@ -6,7 +6,10 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
+
+	"github.com/weir-data/weir/metrics"
 )
 
 // Shard is a handle on one shard of one incarnation of a stream. It stays valid, and answers ErrNotFound, when the
@@ -22,6 +25,7 @@ type shard struct {
 	stream *streamState
 	doc    shardDoc
 	id     string
+	series [shardMetricCount]atomic.Pointer[metrics.Series] // made when they are first published
 
 	next   uint64 // counter of the next record; guarded by Store.appendMu
 	newest *chunk // that has a frame of the shard; used by the writer only
