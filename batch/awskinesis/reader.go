@@ -86,7 +86,7 @@ func (r *reader) get(ctx context.Context, limit int) (*kinesis.GetRecordsOutput,
 			return nil, err
 		}
 	}
-	out, err := r.source.client.GetRecords(ctx, &kinesis.GetRecordsInput{ShardIterator: r.iterator, Limit: aws.Int32(int32(limit))})
+	out, err := r.source.client.GetRecords(ctx, &kinesis.GetRecordsInput{ShardIterator: r.iterator, Limit: aws.Int32(int32(limit))}, useOwnBody)
 	if err != nil {
 		r.iterator = nil // it may have expired, and a new one does no harm
 		return nil, classify(err)

@@ -4,10 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
-	"net/http"
-	"net/http/httptest"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,7 +14,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 
@@ -293,35 +289,4 @@ func TestPosition(t *testing.T) {
 			t.Errorf("start %v: %d records, want %d", start, n, want)
 		}
 	}
-}
-
-// BenchmarkDecode is what the SDK takes for responses of 5,000 rides, without a service behind them.
-func BenchmarkDecode(b *testing.B) {
-	var body strings.Builder
-	body.WriteString(`{"MillisBehindLatest":0,"NextShardIterator":"x","Records":[`)
-	for i := range 5000 {
-		if i > 0 {
-			body.WriteByte(',')
-		}
-		fmt.Fprintf(&body, `{"ApproximateArrivalTimestamp":1.5E9,"Data":"%s","PartitionKey":"key","SequenceNumber":"%056d"}`, strings.Repeat("QUFB", 150), i)
-	}
-	body.WriteString("]}")
-	text := body.String()
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Type", "application/x-amz-json-1.1")
-		io.WriteString(w, text)
-	}))
-	defer server.Close()
-	client := kinesis.New(kinesis.Options{
-		Region: "us-east-1", BaseEndpoint: &server.URL, Credentials: credentials.NewStaticCredentialsProvider("a", "b", ""),
-	})
-	records := 0
-	for b.Loop() {
-		out, err := client.GetRecords(b.Context(), &kinesis.GetRecordsInput{ShardIterator: aws.String("x")})
-		if err != nil {
-			b.Fatal(err)
-		}
-		records += len(out.Records)
-	}
-	b.ReportMetric(float64(records)/b.Elapsed().Seconds(), "records/s")
 }
