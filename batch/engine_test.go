@@ -83,7 +83,7 @@ func TestExactlyOnceThroughCrashes(t *testing.T) {
 		w := newWorld(numbers(0, 150))
 		n := 150
 		for i, left := range []int{point, 1 + r.IntN(40), 0} {
-			e, err := batch.New(faulty(w.options(t, numbersFile), &faults{left}))
+			e, err := batch.New(faulty(w.options(t, numbersFile), &faults{left: left}))
 			if err != nil {
 				t.Fatal(err)
 			}

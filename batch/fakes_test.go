@@ -9,6 +9,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"sync"
 	"testing"
 
 	"github.com/weir-data/weir/batch"
@@ -128,20 +129,34 @@ func (m memLetters) all(t testing.TB) (letters []batch.Letter) {
 
 var errCrash = errors.New("crash")
 
-// faults makes the engine's world fail at its n-th step: odd numbers before a step takes effect, even ones after.
-type faults struct{ left int }
+// faults makes the engine's world die at its n-th step: odd numbers before a step takes effect, even ones after. After
+// that no step works.
+type faults struct {
+	mu   sync.Mutex // guards the fields below
+	left int        // to go; 0: never
+	dead bool
+}
 
 func (f *faults) step(do func() error) error {
-	if f.left--; f.left == 0 {
+	if f.dies() {
 		return errCrash
 	}
 	if err := do(); err != nil {
 		return err
 	}
-	if f.left--; f.left == 0 {
+	if f.dies() {
 		return errCrash
 	}
 	return nil
+}
+
+func (f *faults) dies() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.left--; f.left == 0 {
+		f.dead = true
+	}
+	return f.dead
 }
 
 type faultySource struct {
