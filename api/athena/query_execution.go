@@ -87,7 +87,7 @@ func (s *service) listQueryExecutions(ctx context.Context, in *athena.ListQueryE
 	if err != nil {
 		return nil, fail(err)
 	}
-	out := &athena.ListQueryExecutionsOutput{QueryExecutionIds: ids}
+	out := &athena.ListQueryExecutionsOutput{QueryExecutionIds: append([]string{}, ids...)} // never null
 	if more {
 		out.NextToken = &ids[len(ids)-1]
 	}

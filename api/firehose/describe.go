@@ -70,7 +70,8 @@ func (s *service) listDeliveryStreams(_ context.Context, in *firehose.ListDelive
 	if in.Limit != nil {
 		limit = int(*in.Limit)
 	}
-	names := slices.DeleteFunc(s.streams.Names(), func(name string) bool {
+	names := append([]string{}, s.streams.Names()...) // never nil: the answer always has the list
+	names = slices.DeleteFunc(names, func(name string) bool {
 		return name <= aws.ToString(in.ExclusiveStartDeliveryStreamName) || !s.isType(name, in.DeliveryStreamType)
 	})
 	more := len(names) > limit

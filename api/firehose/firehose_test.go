@@ -109,6 +109,14 @@ func plainStream(name string) *sdk.CreateDeliveryStreamInput {
 		BucketARN: aws.String("arn:aws:s3:::lake"), RoleARN: aws.String(role)}}
 }
 
+func TestListNone(t *testing.T) {
+	c, _ := newClient(t)
+	out, err := c.ListDeliveryStreams(t.Context(), &sdk.ListDeliveryStreamsInput{})
+	if err != nil || out.DeliveryStreamNames == nil || *out.HasMoreDeliveryStreams {
+		t.Errorf("an account without delivery streams has the list %#v, %v, not an empty one", out, err)
+	}
+}
+
 func TestDescribe(t *testing.T) {
 	c, _ := newClient(t)
 	ctx := t.Context()

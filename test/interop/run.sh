@@ -18,6 +18,7 @@ run() {
 }
 start_weir open
 export AWS_ACCESS_KEY_ID=weir AWS_SECRET_ACCESS_KEY=weir
+python "$here/empty_check.py"
 run rides.sh
 run users.sh
 run awscli.sh

@@ -13,7 +13,7 @@ if [ ! -x "$venv/bin/aws" ]; then
 fi
 export PATH=$venv/bin:$PATH
 start_weir data
-export AWS_ACCESS_KEY_ID=weir AWS_SECRET_ACCESS_KEY=weir TF_VAR_endpoint=$AWS_ENDPOINT_URL TF_IN_AUTOMATION=1 TF_INPUT=0 CHECKPOINT_DISABLE=1
+export AWS_ACCESS_KEY_ID=weir AWS_SECRET_ACCESS_KEY=weir TF_VAR_endpoint=$AWS_ENDPOINT_URL TF_IN_AUTOMATION=1 TF_INPUT=0 TF_CLI_ARGS=-no-color CHECKPOINT_DISABLE=1
 
 # quietly COMMAND… shows what it said only if it fails.
 quietly() { "$@" >"$WORK/last.log" 2>&1 || { cat "$WORK/last.log"; echo "terraform: failed: $*"; exit 1; }; }

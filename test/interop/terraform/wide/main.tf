@@ -22,7 +22,7 @@ data "aws_caller_identity" "current" {}
 
 resource "aws_kinesis_stream" "clicks" {
   name                = "clicks"
-  shard_count         = var.changed ? 4 : 2
+  shard_count         = 2
   retention_period    = var.changed ? 72 : 48
   shard_level_metrics = var.changed ? ["IncomingRecords"] : ["IncomingBytes", "OutgoingBytes"]
   tags                = local.tags
