@@ -15,6 +15,8 @@ type GuardOptions struct {
 	Verified bool
 	// Hosts are further names of this server, besides localhost and IP addresses, as "weir" in a container network.
 	Hosts []string
+	// Allow lets a request of a page of another origin pass; nil: none. It may say yes only to what a bucket's own rules allow.
+	Allow func(*http.Request) bool
 }
 
 // Guard keeps web pages of others from driving a server that listens on this machine. It refuses with 403
@@ -27,7 +29,7 @@ func Guard(opts GuardOptions, next http.Handler) http.Handler {
 			refuse(w, "Host "+r.Host+" is not a name of this server")
 			return
 		}
-		if foreign(r) {
+		if foreign(r) && (opts.Allow == nil || !opts.Allow(r)) {
 			refuse(w, "Requests from web pages of another origin are not allowed")
 			return
 		}

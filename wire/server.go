@@ -90,6 +90,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// ForFallback says whether r is one that no service claims, so that the fallback answers it.
+func (s *Server) ForFallback(r *http.Request) bool { return s.routes.find(r).fallback }
+
 // serve reads, verifies and runs a routed request.
 func (s *Server) serve(w http.ResponseWriter, req *Request) error {
 	max := req.service.BodyMax

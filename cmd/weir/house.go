@@ -206,7 +206,11 @@ func (h *house) handler() (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	return wire.Guard(wire.GuardOptions{Verified: len(h.keys) > 0}, operatorPages(h.metrics, front)), nil
+	guard := wire.GuardOptions{
+		Verified: len(h.keys) > 0,
+		Allow:    func(r *http.Request) bool { return front.ForFallback(r) && bucket.Allows(r) },
+	}
+	return wire.Guard(guard, operatorPages(h.metrics, front)), nil
 }
 
 // services are the AWS services of a house.

@@ -21,17 +21,18 @@ import (
 
 // ProduceCmd sends records to a stream.
 type ProduceCmd struct {
-	What     string  `arg:"" help:"rides, users, or a file: .csv, .json, .ndjson or .jsonl, also with .gz." placeholder:"rides|users|FILE"`
-	Stream   string  `help:"Stream to send to." default:"input-stream"`
-	Create   bool    `help:"Create the stream (on-demand) if it is not there."`
-	Amount   int     `help:"Number of records; 0 is without end, or all of the file." default:"0"`
-	Rate     float64 `help:"Records a second; 0 is as fast as they are taken." default:"0"`
-	Batch    int     `help:"Records in a call: 1 uses PutRecord, up to 500 PutRecords. Default: by the rate."`
-	Loop     bool    `help:"Begin the file anew when it ends."`
-	Seed     uint64  `help:"Seed of generated records; 0 takes one from the clock."`
-	Endpoint string  `help:"Endpoint to send to. Default: AWS_ENDPOINT_URL, else a weir on this machine." placeholder:"URL"`
-	AckLog   string  `help:"File that gets shard and sequence number of every acknowledged record." type:"path" placeholder:"FILE"`
-	Output   string  `help:"Write the records to this file instead, one a line; - is standard output." placeholder:"FILE"`
+	What     string        `arg:"" help:"rides, users, or a file: .csv, .json, .ndjson or .jsonl, also with .gz." placeholder:"rides|users|FILE"`
+	Stream   string        `help:"Stream to send to." default:"input-stream"`
+	Create   bool          `help:"Create the stream (on-demand) if it is not there."`
+	Amount   int           `help:"Number of records; 0 is without end, or all of the file." default:"0"`
+	Rate     float64       `help:"Records a second; 0 is as fast as they are taken." default:"0"`
+	Batch    int           `help:"Records in a call: 1 uses PutRecord, up to 500 PutRecords. Default: by the rate."`
+	Loop     bool          `help:"Begin the file anew when it ends."`
+	Gap      time.Duration `help:"Mean time between the pick-ups of generated rides." default:"8s"`
+	Seed     uint64        `help:"Seed of generated records; 0 takes one from the clock."`
+	Endpoint string        `help:"Endpoint to send to. Default: AWS_ENDPOINT_URL, else a weir on this machine." placeholder:"URL"`
+	AckLog   string        `help:"File that gets shard and sequence number of every acknowledged record." type:"path" placeholder:"FILE"`
+	Output   string        `help:"Write the records to this file instead, one a line; - is standard output." placeholder:"FILE"`
 }
 
 // Help is shown by weir produce --help.
@@ -94,7 +95,7 @@ func (c *ProduceCmd) Run(ctx context.Context) error {
 func (c *ProduceCmd) source() (produce.Source, error) {
 	switch c.What {
 	case "rides":
-		return produce.NewRides(produce.RidesOptions{Seed: c.Seed, Amount: c.Amount}), nil
+		return produce.NewRides(produce.RidesOptions{Seed: c.Seed, Amount: c.Amount, Gap: c.Gap}), nil
 	case "users":
 		return produce.NewUsers(c.Seed, c.Amount, nil), nil
 	}
