@@ -21,9 +21,18 @@ import (
 // ErrNotFound says that a key has no value.
 var ErrNotFound = errors.New("not found")
 
+// ErrNoSpace says that a write was refused because the disk is nearly full. Nothing was written; deletions still pass.
+var ErrNoSpace = errors.New("no space left for metadata")
+
+// reserveBytes stay free on the disk. A write-ahead log that cannot be written is the end of a process, so that writes are
+// refused before; what is reserved lets the store flush and compact what it has taken.
+const reserveBytes = 32 << 20
+
 // Store is an open metadata store. It is safe for concurrent use.
 type Store struct {
-	db *pebble.DB
+	db  *pebble.DB
+	fs  vfs.FS
+	dir string
 }
 
 // Open opens or creates the store in dir. A second process opening the same directory gets an error.
@@ -38,7 +47,7 @@ func Open(fs vfs.FS, dir string) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open metadata store %s: %w", dir, err)
 	}
-	return &Store{db: db}, nil
+	return &Store{db: db, fs: fs, dir: dir}, nil
 }
 
 // NewMem returns an empty store in memory, for tests and for serving without a data directory.
@@ -55,15 +64,15 @@ func (s *Store) Close() error { return s.db.Close() }
 
 // Space returns the named part of the store. Names must not contain a zero byte.
 func (s *Store) Space(name string) Space {
-	return Space{db: s.db, prefix: name + "\x00"}
+	return Space{store: s, prefix: name + "\x00"}
 }
 
 // Commit applies the changes of b, all or none, durably.
-func (s *Store) Commit(b *Batch) error { return apply(s.db, b) }
+func (s *Store) Commit(b *Batch) error { return s.apply(b) }
 
 // Space is a set of keys that shares nothing with other spaces. The zero value is not usable.
 type Space struct {
-	db     *pebble.DB
+	store  *Store
 	prefix string
 }
 
@@ -75,7 +84,7 @@ type Entry struct {
 
 // Get returns a copy of the value of key, or ErrNotFound.
 func (s Space) Get(key string) ([]byte, error) {
-	v, closer, err := s.db.Get([]byte(s.prefix + key))
+	v, closer, err := s.store.db.Get([]byte(s.prefix + key))
 	if errors.Is(err, pebble.ErrNotFound) {
 		return nil, ErrNotFound
 	}
@@ -90,14 +99,14 @@ func (s Space) Get(key string) ([]byte, error) {
 func (s Space) Put(key string, value []byte) error {
 	b := new(Batch)
 	b.Put(s, key, value)
-	return apply(s.db, b)
+	return s.store.apply(b)
 }
 
 // Delete removes key durably; a key that is not there is no error.
 func (s Space) Delete(key string) error {
 	b := new(Batch)
 	b.Delete(s, key)
-	return apply(s.db, b)
+	return s.store.apply(b)
 }
 
 // Scan yields the entries whose key starts with prefix and is greater than after, in byte order, as of
@@ -108,7 +117,7 @@ func (s Space) Scan(prefix, after string) iter.Seq2[Entry, error] {
 		if start := s.prefix + after + "\x00"; after != "" && start > lower {
 			lower = start
 		}
-		it, err := s.db.NewIter(&pebble.IterOptions{
+		it, err := s.store.db.NewIter(&pebble.IterOptions{
 			LowerBound: []byte(lower),
 			UpperBound: prefixEnd([]byte(s.prefix + prefix)),
 		})
@@ -138,7 +147,7 @@ type SpacedEntry struct {
 // All yields the entries of all spaces, for dumps. After an error nothing more is yielded.
 func (s *Store) All() iter.Seq2[SpacedEntry, error] {
 	return func(yield func(SpacedEntry, error) bool) {
-		for e, err := range (Space{db: s.db}).Scan("", "") {
+		for e, err := range (Space{store: s}).Scan("", "") {
 			space, key, _ := strings.Cut(e.Key, "\x00")
 			if !yield(SpacedEntry{space, Entry{key, e.Value}}, err) {
 				return
@@ -193,9 +202,12 @@ func Save[T any](s Space, key string, v T) error {
 	return s.Put(key, raw)
 }
 
-func apply(db *pebble.DB, b *Batch) error {
-	w := db.NewBatch()
+func (s *Store) apply(b *Batch) error {
+	w := s.db.NewBatch()
 	defer w.Close()
+	if err := s.checkSpace(b); err != nil {
+		return fmt.Errorf("write metadata: %w", err)
+	}
 	for _, c := range b.changes {
 		var err error
 		if c.remove {
@@ -209,6 +221,21 @@ func apply(db *pebble.DB, b *Batch) error {
 	}
 	if err := w.Commit(pebble.Sync); err != nil {
 		return fmt.Errorf("write metadata: %w", err)
+	}
+	return nil
+}
+
+// checkSpace refuses a batch that would take of the reserve. A file system that cannot say how full it is has room.
+func (s *Store) checkSpace(b *Batch) error {
+	size := 0
+	for _, c := range b.changes {
+		size += len(c.value)
+	}
+	if size == 0 {
+		return nil
+	}
+	if usage, err := s.fs.GetDiskUsage(s.dir); err == nil && usage.AvailBytes < uint64(reserveBytes+size) {
+		return ErrNoSpace
 	}
 	return nil
 }

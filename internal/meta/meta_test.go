@@ -74,3 +74,41 @@ func TestPutSurvivesCrash(t *testing.T) {
 		t.Fatalf("missing key: %v", err)
 	}
 }
+
+// fullDisk is a disk that says how much room is left.
+type fullDisk struct {
+	vfs.FS
+	free uint64
+}
+
+func (d *fullDisk) GetDiskUsage(string) (vfs.DiskUsage, error) {
+	return vfs.DiskUsage{AvailBytes: d.free, TotalBytes: 1 << 30}, nil
+}
+
+// A nearly full disk refuses what would fill it, lets go of what is deleted, and takes writes again when there is room.
+func TestFullDisk(t *testing.T) {
+	disk := &fullDisk{FS: vfs.NewCrashable(), free: 1 << 30}
+	s, err := Open(disk, "meta")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	sp := s.Space("t")
+	if err := sp.Put("a", []byte("1")); err != nil {
+		t.Fatal(err)
+	}
+	disk.free = reserveBytes
+	if err := sp.Put("b", []byte("2")); !errors.Is(err, ErrNoSpace) {
+		t.Fatalf("put on a full disk: %v", err)
+	}
+	if err := sp.Delete("a"); err != nil {
+		t.Fatalf("delete on a full disk: %v", err)
+	}
+	if _, err := sp.Get("b"); !errors.Is(err, ErrNotFound) {
+		t.Fatalf("what was refused is there: %v", err)
+	}
+	disk.free = 1 << 30
+	if err := sp.Put("b", []byte("2")); err != nil {
+		t.Fatal(err)
+	}
+}

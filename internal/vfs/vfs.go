@@ -18,6 +18,8 @@ type (
 	File = vfs.File
 	// Crashable is an FS in memory that knows which bytes and names were synced; see CrashClone.
 	Crashable = vfs.MemFS
+	// DiskUsage is how full a disk is.
+	DiskUsage = vfs.DiskUsage
 	// CrashConfig says how much of what was not synced survives a crash.
 	CrashConfig = vfs.CrashCloneCfg
 )
