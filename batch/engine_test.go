@@ -115,7 +115,7 @@ func TestModes(t *testing.T) {
 	}{
 		{"permissive", 4, 3, ""},
 		{"drop", 3, 3, ""},
-		{"fail", 0, 0, "record does not fit the schema: shard shardId-000000000000, sequence number 2: "},
+		{"fail", 0, 0, "batch 0: record does not fit the schema: shard shardId-00000000000"},
 	} {
 		w := newWorld([][]byte{[]byte(`{"n":1}`), []byte(`{"n":2, "x":1}`), []byte(`{"n":3, "x":"?"}`), []byte(`{"n":4}`), []byte(`[`), []byte(`{}`)})
 		e, err := batch.New(w.options(t, strings.Replace(numbersFile, "permissive", c.mode, 1)))

@@ -143,8 +143,8 @@ func (l *lake) readTable(t testing.TB, f func(map[string]*string, *columnar.Batc
 func TestRidesIntoDelta(t *testing.T) {
 	l := newLake(t)
 	records, real := rides(t)
-	// By day, some 370 folders: the 8,567 by hour are in a benchmark.
-	p := parse(t, strings.Replace(ridesFile, "month, day, hour]", "month, day]", 1))
+	// By month: the 8,567 folders by hour are in a benchmark.
+	p := parse(t, strings.Replace(ridesFile, "month, day, hour]", "month]", 1))
 	opts := l.options(t, p, newMemSource(4, records))
 	var reports []batch.Report
 	opts.OnProgress = func(r batch.Report) { reports = append(reports, r) }
@@ -189,7 +189,7 @@ func TestRidesIntoDelta(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if entry.Storage.Location != "s3://lake/rides" || len(entry.Storage.Columns) != 20 || len(entry.PartitionKeys) != 3 {
+	if entry.Storage.Location != "s3://lake/rides" || len(entry.Storage.Columns) != 21 || len(entry.PartitionKeys) != 2 {
 		t.Errorf("catalog has %+v", entry)
 	}
 	run(t, opts) // nothing new: nothing happens
