@@ -119,7 +119,10 @@ func setStorage(s *catalog.Storage, st *sql.CreateTable) error {
 			f.serde = rf.SerDe
 		}
 		delimiters := map[string]string{"field.delim": rf.Fields, "escape.delim": rf.Escape, "colelction.delim": rf.Collection,
-			"mapkey.delim": rf.MapKeys, "line.delim": rf.Lines, "serialization.null.format": rf.Null}
+			"mapkey.delim": rf.MapKeys, "line.delim": rf.Lines}
+		if rf.NullDefined {
+			params["serialization.null.format"] = rf.Null
+		}
 		for k, v := range delimiters {
 			if v != "" {
 				params[k] = v

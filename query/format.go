@@ -41,7 +41,10 @@ func setFormat(b *Binding, t catalog.Table) error {
 		}
 		b.Format = CSV
 		b.CSV = CSVOptions{Delimiter: first(params["field.delim"], first(params["serialization.format"], delim)),
-			Escape: params["escape.delim"], Null: first(params["serialization.null.format"], `\N`)}
+			Escape: params["escape.delim"], Null: `\N`}
+		if null, ok := params["serialization.null.format"]; ok {
+			b.CSV.Null = null
+		}
 		if b.CSV.Delimiter == "1" { // what Hive stores for its own default
 			b.CSV.Delimiter = "\x01"
 		}

@@ -173,6 +173,7 @@ func (p *parser) rowFormat() (*RowFormat, error) {
 		case p.word("LINES", "TERMINATED", "BY"):
 			r.Lines, err = p.delimiter()
 		case p.word("NULL", "DEFINED", "AS"):
+			r.NullDefined = true
 			r.Null, err = p.stringLit()
 		default:
 			return r, nil

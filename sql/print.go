@@ -115,6 +115,9 @@ func precedence(e Expr) int {
 
 // expr prints e, in parentheses if it binds looser than min.
 func (p *printer) expr(e Expr, min int) {
+	if p.Len() > maxPrinted {
+		return
+	}
 	if precedence(e) < min {
 		p.put("(")
 		p.bare(e)

@@ -203,7 +203,9 @@ func (p *printer) rowFormat(r *RowFormat) {
 		p.clause(" COLLECTION ITEMS TERMINATED BY ", escapeDelimiter(r.Collection))
 		p.clause(" MAP KEYS TERMINATED BY ", escapeDelimiter(r.MapKeys))
 		p.clause(" LINES TERMINATED BY ", escapeDelimiter(r.Lines))
-		p.clause(" NULL DEFINED AS ", r.Null)
+		if r.NullDefined {
+			p.put(" NULL DEFINED AS ", quoteString(r.Null))
+		}
 	}
 }
 

@@ -84,6 +84,7 @@ type RowFormat struct {
 	Delimited  bool
 	Fields, Escape, Collection, MapKeys, Lines,
 	Null string
+	NullDefined bool // NULL DEFINED AS was given, perhaps with an empty text
 }
 
 // Everyday DDL: Hive's grammar.

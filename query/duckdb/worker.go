@@ -368,6 +368,7 @@ func (d *database) limit(l limits) error {
 		"SET preserve_insertion_order = true",
 		"SET ieee_floating_point_ops = true",
 		"SET max_expression_depth = 5000",
+		"SET order_by_non_integer_literal = true",
 		"SET allowed_directories = [" + strings.Join(dirs, ", ") + "]",
 		"SET allowed_paths = [" + strings.Join(roots, ", ") + "]",
 		"SET enable_external_access = false",
