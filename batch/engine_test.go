@@ -212,6 +212,26 @@ func TestRetries(t *testing.T) {
 	}
 }
 
+func TestStopEndsRetries(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(numbers(0, 60))
+		opts := w.options(t, numbersFile)
+		opts.Source = &failing{w.source, 1000, syscall.ECONNREFUSED}
+		e, err := batch.New(opts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		done := make(chan error)
+		began := time.Now()
+		go func() { done <- e.Run(t.Context()) }()
+		time.Sleep(20 * time.Second)
+		e.Stop()
+		if err := <-done; !errors.Is(err, syscall.ECONNREFUSED) || time.Since(began) > 21*time.Second {
+			t.Errorf("%v after %v", err, time.Since(began))
+		}
+	})
+}
+
 func TestTriggers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(numbers(0, 10))

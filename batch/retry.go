@@ -40,17 +40,25 @@ const (
 	retryMax   = 15 * time.Second
 )
 
-// retry does f until it succeeds, fails for good, or has failed for longer than e.opts.RetryFor.
+// retry does f until it succeeds, fails for good, or has failed for longer than e.opts.RetryFor. Stop ends the waiting: a
+// batch that cannot be finished now runs again at the next start.
 func (e *Engine) retry(ctx context.Context, what string, f func() error) error {
 	since := e.opts.Now()
 	for wait := retryFirst; ; wait = min(2*wait, retryMax) {
 		err := f()
-		if !IsTemporary(err) || ctx.Err() != nil || e.opts.Now().Sub(since) > e.opts.RetryFor {
+		if !IsTemporary(err) || ctx.Err() != nil || e.stopped() || e.opts.Now().Sub(since) > e.opts.RetryFor {
 			return err
 		}
 		e.opts.Logger.Warn("will try again", "pipeline", e.pipeline.Name, "doing", what, "after", wait, "error", err)
-		if err := sleep(ctx, wait); err != nil {
+		t := time.NewTimer(wait)
+		select {
+		case <-t.C:
+		case <-e.stop:
+			t.Stop()
 			return err
+		case <-ctx.Done():
+			t.Stop()
+			return ctx.Err()
 		}
 	}
 }
