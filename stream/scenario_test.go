@@ -245,6 +245,11 @@ func (w *world) run(line string) string {
 		w.close()
 		w.open()
 		return ""
+	case "reopen-full":
+		w.close()
+		w.faults.Full(0)
+		w.open()
+		return ""
 	case "fail": // kind skip times
 		w.faults.Fail(vfs.Kind(arg(1)), number(2), number(3), errBroken)
 		return ""

@@ -46,8 +46,9 @@ type Store struct {
 	kept    chan struct{} // closed when the housekeeper has ended
 }
 
-// Open recovers the log in opts.Dir: a torn tail is cut at the last whole frame, nothing else is changed. A second
-// Open of the same folder gives an error while the first Store is open.
+// Open recovers the log in opts.Dir: a torn tail is cut at the last whole frame, nothing else is changed. On a full disk
+// it opens all the same, for reading and until there is room. A second Open of the same folder gives an error while the
+// first Store is open.
 func Open(opts Options) (*Store, error) {
 	opts = opts.withDefaults()
 	if opts.SegmentBytes > 1<<30 || opts.SegmentBytes < 4*segmentHeaderBytes {
@@ -104,7 +105,8 @@ func (s *Store) prepare() error {
 		return err
 	}
 	if err := s.segs.prepareSpare(s.opts.tuning.firstSegmentBytes); err != nil {
-		return err
+		// A full disk must not keep anyone from reading; the next Put tries again.
+		s.logger.Warn("stream log: no segment could be prepared", "error", err)
 	}
 	s.kickHousekeeper()
 	return nil
