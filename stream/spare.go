@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"syscall"
 
 	"github.com/weir-data/weir/internal/vfs"
 )
@@ -64,8 +65,26 @@ func (g *segments) prepareSpare(size int64) error {
 	return nil
 }
 
+// reserveBytes stay free on the disk for the metadata store, without which no stream works.
+const reserveBytes = 64 << 20
+
+// checkRoom refuses a new file of size bytes that would take of the reserve. A file system that cannot say how full it is
+// has room.
+func (g *segments) checkRoom(size int64) error {
+	usage, err := g.fs.GetDiskUsage(g.opts.Dir)
+	if err == nil && usage.AvailBytes < uint64(size+reserveBytes) {
+		return fmt.Errorf("%d bytes are left on the disk, %d are kept in reserve: %w", usage.AvailBytes, reserveBytes, syscall.ENOSPC)
+	}
+	return nil
+}
+
 // makeSpare turns the file old, or a new one if old is empty, into a spare.
 func (g *segments) makeSpare(old string, size int64) (*spare, error) {
+	if old == "" {
+		if err := g.checkRoom(size); err != nil {
+			return nil, fmt.Errorf("make a segment: %w", err)
+		}
+	}
 	s := &spare{number: g.number.Add(1), size: size}
 	name := g.path(segmentName(s.number))
 	var err error
