@@ -4,9 +4,10 @@
 // one commit: Parquet files are written beside the store's objects, moved to their places in the table's folder, and
 // added by a commit that carries txn {appId: the pipeline's name, version: the batch's number}.
 //
-// What survives a crash: files that no commit names are no part of the table. The batch that runs again gives its
-// files the same names, so they take the places of those that the crash left. A batch whose commit is there already is
-// recognised by its txn before anything is written. A batch without rows leaves no commit: run again it has none either.
+// What survives a crash: files that no commit names are no part of the table; like those of Spark's failed tasks they lie
+// there until a vacuum. The batch that runs again gives its files names of their own. A batch whose commit is there
+// already is recognised by its txn, before anything is written or at the latest by the commit. A batch without rows leaves
+// no commit: run again it has none either.
 package delta
 
 import (
@@ -200,7 +201,7 @@ func (s *Sink) Write(ctx context.Context, id int64, out *batch.Output) (batch.Wr
 }
 
 func (s *Sink) commit(ctx context.Context, snapshot *table.Snapshot, id int64, files []batch.ParquetFile) (batch.Written, error) {
-	placed := s.place(id, files)
+	placed := s.place(files)
 	if err := s.importAll(ctx, placed); err != nil {
 		return batch.Written{}, err
 	}
@@ -229,16 +230,14 @@ func (s *Sink) commit(ctx context.Context, snapshot *table.Snapshot, id int64, f
 	return w, nil
 }
 
-// nameSpace makes the UUID in file names of pipeline and batch.
-var nameSpace = uuid.MustParse("0b1f6f0a-2f61-4c4e-8f0e-6c7a5f8a3d52")
-
 var suffixes = map[string]string{"snappy": ".snappy.parquet", "zstd": ".zstd.parquet", "gzip": ".gz.parquet", "uncompressed": ".parquet"}
 
-// place sorts files by partition and gives them their keys, which are the same when the batch runs again.
-func (s *Sink) place(id int64, files []batch.ParquetFile) []File {
+// place sorts files by partition and gives them their keys, which no other attempt at the batch uses: a commit of an earlier
+// attempt may still be on its way to the store, and what it names must stay as it was.
+func (s *Sink) place(files []batch.ParquetFile) []File {
 	folder := func(f batch.ParquetFile) string { return table.PartitionPath(s.opts.PartitionBy, f.Partition) }
 	slices.SortStableFunc(files, func(a, b batch.ParquetFile) int { return strings.Compare(folder(a), folder(b)) })
-	name := uuid.NewSHA1(nameSpace, fmt.Appendf(nil, "%s/%d", s.pipeline, id))
+	name := uuid.New()
 	placed := make([]File, len(files))
 	for i, f := range files {
 		key := fmt.Sprintf("%s%spart-%05d-%s-c000%s", s.prefix, folder(f), i, name, suffixes[s.opts.Compression])
