@@ -14,14 +14,20 @@ import (
 
 // readPage fills a page with rows of a result object from pos on.
 func (s *Service) readPage(page *Page, bucket, key string, pos int64, max int, csv bool) error {
-	r, info, err := s.opts.Objects.Get(context.Background(), bucket, key, &objstore.Range{Offset: pos, Length: -1})
-	if errors.Is(err, objstore.ErrNoSuchKey) || errors.Is(err, objstore.ErrNoSuchBucket) {
+	ctx := context.Background()
+	info, err := s.opts.Objects.Head(ctx, bucket, key)
+	switch {
+	case errors.Is(err, objstore.ErrNoSuchKey) || errors.Is(err, objstore.ErrNoSuchBucket):
 		return fmt.Errorf("%w: Could not find results", ErrInvalid)
+	case err != nil:
+		return fmt.Errorf("read result: %w", err)
+	case pos > 0 && pos >= info.Size:
+		return fmt.Errorf("%w: Invalid token", ErrInvalid)
+	case info.Size == 0:
+		return nil
 	}
+	r, _, err := s.opts.Objects.Get(ctx, bucket, key, &objstore.Range{Offset: pos, Length: -1})
 	if err != nil {
-		if pos > 0 && pos >= info.Size {
-			return fmt.Errorf("%w: Invalid token", ErrInvalid)
-		}
 		return fmt.Errorf("read result: %w", err)
 	}
 	defer r.Close()

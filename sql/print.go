@@ -134,7 +134,13 @@ func (p *printer) bare(e Expr) {
 	case *Ident:
 		p.ident(*e)
 	case *Deref:
-		p.expr(e.Base, precPrimary)
+		if _, ok := e.Base.(*Number); ok { // 0.a would be read as a number
+			p.put("(")
+			p.bare(e.Base)
+			p.put(")")
+		} else {
+			p.expr(e.Base, precPrimary)
+		}
 		p.put(".")
 		p.ident(e.Field)
 	case *Logical:

@@ -155,7 +155,7 @@ func scanOf(b *query.Binding) (string, error) {
 		if b.IgnoreMalformed {
 			ignore = ", ignore_errors = true"
 		}
-		return "read_json(" + files + ", format = 'newline_delimited', columns = {" + strings.Join(cols, ", ") + "}, maximum_object_size = 33554432" + ignore + ")", nil
+		return "read_json(" + files + ", format = 'newline_delimited', columns = {" + strings.Join(cols, ", ") + "}" + ignore + ")", nil
 	case query.CSV:
 		var cols []string
 		for _, c := range b.Columns {
@@ -166,7 +166,7 @@ func scanOf(b *query.Binding) (string, error) {
 		if o.Null != "" {
 			null = ", nullstr = " + quote(o.Null)
 		}
-		return fmt.Sprintf("read_csv(%s, auto_detect = false, header = false, delim = %s, quote = %s, escape = %s, skip = %d, columns = {%s}, null_padding = true, strict_mode = false, max_line_size = 33554432%s)",
+		return fmt.Sprintf("read_csv(%s, auto_detect = false, header = false, delim = %s, quote = %s, escape = %s, skip = %d, columns = {%s}, null_padding = true, strict_mode = false%s)",
 			files, quote(o.Delimiter), quote(o.Quote), quote(o.Escape), o.SkipLines, strings.Join(cols, ", "), null), nil
 	}
 	return "", fmt.Errorf("format %q is not supported", b.Format)
