@@ -23,7 +23,6 @@ type config struct {
 	check   func(h *Handler, c *call, raw []byte) (stored []byte, err error)
 	unset   *wire.Error // answer to GET when it is not set
 	empty   string      // or this document, without declaration and namespace
-	noPut   bool
 	noDel   bool
 	putCode int // default 200
 }
