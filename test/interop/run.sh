@@ -12,9 +12,10 @@ fi
 export PATH=$venv/bin:$PATH
 
 cd "$WORK"
+# run SCRIPT keeps a trace of its commands, and shows the last ones if it fails.
 run() {
   printf '\n--- %s\n' "$1"
-  bash "$here/$1" || { echo "interop: $1 failed"; tail -n 5 "$WORK"/*.log; exit 1; }
+  BASH_XTRACEFD=9 bash -x "$here/$1" 9>"$WORK/$1.log" || { tail -n 5 "$WORK"/*.log; echo "interop: $1 failed"; exit 1; }
 }
 start_weir open
 export AWS_ACCESS_KEY_ID=weir AWS_SECRET_ACCESS_KEY=weir
