@@ -108,10 +108,10 @@ func (s *Streams) startOffset(ctx context.Context, stream string, at time.Time) 
 		return nil, err
 	}
 	switch source := source.(type) {
+	case tipped: // exact, whatever the clock did
+		return source.Latest(ctx)
 	case batch.Starter:
 		return source.Position(ctx, batch.Start{Kind: batch.AtTime, Time: at})
-	case tipped:
-		return source.Latest(ctx)
 	}
 	return nil, nil
 }

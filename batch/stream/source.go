@@ -37,29 +37,41 @@ func New(store Store, name string) *Source { return &Source{store: store, name: 
 
 // Latest is the offset behind all that is durable now, to start a pipeline that does not want what came before.
 func (s *Source) Latest(ctx context.Context) (batch.Offset, error) {
+	return s.each(ctx, stream.Shard.Tip)
+}
+
+// Position implements batch.Starter: the offset after which reading begins for start.
+func (s *Source) Position(ctx context.Context, start batch.Start) (batch.Offset, error) {
+	switch start.Kind {
+	case batch.TrimHorizon:
+		return batch.Offset{}, nil
+	case batch.Latest:
+		return s.Latest(ctx)
+	}
+	return s.each(ctx, func(sh stream.Shard) (stream.SeqNum, error) { return sh.Before(ctx, start.Time) })
+}
+
+// each asks every shard for a position; one before the first record is left out.
+func (s *Source) each(ctx context.Context, position func(stream.Shard) (stream.SeqNum, error)) (batch.Offset, error) {
 	infos, err := s.store.Shards(ctx, s.name)
 	if err != nil {
 		return nil, err
 	}
 	at := batch.Offset{}
 	for _, info := range infos {
-		tip, err := s.tip(info.ID)
+		sh, err := s.store.Shard(s.name, info.ID)
 		if err != nil {
 			return nil, err
 		}
-		if !tip.IsZero() {
-			at[info.ID] = tip.String()
+		seq, err := position(sh)
+		if err != nil {
+			return nil, err
+		}
+		if !seq.IsZero() {
+			at[info.ID] = seq.String()
 		}
 	}
 	return at, nil
-}
-
-func (s *Source) tip(shard string) (stream.SeqNum, error) {
-	sh, err := s.store.Shard(s.name, shard)
-	if err != nil {
-		return stream.SeqNum{}, err
-	}
-	return sh.Tip()
 }
 
 // Plan returns the end of the next batch after start: about limit further on, but at least one record if there is one.

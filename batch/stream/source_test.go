@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/weir-data/weir/batch"
 	"github.com/weir-data/weir/internal/meta"
@@ -140,6 +141,47 @@ func TestLatestAndErrors(t *testing.T) {
 	}
 	if _, err := New(s, "none").Plan(t.Context(), nil, batch.Limit{}); !errors.Is(err, stream.ErrNotFound) {
 		t.Fatalf("no stream: %v", err)
+	}
+}
+
+func TestPosition(t *testing.T) {
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	m := meta.NewMem()
+	defer m.Close()
+	s, err := stream.Open(stream.Options{FS: vfs.NewCrashable(), Dir: "log", Meta: m, SegmentBytes: 64 << 10, Now: func() time.Time { return now }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if err := s.Create(t.Context(), stream.Config{Name: "s", Shards: 1}); err != nil {
+		t.Fatal(err)
+	}
+	put(t, s, 0, 0, 2)
+	now = now.Add(time.Hour)
+	put(t, s, 0, 2, 2)
+	var src batch.Starter = New(s, "s")
+	for _, c := range []struct {
+		start batch.Start
+		want  string
+	}{
+		{batch.Start{Kind: batch.TrimHorizon}, "0000 0001 0002 0003"},
+		{batch.Start{Kind: batch.Latest}, ""},
+		{batch.Start{Kind: batch.AtTime, Time: now.Add(-2 * time.Hour)}, "0000 0001 0002 0003"},
+		{batch.Start{Kind: batch.AtTime, Time: now.Add(-time.Minute)}, "0002 0003"},
+		{batch.Start{Kind: batch.AtTime, Time: now}, "0002 0003"},
+		{batch.Start{Kind: batch.AtTime, Time: now.Add(time.Minute)}, ""},
+	} {
+		at, err := src.Position(t.Context(), c.start)
+		if err != nil {
+			t.Fatal(err)
+		}
+		end, err := New(s, "s").Plan(t.Context(), at, batch.Limit{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := read(t, New(s, "s"), at, end); got != c.want {
+			t.Errorf("from %+v: %q, want %q", c.start, got, c.want)
+		}
 	}
 }
 
