@@ -1,5 +1,5 @@
 # make check is what must pass before every commit; .ci/run runs it and more from a clean clone.
-.PHONY: build check fmt vet lint test race fuzz bench run demo crash interop terraform
+.PHONY: build check fmt vet lint test race fuzz bench run demo crash interop terraform js
 
 FUZZTIME ?= 10s
 
@@ -48,3 +48,7 @@ interop:
 # terraform init, apply, plan without difference, destroy of examples/users. Needs terraform and its AWS provider.
 terraform:
 	./test/interop/terraform.sh
+
+# The JavaScript SDK, whose Kinesis client speaks HTTP/2. Needs node and npm.
+js:
+	./test/interop/js.sh

@@ -134,7 +134,7 @@ func (d *demo) report(took time.Duration) error {
 
 func (d *demo) suggestions() []string {
 	return []string{
-		"export AWS_ENDPOINT_URL=" + d.house.URL + " AWS_ACCESS_KEY_ID=weir AWS_SECRET_ACCESS_KEY=weir AWS_REGION=us-east-1",
+		"export AWS_ENDPOINT_URL=" + d.house.URL + " AWS_ACCESS_KEY_ID=weir AWS_SECRET_ACCESS_KEY=weir AWS_REGION=us-east-1 AWS_DEFAULT_REGION=us-east-1",
 		`weir sql "SELECT payment_type, count(*), avg(tip_amount) FROM lake.rides GROUP BY 1 ORDER BY 2 DESC"`,
 		"aws kinesis list-streams",
 		"aws s3 ls --recursive s3://" + userBucket + "/",

@@ -30,7 +30,7 @@ func (ServeCmd) Help() string {
   weir serve --data /var/lib/weir --credentials aws.cfg --listen 0.0.0.0:4566
 
 Then, in any program that uses an AWS SDK:
-  export AWS_ENDPOINT_URL=http://127.0.0.1:4566 AWS_ACCESS_KEY_ID=any AWS_SECRET_ACCESS_KEY=any AWS_REGION=us-east-1`
+  export AWS_ENDPOINT_URL=http://127.0.0.1:4566 AWS_ACCESS_KEY_ID=any AWS_SECRET_ACCESS_KEY=any AWS_REGION=us-east-1 AWS_DEFAULT_REGION=us-east-1`
 }
 
 // Run opens the data directory, says where it listens and serves until ctx is done.

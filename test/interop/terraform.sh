@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # examples/users for real: terraform init, plan, apply, a second plan that must find nothing to do; people go in, Athena counts
 # them in the workgroup that Terraform made; destroy, and nothing may be left. Then terraform/wide, with more of every resource.
-# Needs terraform and python3; takes the AWS provider from the registry or from the folder TF_PLUGIN_DIR.
+# Takes minutes, as the provider waits for changes to settle. Needs terraform and python3; takes the AWS provider from the registry or from the folder TF_PLUGIN_DIR.
 set -euo pipefail
 command -v terraform >/dev/null || { echo "terraform is not installed: see https://developer.hashicorp.com/terraform/install"; exit 1; }
 here=$(cd "$(dirname "$0")" && pwd)
