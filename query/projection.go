@@ -2,6 +2,7 @@ package query
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -123,24 +124,39 @@ func integerValues(key, span, interval, digits string, ps []sql.Predicate) ([]st
 			return nil, fmt.Errorf("projection.%s.digits %q is not a number from 1 to 18", key, digits)
 		}
 	}
-	pr := prune{key: ps}
-	var out []string
-	for v := low; v <= high; v += step {
-		s := fmt.Sprintf("%0*d", width, v)
-		if !pr.keepsValue(key, sql.Type{Name: "bigint"}, &s) {
-			if v > high-step {
+	values, ok := namedIntegers(ps, low, high, step)
+	if !ok {
+		if high >= low && uint64(high-low)/uint64(step) >= projectionMax {
+			return nil, fmt.Errorf("projection.%s.range yields more than %d values; say which in WHERE with = or IN", key, projectionMax)
+		}
+		for v := low; v <= high; v += step {
+			if values = append(values, v); v > high-step { // the next step may overflow
 				break
 			}
-			continue
-		}
-		if out = append(out, s); len(out) > projectionMax {
-			return nil, fmt.Errorf("projection.%s.range yields more than %d values", key, projectionMax)
-		}
-		if v > high-step { // the next step may overflow
-			break
 		}
 	}
+	out := make([]string, len(values))
+	for i, v := range values {
+		out[i] = fmt.Sprintf("%0*d", width, v)
+	}
 	return out, nil
+}
+
+// namedIntegers are the values that the query itself names, as far as the range has them; ok is false if it names none.
+func namedIntegers(ps []sql.Predicate, low, high, step int64) (values []int64, ok bool) {
+	for _, p := range ps {
+		if p.Op != "=" && p.Op != "IN" {
+			continue
+		}
+		for _, lit := range p.Values {
+			v, err := strconv.ParseInt(strings.TrimSpace(lit.Text), 10, 64)
+			if err == nil && v >= low && v <= high && uint64(v-low)%uint64(step) == 0 && !slices.Contains(values, v) {
+				values = append(values, v)
+			}
+		}
+		return values, true
+	}
+	return nil, false
 }
 
 func dateValues(key, span, format, interval, unit string, now time.Time) ([]string, error) {
