@@ -2,21 +2,13 @@ package main
 
 import (
 	"net/http"
-	"os"
 	"strings"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
-
-	"github.com/weir-data/weir/query/duckdb"
 )
-
-func TestMain(m *testing.M) {
-	duckdb.WorkerMain()
-	os.Exit(m.Run())
-}
 
 func testHouse(t *testing.T) (*house, *clients) {
 	t.Helper()

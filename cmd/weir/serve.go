@@ -78,10 +78,7 @@ func (c *houseConfig) keys() ([]access.Key, error) {
 	if c.Credentials != "" {
 		more, err := access.ReadFile(c.Credentials)
 		if err != nil {
-			return nil, fmt.Errorf("read credentials: %w", err)
-		}
-		if len(more) == 0 {
-			return nil, fmt.Errorf("no access key in %s: it needs lines aws_access_key_id = … and aws_secret_access_key = …", c.Credentials)
+			return nil, err
 		}
 		keys = append(keys, more...)
 	}
