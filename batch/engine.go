@@ -194,6 +194,10 @@ func checkPartitionBy(s *columnar.Schema, by []string) error {
 
 // resume finds where to go on: what the progress says, checked against what the sink holds.
 func (e *Engine) resume(ctx context.Context) error {
+	// The source first: a stream that is not there must not leave an empty table behind.
+	if err := e.retry(ctx, "open source", func() error { return probe(ctx, e.opts.Source) }); err != nil {
+		return fmt.Errorf("open source: %w", err)
+	}
 	last := int64(-1)
 	if e.opts.Sink != nil {
 		err := e.retry(ctx, "open sink", func() (err error) {
@@ -267,6 +271,17 @@ func (e *Engine) begin(ctx context.Context) error {
 	}
 	e.next = 1
 	return e.opts.Progress.SaveCommit(ctx, 0)
+}
+
+// probe asks the source for anything, to see that it is there.
+func probe(ctx context.Context, source Source) (err error) {
+	switch src := source.(type) {
+	case Tipper:
+		_, err = src.Latest(ctx)
+	case Starter:
+		_, err = src.Position(ctx, Start{Kind: Latest})
+	}
+	return err
 }
 
 // position asks the source where s is.

@@ -69,7 +69,7 @@ func (c *ProduceCmd) Run(ctx context.Context) error {
 	}
 	if c.Create {
 		if err := createStream(ctx, cl, c.Stream); err != nil {
-			return err
+			return explain(err, c.Stream, endpoint)
 		}
 	}
 	acks, closeAcks, err := openAckLog(c.AckLog)
@@ -88,7 +88,7 @@ func (c *ProduceCmd) Run(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return nil // ctrl-C is how an endless producer ends
 	}
-	return err
+	return explain(err, c.Stream, endpoint)
 }
 
 // source is what the command was asked to send, cut to the amount.

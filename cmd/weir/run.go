@@ -84,8 +84,10 @@ func (c *RunCmd) Run(ctx context.Context) error {
 	if scr.tty && !c.Print {
 		scr.printf("\n")
 	}
-	fmt.Fprintf(os.Stderr, "pipeline %s: %s records in %d batches, %s dead letters\n", p.Name, count(total.records), total.batches, count(total.dead))
-	return err
+	if err == nil || total.batches > 0 {
+		fmt.Fprintf(os.Stderr, "pipeline %s: %s records in %d batches, %s dead letters\n", p.Name, count(total.records), total.batches, count(total.dead))
+	}
+	return explain(err, p.Source.Stream, b.where)
 }
 
 // backends finds a server, or opens the data directory in this process.

@@ -1,0 +1,33 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+
+	"github.com/aws/smithy-go"
+
+	"github.com/weir-data/weir/objstore"
+	"github.com/weir-data/weir/stream"
+)
+
+// explain says what to do next about errors that users meet, in place of an SDK's own words. stream is the stream that the
+// command works on.
+func explain(err error, streamName, endpoint string) error {
+	var api smithy.APIError
+	var dial *net.OpError
+	switch {
+	case err == nil || errors.Is(err, context.Canceled):
+		return err
+	case errors.Is(err, stream.ErrNotFound),
+		errors.As(err, &api) && api.ErrorCode() == "ResourceNotFoundException":
+		return fmt.Errorf("there is no stream %s at %s. Make it with: weir produce … --create, or aws kinesis create-stream --stream-name %s "+
+			"--stream-mode-details StreamMode=ON_DEMAND", streamName, endpoint, streamName)
+	case errors.Is(err, objstore.ErrNoSuchBucket):
+		return fmt.Errorf("%w. Make the bucket with: aws s3 mb s3://BUCKET", err)
+	case errors.As(err, &dial) && dial.Op == "dial":
+		return fmt.Errorf("nothing answers at %s (%w). Start a server with: weir serve", endpoint, dial)
+	}
+	return err
+}
