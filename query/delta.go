@@ -20,24 +20,38 @@ import (
 type deltaTable struct {
 	bucket, prefix string
 	snapshot       *delta.Snapshot
+	known          *knownDelta
 }
 
 // deltaCache keeps handles of Delta tables: one that was read before is refreshed cheaply.
 type deltaCache struct {
 	mu     sync.Mutex
-	tables map[string]*delta.Table // by location
+	tables map[string]*knownDelta // by location
 }
 
-// deltaTablesMax bounds the cache; beyond it some table is forgotten.
-const deltaTablesMax = 64
+// knownDelta is a table that was read before, with the files of the version that was last asked for in whole.
+type knownDelta struct {
+	table *delta.Table
 
-func (c *deltaCache) open(ctx context.Context, store objstore.Store, bucket, prefix string) (*delta.Table, error) {
+	mu      sync.Mutex
+	id      string // of the table: one made anew in the same place has another
+	version int64
+	files   []dataFile // paths are set; not to be changed
+}
+
+// Bounds of the cache: beyond deltaTablesMax some table is forgotten, and longer file lists are not kept.
+const (
+	deltaTablesMax = 64
+	deltaFilesMax  = 100_000
+)
+
+func (c *deltaCache) open(ctx context.Context, store objstore.Store, bucket, prefix string) (*knownDelta, error) {
 	key := bucket + "/" + prefix
 	c.mu.Lock()
-	t := c.tables[key]
+	k := c.tables[key]
 	c.mu.Unlock()
-	if t != nil {
-		return t, nil
+	if k != nil {
+		return k, nil
 	}
 	t, err := delta.Open(ctx, delta.InBucket(store, bucket, prefix))
 	if err != nil {
@@ -45,14 +59,15 @@ func (c *deltaCache) open(ctx context.Context, store objstore.Store, bucket, pre
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for k := range c.tables {
+	for old := range c.tables {
 		if len(c.tables) < deltaTablesMax {
 			break
 		}
-		delete(c.tables, k)
+		delete(c.tables, old)
 	}
-	c.tables[key] = t
-	return t, nil
+	k = &knownDelta{table: t, version: -1}
+	c.tables[key] = k
+	return k, nil
 }
 
 // forget drops a table that turned out to be gone or made anew.
@@ -70,7 +85,7 @@ func (p *planner) openDelta(t *planned) (*deltaTable, error) {
 		return nil, &sql.Error{Code: "HIVE_METASTORE_ERROR", Msg: err.Error()}
 	}
 	prefix = strings.TrimSuffix(prefix, "/")
-	snapshot, err := p.deltaSnapshot(t, bucket, prefix)
+	known, snapshot, err := p.deltaSnapshot(t, bucket, prefix)
 	switch {
 	case errors.Is(err, delta.ErrNoTable), errors.Is(err, objstore.ErrNoSuchBucket):
 		p.s.deltas.forget(bucket, prefix)
@@ -80,28 +95,33 @@ func (p *planner) openDelta(t *planned) (*deltaTable, error) {
 	case err != nil:
 		return nil, fmt.Errorf("read Delta table %s: %w", t.table.Storage.Location, err)
 	}
-	return &deltaTable{bucket, prefix, snapshot}, nil
+	return &deltaTable{bucket, prefix, snapshot, known}, nil
 }
 
-func (p *planner) deltaSnapshot(t *planned, bucket, prefix string) (*delta.Snapshot, error) {
-	table, err := p.s.deltas.open(p.ctx, p.s.opts.Objects, bucket, prefix)
+func (p *planner) deltaSnapshot(t *planned, bucket, prefix string) (*knownDelta, *delta.Snapshot, error) {
+	known, err := p.s.deltas.open(p.ctx, p.s.opts.Objects, bucket, prefix)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	if t.ref.AsOf == nil {
-		return table.Snapshot(p.ctx)
+	snapshot, err := snapshotOf(p.ctx, known.table, t.ref)
+	return known, snapshot, err
+}
+
+func snapshotOf(ctx context.Context, table *delta.Table, ref *sql.TableRef) (*delta.Snapshot, error) {
+	if ref.AsOf == nil {
+		return table.Snapshot(ctx)
 	}
-	switch x := t.ref.AsOf.(type) {
+	switch x := ref.AsOf.(type) {
 	case *sql.Number:
-		if v, err := strconv.ParseInt(x.Text, 10, 64); err == nil && t.ref.AsOfKind == "VERSION" {
-			return table.SnapshotAt(p.ctx, v)
+		if v, err := strconv.ParseInt(x.Text, 10, 64); err == nil && ref.AsOfKind == "VERSION" {
+			return table.SnapshotAt(ctx, v)
 		}
 	case *sql.Typed:
-		if at, ok := parseTime(strings.TrimSuffix(x.Text, " UTC")); ok && t.ref.AsOfKind == "TIMESTAMP" {
-			return table.SnapshotAsOf(p.ctx, at)
+		if at, ok := parseTime(strings.TrimSuffix(x.Text, " UTC")); ok && ref.AsOfKind == "TIMESTAMP" {
+			return table.SnapshotAsOf(ctx, at)
 		}
 	}
-	return nil, &sql.Error{Code: "NOT_SUPPORTED", Pos: t.ref.Name.Pos, Msg: "FOR VERSION AS OF needs an integer, FOR TIMESTAMP AS OF a timestamp literal"}
+	return nil, &sql.Error{Code: "NOT_SUPPORTED", Pos: ref.Name.Pos, Msg: "FOR VERSION AS OF needs an integer, FOR TIMESTAMP AS OF a timestamp literal"}
 }
 
 func (d *deltaTable) columns() []sql.Column {
@@ -133,12 +153,64 @@ func sqlType(t columnar.Type) sql.Type {
 }
 
 // files are the live files that the predicates leave, by partition values and by statistics.
-func (d *deltaTable) files(predicates []sql.Predicate) ([]dataFile, error) {
+func (d *deltaTable) files(ctx context.Context, store *files, predicates []sql.Predicate) ([]dataFile, error) {
 	pr := newPrune(predicates)
 	types := map[string]sql.Type{}
 	for _, c := range d.columns() {
 		types[c.Name] = c.Type
 	}
+	isKey := map[string]bool{}
+	for _, n := range d.snapshot.PartitionBy() {
+		isKey[strings.ToLower(n)] = true
+	}
+	for column := range pr {
+		if !isKey[column] {
+			return d.list(pr, types)
+		}
+	}
+	all, err := d.known.all(ctx, d, store)
+	if err != nil || len(pr) == 0 {
+		return all, err
+	}
+	var out []dataFile
+	for _, f := range all {
+		if keepsFolder(pr, types, f.values) {
+			out = append(out, f)
+		}
+	}
+	return out, nil
+}
+
+// all are all files of a version. They are kept, with their paths, for the next query: working them out takes longer
+// than many queries.
+func (k *knownDelta) all(ctx context.Context, d *deltaTable, store *files) ([]dataFile, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.version == d.snapshot.Version() && k.id == d.snapshot.ID() {
+		return k.files, nil
+	}
+	out, err := d.list(nil, nil)
+	if err != nil || len(out) > deltaFilesMax || store.local == nil {
+		return out, err
+	}
+	paths := make(map[string]string, len(k.files)) // files of a Delta table never change
+	for _, f := range k.files {
+		paths[f.key] = f.path
+	}
+	for i := range out {
+		if out[i].path = paths[out[i].key]; out[i].path != "" {
+			continue
+		}
+		if out[i].path, err = store.path(ctx, out[i]); err != nil {
+			return nil, fmt.Errorf("open s3://%s/%s: %w", out[i].bucket, out[i].key, err)
+		}
+	}
+	k.id, k.version, k.files = d.snapshot.ID(), d.snapshot.Version(), out
+	return out, nil
+}
+
+// list asks the log for files; a nil prune keeps all.
+func (d *deltaTable) list(pr prune, types map[string]sql.Type) ([]dataFile, error) {
 	inside := func(partition map[string]*string) bool {
 		for name, v := range partition {
 			lower := strings.ToLower(name)
@@ -149,7 +221,7 @@ func (d *deltaTable) files(predicates []sql.Predicate) ([]dataFile, error) {
 		return true
 	}
 	keep := func(f *delta.File) bool { return keepsStats(pr, types, f.Stats) }
-	if len(predicates) == 0 {
+	if pr == nil {
 		inside, keep = nil, nil
 	}
 	var out []dataFile

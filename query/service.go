@@ -21,7 +21,6 @@ import (
 	"time"
 
 	"github.com/weir-data/weir/catalog"
-	"github.com/weir-data/weir/delta"
 	"github.com/weir-data/weir/internal/meta"
 	"github.com/weir-data/weir/objstore"
 )
@@ -123,7 +122,7 @@ func New(opts Options) (*Service, error) {
 	}
 	s := &Service{
 		opts: opts, space: opts.Meta.Space("query"), files: f,
-		deltas:      deltaCache{tables: map[string]*delta.Table{}},
+		deltas:      deltaCache{tables: map[string]*knownDelta{}},
 		queries:     make(chan *running, opts.Queue),
 		definitions: make(chan *running, opts.Queue),
 		active:      map[string]*running{},

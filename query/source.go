@@ -129,7 +129,7 @@ func (p *planner) bind(t *planned, wantPath bool) (*Binding, int64, error) {
 	var files []dataFile
 	var err error
 	if t.delta != nil {
-		files, err = t.delta.files(t.source.Predicates)
+		files, err = t.delta.files(p.ctx, p.s.files, t.source.Predicates)
 	} else {
 		files, err = p.folderFiles(t)
 	}
@@ -188,6 +188,7 @@ type dataFile struct {
 	size        int64
 	etag        string
 	values      map[string]*string // by partition column in lower case
+	path        string             // on this machine, if it is known already
 }
 
 func totalSize(files []dataFile) int64 {
@@ -208,11 +209,14 @@ func (p *planner) attach(b *Binding, t *planned, files []dataFile, wantPath bool
 		b.Partitions[i].Values = make([]*string, len(files))
 	}
 	for i, f := range files {
-		path, err := p.s.files.path(p.ctx, f)
-		if err != nil {
-			return fmt.Errorf("open s3://%s/%s: %w", f.bucket, f.key, err)
+		b.Files[i] = f.path
+		if f.path == "" {
+			path, err := p.s.files.path(p.ctx, f)
+			if err != nil {
+				return fmt.Errorf("open s3://%s/%s: %w", f.bucket, f.key, err)
+			}
+			b.Files[i] = path
 		}
-		b.Files[i] = path
 		if wantPath {
 			b.Paths[i] = "s3://" + f.bucket + "/" + f.key
 		}
