@@ -53,12 +53,15 @@ type Execution struct {
 	ErrorCategory  int    `json:",omitempty"` // 1 system, 2 user, 3 other; 0: no error
 	Submitted      time.Time
 	Completed      time.Time
-	OutputLocation string       // the result's own key
+	OutputLocation string       // the key of the result
 	Columns        []sql.Column // of the result
 	UpdateCount    int64
 	Manifest       string `json:",omitempty"` // DataManifestLocation of CTAS, INSERT and UNLOAD
 	Stats          Statistics
 	ResultConfig   ResultConfig
+	Reuse          Reuse  `json:",omitzero"`
+	ReuseHash      string `json:",omitempty"` // equal for executions that may share a result; empty: this one's may not be
+	Reused         bool   `json:",omitempty"` // OutputLocation is the result of an execution before this one
 }
 
 // Statistics of an execution. Times are in milliseconds, as Athena reports them.
@@ -182,6 +185,7 @@ func (s *Service) finish(r *running) error {
 	if err := putJSON(b, s.space, executionKey(r.ID), &r.Execution); err != nil {
 		return err
 	}
+	offered := s.offerReuse(b, r)
 	s.mu.Lock()
 	s.history = append(s.history, r.ID)
 	var old []string
@@ -194,6 +198,9 @@ func (s *Service) finish(r *running) error {
 		x, err := meta.Load[Execution](s.space, executionKey(id))
 		if err == nil && x.Token != "" {
 			b.Delete(s.space, tokenKey(x.WorkGroup, x.Token))
+		}
+		if err == nil {
+			s.withdrawReuse(b, &x, offered)
 		}
 		b.Delete(s.space, executionKey(id))
 	}

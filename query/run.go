@@ -144,6 +144,10 @@ func engineReason(err error) string {
 
 // run does what the statement says.
 func (s *Service) run(r *running) error {
+	if r.reused != nil {
+		s.adopt(r)
+		return nil
+	}
 	switch st := r.stmt.(type) {
 	case *sql.SelectStmt:
 		return s.runSelect(r, st.Query)
@@ -174,6 +178,9 @@ func (s *Service) prepare(r *running, q *sql.Query) (*sql.Translation, *Request,
 	bindings, scanned, err := p.bindings()
 	if err != nil {
 		return nil, nil, err
+	}
+	if p.volatile {
+		s.update(r, func(x *Execution) { x.ReuseHash = "" })
 	}
 	files := 0
 	for _, b := range bindings {

@@ -97,7 +97,7 @@ type Service struct {
 	deltas deltaCache
 
 	queries     chan *running // those that need the engine
-	definitions chan *running // those that only touch the catalog, which need not wait behind long queries
+	definitions chan *running // those that only touch the catalog or reuse a result, which need not wait behind long queries
 	stop        context.CancelFunc
 	workers     sync.WaitGroup
 

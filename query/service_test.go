@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -38,16 +39,18 @@ type lake struct {
 	objects objstore.Store
 	meta    *meta.Store
 	opts    query.Options
+	engine  func() query.Engine
+	passed  atomic.Int64 // nanoseconds since startTime
 }
 
-// startTime is when all statements of these tests start.
+// startTime is when all statements of these tests start, unless they let time pass.
 var startTime = time.Date(2026, 11, 22, 10, 20, 30, 456e6, time.UTC)
 
 // newLake opens a service on files, or in memory.
 func newLake(t testing.TB, onFiles bool) *lake {
 	t.Helper()
 	l := &lake{t: t, meta: meta.NewMem()}
-	now := func() time.Time { return startTime }
+	now := func() time.Time { return startTime.Add(time.Duration(l.passed.Load())) }
 	dir := t.TempDir()
 	l.objects = mem.New(now)
 	if onFiles {
@@ -63,7 +66,9 @@ func newLake(t testing.TB, onFiles bool) *lake {
 		t.Fatal(err)
 	}
 	l.opts = query.Options{Meta: l.meta, Catalog: l.catalog, Objects: l.objects, CacheDir: filepath.Join(dir, "cache"), Now: now}
-	l.opts.Engine = duckdb.New(duckdb.Options{TempDir: dir, Dirs: []string{dir}, Memory: "512MB", Workers: 1})
+	l.engine = func() query.Engine {
+		return duckdb.New(duckdb.Options{TempDir: dir, Dirs: []string{dir}, Memory: "512MB", Workers: 1})
+	}
 	l.open()
 	for _, b := range []string{"data", "results"} {
 		if err := l.objects.CreateBucket(t.Context(), b); err != nil {
@@ -76,6 +81,7 @@ func newLake(t testing.TB, onFiles bool) *lake {
 
 func (l *lake) open() {
 	l.t.Helper()
+	l.opts.Engine = l.engine() // Close ends the engine too
 	s, err := query.New(l.opts)
 	if err != nil {
 		l.t.Fatal(err)

@@ -19,6 +19,7 @@ type planner struct {
 	s        *Service
 	database string // for names without one
 	tables   []*planned
+	volatile bool // a view gives another answer each time
 }
 
 // planned is one occurrence of a table in a statement.
@@ -66,6 +67,7 @@ func (p *planner) resolve(ref *sql.TableRef) (*sql.Source, error) {
 		if err != nil {
 			return nil, err
 		}
+		p.volatile = p.volatile || volatile(q)
 		return &sql.Source{View: q}, nil
 	}
 	src := &sql.Source{Binding: fmt.Sprintf("weir_t%d", len(p.tables)+1), Hidden: []sql.Column{{Name: "$path", Type: sql.Type{Name: "varchar"}}}}

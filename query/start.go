@@ -25,6 +25,7 @@ type StartInput struct {
 	Token      string // ClientRequestToken: the same token with the same input gives the same execution
 	Parameters []string
 	Result     ResultConfig
+	Reuse      Reuse
 }
 
 // running is an execution that has not finished.
@@ -32,6 +33,7 @@ type running struct {
 	Execution // guarded by Service.mu
 	stmt      sql.Statement
 	params    []sql.Expr
+	reused    *Execution // whose result this one takes; nil: it runs
 	ctx       context.Context
 	cancel    context.CancelFunc
 	done      chan struct{} // closed when the state is final and durable
@@ -55,9 +57,16 @@ func (s *Service) Start(in StartInput) (id string, err error) {
 	r.Execution = Execution{
 		SQL: in.SQL, Database: strings.ToLower(orDefault(in.Database, "default")), Catalog: orDefault(in.Catalog, "AwsDataCatalog"),
 		WorkGroup: group.Name, Token: in.Token, Parameters: in.Parameters, State: Queued, Submitted: s.now(),
+		Reuse: in.Reuse,
 	}
 	r.Kind, r.Substatement = classify(stmt)
 	if err := s.place(r, in.Result, group); err != nil {
+		return "", err
+	}
+	if r.ReuseHash, err = reuseHash(r); err != nil {
+		return "", err
+	}
+	if r.reused, err = s.reusable(r); err != nil {
 		return "", err
 	}
 	return s.enqueue(r)
@@ -156,7 +165,7 @@ func (s *Service) enqueue(r *running) (string, error) {
 	r.OutputLocation = r.ResultConfig.OutputLocation + resultName(r.ID, r.stmt)
 	r.ctx, r.cancel = context.WithTimeout(context.Background(), s.opts.Timeout)
 	queue := s.queries
-	if !needsEngine(r.stmt) {
+	if !needsEngine(r.stmt) || r.reused != nil {
 		queue = s.definitions
 	}
 	if len(queue) == cap(queue) { // only enqueue adds to it, under s.names
@@ -195,7 +204,7 @@ func (s *Service) sameRequest(r *running) (id string, found bool, err error) {
 	if err != nil {
 		return "", false, err
 	}
-	if x.SQL != r.SQL || x.Database != r.Database || !slices.Equal(x.Parameters, r.Parameters) || x.ResultConfig != r.ResultConfig {
+	if x.SQL != r.SQL || x.Database != r.Database || !slices.Equal(x.Parameters, r.Parameters) || x.ResultConfig != r.ResultConfig || x.Reuse != r.Reuse {
 		return "", false, fmt.Errorf("%w: Idempotent parameters do not match", ErrInvalid)
 	}
 	return x.ID, true, nil

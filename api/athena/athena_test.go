@@ -271,3 +271,53 @@ func TestPreparedAndMetadata(t *testing.T) {
 		t.Errorf("%+v %v", l, err)
 	}
 }
+
+// TestResultReuse starts a query twice, and once without reuse; and asks for ages that are not allowed.
+func TestResultReuse(t *testing.T) {
+	c, ctx := client(t), t.Context()
+	start := func(by *types.ResultReuseByAgeConfiguration) (*sdk.StartQueryExecutionOutput, error) {
+		return c.StartQueryExecution(ctx, &sdk.StartQueryExecutionInput{QueryString: aws.String("SELECT 1"), ResultConfiguration: results,
+			ResultReuseConfiguration: &types.ResultReuseConfiguration{ResultReuseByAgeConfiguration: by}})
+	}
+	var first *types.QueryExecution
+	for i, step := range []struct {
+		by     types.ResultReuseByAgeConfiguration
+		reused bool
+		age    *int32
+	}{
+		{types.ResultReuseByAgeConfiguration{Enabled: true}, false, aws.Int32(60)},
+		{types.ResultReuseByAgeConfiguration{Enabled: true, MaxAgeInMinutes: aws.Int32(10080)}, true, aws.Int32(10080)},
+		{types.ResultReuseByAgeConfiguration{}, false, nil},
+	} {
+		started, err := start(&step.by)
+		if err != nil {
+			t.Fatal(err)
+		}
+		x := await(t, c, started.QueryExecutionId)
+		by := x.ResultReuseConfiguration.ResultReuseByAgeConfiguration
+		if x.Status.State != types.QueryExecutionStateSucceeded || x.Statistics.ResultReuseInformation.ReusedPreviousResult != step.reused ||
+			by.Enabled != step.by.Enabled || aws.ToInt32(by.MaxAgeInMinutes) != aws.ToInt32(step.age) {
+			t.Errorf("step %d: %+v %+v %+v", i, x.Status, x.Statistics.ResultReuseInformation, by)
+		}
+		if first == nil {
+			first = x
+		}
+		if same := *x.ResultConfiguration.OutputLocation == *first.ResultConfiguration.OutputLocation; same != (i == 0 || step.reused) {
+			t.Errorf("step %d: result at %s", i, *x.ResultConfiguration.OutputLocation)
+		}
+		out, err := c.GetQueryResults(ctx, &sdk.GetQueryResultsInput{QueryExecutionId: x.QueryExecutionId})
+		if err != nil || len(out.ResultSet.Rows) != 3 {
+			t.Errorf("step %d: %+v %v", i, out, err)
+		}
+	}
+	for age, want := range map[int32]string{
+		-1:    "1 validation error detected: Value '-1' at 'resultReuseConfiguration.resultReuseByAgeConfiguration.maxAgeInMinutes' failed to satisfy constraint: Member must have value greater than or equal to 0",
+		10081: "1 validation error detected: Value '10081' at 'resultReuseConfiguration.resultReuseByAgeConfiguration.maxAgeInMinutes' failed to satisfy constraint: Member must have value less than or equal to 10080",
+	} {
+		_, err := start(&types.ResultReuseByAgeConfiguration{Enabled: true, MaxAgeInMinutes: &age})
+		var invalid *types.InvalidRequestException
+		if !errors.As(err, &invalid) || *invalid.Message != want {
+			t.Errorf("age %d: %v", age, err)
+		}
+	}
+}

@@ -2,16 +2,19 @@ package athena
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/athena"
 	"github.com/aws/aws-sdk-go-v2/service/athena/types"
 
 	"github.com/weir-data/weir/query"
+	"github.com/weir-data/weir/wire"
 )
 
 // StartQueryExecution queues a statement. A statement that does not parse is refused here; one that names what does not
-// exist fails later. Result reuse is accepted, and no result is ever reused, which AWS allows too.
+// exist fails later. A result is reused by age and never by what the tables hold, as on AWS; one of a query that is not
+// deterministic, in itself or by a view, is not.
 func (s *service) startQueryExecution(ctx context.Context, in *athena.StartQueryExecutionInput) (*athena.StartQueryExecutionOutput, error) {
 	if err := required("QueryString", in.QueryString); err != nil {
 		return nil, err
@@ -23,8 +26,12 @@ func (s *service) startQueryExecution(ctx context.Context, in *athena.StartQuery
 	if err != nil {
 		return nil, err
 	}
+	reuse, err := resultReuse(in.ResultReuseConfiguration)
+	if err != nil {
+		return nil, err
+	}
 	input := query.StartInput{SQL: *in.QueryString, WorkGroup: str(in.WorkGroup), Token: str(in.ClientRequestToken),
-		Parameters: in.ExecutionParameters, Result: config}
+		Parameters: in.ExecutionParameters, Result: config, Reuse: reuse}
 	if c := in.QueryExecutionContext; c != nil {
 		input.Database, input.Catalog = str(c.Database), str(c.Catalog)
 	}
@@ -36,6 +43,36 @@ func (s *service) startQueryExecution(ctx context.Context, in *athena.StartQuery
 		return nil, fail(err)
 	}
 	return &athena.StartQueryExecutionOutput{QueryExecutionId: &id}, nil
+}
+
+// resultReuse reads how old a result may be that is reused.
+func resultReuse(c *types.ResultReuseConfiguration) (query.Reuse, error) {
+	if c == nil || c.ResultReuseByAgeConfiguration == nil {
+		return query.Reuse{}, nil
+	}
+	const path = "resultReuseConfiguration.resultReuseByAgeConfiguration.maxAgeInMinutes"
+	by := c.ResultReuseByAgeConfiguration
+	age := by.MaxAgeInMinutes
+	if age == nil {
+		age = ptr(int32(60))
+	}
+	var v wire.Violations
+	wire.Range(&v, age, path, 0, 10080)
+	if bad := (*wire.Error)(nil); errors.As(v.Err(), &bad) {
+		return query.Reuse{}, invalid("%s", bad.Message)
+	}
+	if !by.Enabled {
+		return query.Reuse{}, nil
+	}
+	return query.Reuse{Enabled: true, MaxAge: time.Duration(*age) * time.Minute}, nil
+}
+
+func resultReuseConfiguration(r query.Reuse) *types.ResultReuseConfiguration {
+	by := &types.ResultReuseByAgeConfiguration{Enabled: r.Enabled}
+	if r.Enabled {
+		by.MaxAgeInMinutes = ptr(int32(r.MaxAge / time.Minute))
+	}
+	return &types.ResultReuseConfiguration{ResultReuseByAgeConfiguration: by}
 }
 
 // GetQueryExecution describes an execution.
@@ -134,7 +171,7 @@ func describe(x *query.Execution) *types.QueryExecution {
 		StatementType: types.StatementType(x.Kind), SubstatementType: text(x.Substatement), Status: status,
 		Statistics: statistics(x), ResultConfiguration: config, EngineVersion: engineVersion(""),
 		QueryExecutionContext:    &types.QueryExecutionContext{Database: &x.Database, Catalog: text(lowerCatalog(x.Catalog))},
-		ResultReuseConfiguration: &types.ResultReuseConfiguration{ResultReuseByAgeConfiguration: &types.ResultReuseByAgeConfiguration{}},
+		ResultReuseConfiguration: resultReuseConfiguration(x.Reuse),
 	}
 }
 
@@ -144,6 +181,6 @@ func statistics(x *query.Execution) *types.QueryExecutionStatistics {
 		DataScannedInBytes: &x.Stats.ScannedBytes, DataManifestLocation: text(x.Manifest), EngineExecutionTimeInMillis: ms(x.Stats.Engine),
 		QueryPlanningTimeInMillis: ms(x.Stats.Planning), QueryQueueTimeInMillis: ms(x.Stats.Queue), ServicePreProcessingTimeInMillis: ptr(int64(0)),
 		ServiceProcessingTimeInMillis: ms(x.Stats.Service), TotalExecutionTimeInMillis: ms(x.Stats.Total),
-		ResultReuseInformation: &types.ResultReuseInformation{},
+		ResultReuseInformation: &types.ResultReuseInformation{ReusedPreviousResult: x.Reused},
 	}
 }
