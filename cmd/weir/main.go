@@ -1,7 +1,7 @@
 // Command weir is the whole product in one binary: the server of all APIs, and the commands that produce records, run
 // pipelines, ask SQL and measure.
 //
-// Every command stands in a file of its own. serve.go is the wiring of the server, backends.go the choice between what is
+// Every command stands in a file of its own. house.go is the wiring of the server, backends.go the choice between what is
 // embedded and what is at AWS.
 package main
 
