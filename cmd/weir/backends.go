@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"strings"
 
 	"github.com/weir-data/weir/batch"
 	"github.com/weir-data/weir/batch/awskinesis"
@@ -64,6 +65,9 @@ func remote(cl *clients, progress string) backends {
 			place := progress
 			if place == "" {
 				place = progressPlace(p)
+			}
+			if !strings.Contains(place, "://") {
+				return batch.OpenDirProgress(place) // locked until the process ends
 			}
 			return objects.New(store, place)
 		},

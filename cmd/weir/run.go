@@ -23,7 +23,7 @@ type RunCmd struct {
 	Rows     int    `help:"Rows shown of each micro-batch." default:"20"`
 	Progress bool   `help:"Print the progress of every batch as a line of JSON (Spark's StreamingQueryProgress)."`
 	Endpoint string `help:"Endpoint to run against. Default: AWS_ENDPOINT_URL, else a weir on this machine, else the data directory itself." placeholder:"URL"`
-	Keep     string `help:"Where to keep the pipeline's progress, if not beside its table." placeholder:"s3://BUCKET/FOLDER"`
+	Keep     string `help:"Where to keep the pipeline's progress, if not beside its table: s3://BUCKET/FOLDER or a folder of this machine." placeholder:"PLACE"`
 	Embedded bool   `help:"Open the data directory in this process, whatever else runs: no wire between stream and table."`
 	Data     string `help:"Data directory, when no server runs." default:"./weir-data" type:"path"`
 }
