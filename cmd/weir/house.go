@@ -210,7 +210,7 @@ func (h *house) handler() (http.Handler, error) {
 		Verified: len(h.keys) > 0,
 		Allow:    func(r *http.Request) bool { return front.ForFallback(r) && bucket.Allows(r) },
 	}
-	return wire.Guard(guard, operatorPages(h.metrics, front)), nil
+	return wire.Guard(guard, operatorPages(h.metrics, len(h.keys) > 0, front)), nil
 }
 
 // services are the AWS services of a house.
