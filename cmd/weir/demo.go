@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 )
 
@@ -135,9 +136,17 @@ func (d *demo) report(took time.Duration) error {
 func (d *demo) suggestions() []string {
 	return []string{
 		"export AWS_ENDPOINT_URL=" + d.house.URL + " AWS_ACCESS_KEY_ID=weir AWS_SECRET_ACCESS_KEY=weir AWS_REGION=us-east-1 AWS_DEFAULT_REGION=us-east-1",
-		`weir sql "SELECT payment_type, count(*), avg(tip_amount) FROM lake.rides GROUP BY 1 ORDER BY 2 DESC"`,
+		selfName() + ` sql "SELECT payment_type, count(*), avg(tip_amount) FROM lake.rides GROUP BY 1 ORDER BY 2 DESC"`,
 		"aws kinesis list-streams",
 		"aws s3 ls --recursive s3://" + userBucket + "/",
 		"curl -s " + d.house.URL + "/metrics",
 	}
+}
+
+// selfName is how the user started this program.
+func selfName() string {
+	if exe, err := os.Executable(); err == nil && strings.Contains(exe, "go-build") {
+		return "go run ./cmd/weir"
+	}
+	return "weir"
 }
