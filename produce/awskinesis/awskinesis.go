@@ -11,6 +11,7 @@ import (
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
+	"github.com/weir-data/weir/internal/awshttp"
 	"github.com/weir-data/weir/produce"
 )
 
@@ -21,7 +22,7 @@ type Client struct {
 
 // New returns a client with the configuration's endpoint and credentials.
 func New(cfg aws.Config) *Client {
-	return &Client{kinesis.NewFromConfig(cfg, func(o *kinesis.Options) { o.Retryer = aws.NopRetryer{} })}
+	return &Client{kinesis.NewFromConfig(cfg, func(o *kinesis.Options) { o.Retryer, o.HTTPClient = aws.NopRetryer{}, awshttp.OwnBody(o.HTTPClient) })}
 }
 
 // PutRecord appends one record.
