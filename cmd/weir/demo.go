@@ -18,7 +18,7 @@ type DemoCmd struct {
 	Exit    bool   `help:"Stop when done instead of staying up for a look."`
 	Listen  string `help:"Address of the server." default:"127.0.0.1:4566"`
 	Data    string `help:"Folder for the demo's data; must be new or empty. Default: a fresh one under weir-data." type:"path"`
-	LoseOne bool   `hidden:"" help:"Sends one ride fewer than it claims, to show that the checks notice."`
+	LoseOne bool   `hidden:"" help:"Expects one ride more than was sent, to show that the checks notice."`
 }
 
 // Help is shown by weir demo --help.

@@ -178,13 +178,19 @@ func (h *house) openQueries() (err error) {
 	h.closers.add(engine.Close)
 	h.queries, err = query.New(query.Options{
 		Meta: h.meta, Catalog: h.catalog, Objects: h.objects, Engine: engine, CacheDir: h.dir("tmp", "cache"),
-		Region: h.cfg.Region, Account: h.cfg.Account, Logger: h.cfg.Logger, Observe: observeQuery(h.metrics),
+		Region: h.cfg.Region, Account: h.cfg.Account, Logger: h.cfg.Logger, Observe: observeQuery(h.metrics, h.publishesMetrics),
 	})
 	if err != nil {
 		return err
 	}
 	h.closers.add(h.queries.Close)
 	return nil
+}
+
+// publishesMetrics says whether a workgroup wants metrics of its queries; one that is gone by now does not.
+func (h *house) publishesMetrics(workgroup string) bool {
+	g, err := h.queries.WorkGroup(workgroup)
+	return err == nil && g.Metrics
 }
 
 // handler is the front door: health and metrics, then the AWS services, then S3.

@@ -4,8 +4,13 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/athena"
+	athenatypes "github.com/aws/aws-sdk-go-v2/service/athena/types"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
+	cwtypes "github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 )
@@ -77,5 +82,41 @@ func TestForeignPages(t *testing.T) {
 		if resp.StatusCode != c.want {
 			t.Errorf("%s %s from %q with %s: status %d, want %d", c.method, c.path, c.origin, c.header, resp.StatusCode, c.want)
 		}
+	}
+}
+
+// A workgroup that does not publish metrics leaves none.
+func TestWorkgroupMetrics(t *testing.T) {
+	_, cl := testHouse(t)
+	if _, err := cl.S3.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String("results")}); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"quiet", "loud"} {
+		config := &athenatypes.WorkGroupConfiguration{PublishCloudWatchMetricsEnabled: aws.Bool(name == "loud"), EnforceWorkGroupConfiguration: aws.Bool(false)}
+		if _, err := cl.Athena.CreateWorkGroup(t.Context(), &athena.CreateWorkGroupInput{Name: aws.String(name), Configuration: config}); err != nil {
+			t.Fatal(err)
+		}
+		started, err := cl.Athena.StartQueryExecution(t.Context(), &athena.StartQueryExecutionInput{QueryString: aws.String("SHOW DATABASES"), WorkGroup: aws.String(name),
+			ResultConfiguration: &athenatypes.ResultConfiguration{OutputLocation: aws.String("s3://results/")}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := awaitStatement(t.Context(), cl.Athena, started.QueryExecutionId); err != nil {
+			t.Fatal(err)
+		}
+	}
+	has := func(group string) bool {
+		out, err := cl.CloudWatch.ListMetrics(t.Context(), &cloudwatch.ListMetricsInput{Namespace: aws.String("AWS/Athena"),
+			Dimensions: []cwtypes.DimensionFilter{{Name: aws.String("WorkGroup"), Value: aws.String(group)}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(out.Metrics) > 0
+	}
+	for end := time.Now().Add(10 * time.Second); !has("loud") && time.Now().Before(end); {
+		time.Sleep(5 * time.Millisecond) // the observation follows the answer
+	}
+	if !has("loud") || has("quiet") {
+		t.Errorf("metrics of the workgroup that publishes: %v, of the other: %v", has("loud"), has("quiet"))
 	}
 }

@@ -25,6 +25,7 @@ type SQLCmd struct {
 	Workgroup string `help:"Workgroup to run in." default:"primary"`
 	Results   string `help:"Where result files go. Default: the workgroup's place, else, at a weir, s3://weir-query-results/." placeholder:"S3-URL"`
 	Endpoint  string `help:"Endpoint to ask. Default: AWS_ENDPOINT_URL, else a weir on this machine, else one is started on the data directory." placeholder:"URL"`
+	Embedded  bool   `help:"Open the data directory in this process, whatever else runs."`
 	Data      string `help:"Data directory of a weir that is started for this." default:"./weir-data" type:"path"`
 }
 
@@ -161,7 +162,13 @@ type session struct {
 // open finds the endpoint, or starts a weir on the data directory; done ends that again.
 func (c *SQLCmd) open(ctx context.Context) (s *session, done func(), err error) {
 	done = func() {}
-	endpoint := findEndpoint(ctx, c.Endpoint)
+	if c.Embedded && c.Endpoint != "" {
+		return nil, nil, errors.New("--embedded and --endpoint contradict each other")
+	}
+	endpoint := ""
+	if !c.Embedded {
+		endpoint = findEndpoint(ctx, c.Endpoint)
+	}
 	if endpoint == "" {
 		if _, err := os.Stat(c.Data); err != nil {
 			return nil, nil, fmt.Errorf("no weir answers on http://%s and there is no data directory %s: start one with \"weir serve\", or name one with --data", defaultListen, c.Data)
