@@ -15,6 +15,7 @@ type Consumer struct {
 	ARN     string // ends in the second of registration
 	Created time.Time
 	Tags    map[string]string `json:",omitempty"`
+	Policy  string            `json:",omitempty"` // JSON
 }
 
 // RegisterConsumer adds a consumer to a stream; it is ACTIVE at once. A name that is taken gives ErrConsumerExists, more

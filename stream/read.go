@@ -17,6 +17,7 @@ type Page struct {
 	Last    SeqNum    // of the last record given; the after of the call if there was none
 	Arrival time.Time // of the last record given
 	AtTip   bool      // nothing durable stood behind it
+	Ended   bool      // the shard is closed, and nothing will ever stand behind it
 }
 
 // Scan calls f with the durable records of the shard that have a sequence number greater than after and have not

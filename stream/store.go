@@ -194,6 +194,7 @@ func (s *Store) lookup(name string) (*streamState, error) {
 type ShardInfo struct {
 	ID        string
 	Parents   []string
+	Children  []string
 	Closed    bool
 	First     SeqNum // StartingSequenceNumber
 	Last      SeqNum // EndingSequenceNumber of a closed shard

@@ -37,6 +37,13 @@ var (
 	ErrConsumerExists   = errors.New("stream consumer exists")
 	ErrHasConsumers     = errors.New("stream has consumers")
 	ErrLimit            = errors.New("stream limit exceeded")
+
+	ErrShardClosed = errors.New("shard is closed")
+	ErrNotAdjacent = errors.New("shards are not adjacent")
+	ErrSplitPoint  = errors.New("hash key does not divide the shard")
+	ErrOnDemand    = errors.New("stream is on-demand") // its shards are not for the caller to change
+	ErrNoPolicy    = errors.New("no resource policy")
+	ErrKey         = errors.New("encryption key cannot be used")
 )
 
 // Options of Open. Zero fields are defaults.
@@ -50,11 +57,27 @@ type Options struct {
 	Now     func() time.Time
 	Logger  *slog.Logger
 
+	Limits Limits  // of each shard; zero: none
+	Keys   Keyring // for streams that are encrypted at rest; nil: none can be
+
 	SegmentBytes int64 // size of a segment file, at most 1 GiB; default 64 MiB
 	CacheBytes   int64 // recent records kept in memory; default 32 MiB
 	QueueBytes   int64 // records waiting for the disk before Put answers ErrThrottled; default 64 MiB
 
 	tuning tuning
+}
+
+// Limits of one shard. Zero fields are no limit.
+type Limits struct {
+	Records int   // a second
+	Bytes   int64 // a second, keys and data
+}
+
+// Keyring gives the keys of streams that are encrypted at rest.
+type Keyring interface {
+	// Key returns the 32 bytes that belong to a key id, always the same. An id that cannot be used gives an error that
+	// wraps ErrKey.
+	Key(id string) ([32]byte, error)
 }
 
 // tuning is what tests make small.
@@ -115,6 +138,8 @@ type Entry struct {
 type Placed struct {
 	Shard  string // shardId-000000000000
 	SeqNum SeqNum
+	// Throttled: not stored, because the shard's limit was reached; SeqNum is zero.
+	Throttled bool
 }
 
 // Record is a stored record. Its slices must not be changed; they stay valid.
@@ -123,4 +148,5 @@ type Record struct {
 	PartitionKey []byte
 	Data         []byte
 	Arrival      time.Time // millisecond precision
+	Encrypted    bool      // on disk
 }

@@ -29,6 +29,9 @@ type Config struct {
 	Retention      time.Duration
 	MaxRecordBytes int // of data and key; default 1 MiB
 	Tags           map[string]string
+
+	SpreadEvenly bool // records go to shards in turn, whatever their keys (RecordDistributionStrategy AUTO)
+	WarmMiBps    int  // write capacity that an on-demand stream is made for, MiB a second; 0: four shards
 }
 
 // Description is what is known of a stream.
@@ -44,7 +47,16 @@ type Description struct {
 	Tags           map[string]string
 	Consumers      []Consumer // by name
 	OpenShards     int
+
+	KeyID        string // that it is encrypted under; empty: it is not
+	Policy       string // JSON; empty: none
+	SpreadEvenly bool
+	WarmMiBps    int
+	Changes      Changes
 }
+
+// Changes are the times of changes that AWS counts, of the last 24 hours.
+type Changes struct{ Mode, ShardCount, Key []time.Time }
 
 // streamDoc is a stream in the metadata store.
 type streamDoc struct {
