@@ -62,7 +62,7 @@ var nobody = &Service{}
 
 // find decides by the head of r: a target, an RPC v2 path, a form; all else is for the fallback.
 func (t *routes) find(r *http.Request) route {
-	contentType, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	contentType := mediaType(r.Header.Get("Content-Type"))
 	if target := r.Header.Get("X-Amz-Target"); target != "" {
 		return t.findTarget(target, contentType)
 	}
@@ -74,6 +74,16 @@ func (t *routes) find(r *http.Request) route {
 		return route{service: nobody, protocol: query{}, contentType: contentType}
 	}
 	return route{fallback: true}
+}
+
+// mediaType is a Content-Type without its parameters. Those that nearly all requests have are known at a glance.
+func mediaType(header string) string {
+	switch header {
+	case "application/x-amz-json-1.1", "application/x-amz-json-1.0", "application/x-amz-cbor-1.1":
+		return header
+	}
+	media, _, _ := mime.ParseMediaType(header)
+	return media
 }
 
 func (t *routes) findTarget(target, contentType string) route {

@@ -32,9 +32,7 @@ func (v *Violations) Length(value *string, path string, min, max int) {
 	if value == nil {
 		return
 	}
-	n := utf8.RuneCountInString(*value)
-	v.Check(n >= min, path, *value, fmt.Sprintf("Member must have length greater than or equal to %d", min))
-	v.Check(n <= max, path, *value, fmt.Sprintf("Member must have length less than or equal to %d", max))
+	v.Size(utf8.RuneCountInString(*value), path, *value, min, max)
 }
 
 // Pattern is a regular expression in the words in which AWS shows it, and what decides.
@@ -45,8 +43,8 @@ type Pattern struct {
 
 // Pattern checks the form of a text that is present; a nil value passes.
 func (v *Violations) Pattern(value *string, path string, p Pattern) {
-	if value != nil {
-		v.Check(p.Match(*value), path, *value, "Member must satisfy regular expression pattern: "+p.Text)
+	if value != nil && !p.Match(*value) {
+		v.Check(false, path, *value, "Member must satisfy regular expression pattern: "+p.Text)
 	}
 }
 
@@ -62,8 +60,12 @@ func Range[T int32 | int64](v *Violations, value *T, path string, min, max T) {
 
 // Size checks the number of elements of the list at path, which text shows as AWS prints it.
 func (v *Violations) Size(n int, path, text string, min, max int) {
-	v.Check(n >= min, path, text, fmt.Sprintf("Member must have length greater than or equal to %d", min))
-	v.Check(n <= max, path, text, fmt.Sprintf("Member must have length less than or equal to %d", max))
+	if n < min { // words only for what is wrong: they cost more than the check
+		v.Check(false, path, text, fmt.Sprintf("Member must have length greater than or equal to %d", min))
+	}
+	if n > max {
+		v.Check(false, path, text, fmt.Sprintf("Member must have length less than or equal to %d", max))
+	}
 }
 
 // Enum checks that a member of an enumeration, if set, is one of known (the Values of the SDK's type).

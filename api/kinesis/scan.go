@@ -99,7 +99,7 @@ func (c *putCall) scanEntry(sc *scanner) (e stream.Entry, ok bool) {
 		}
 		switch {
 		case string(name) == "Data" && e.Data == nil:
-			if e.Data, ok = c.unbase64(text); !ok {
+			if c.arena, e.Data, ok = unbase64(c.arena, text); !ok {
 				return e, false
 			}
 		case !plain(text):
@@ -115,21 +115,75 @@ func (c *putCall) scanEntry(sc *scanner) (e stream.Entry, ok bool) {
 	return e, e.Data != nil && e.PartitionKey != nil && len(e.Data) <= maxRecordKiBMax<<10
 }
 
-// unbase64 decodes into the arena. The result is not nil, even if it is empty.
-func (c *putCall) unbase64(text []byte) ([]byte, bool) {
-	at, want := len(c.arena), base64.StdEncoding.DecodedLen(len(text))
-	if len(text)%4 != 0 || at+want > cap(c.arena) {
-		return nil, false
+// scan reads a PutRecord request as putCall.scan reads PutRecords.
+func (c *putOne) scan(body []byte) bool {
+	if cap(c.arena) < len(body) {
+		c.arena = make([]byte, 0, len(body))
 	}
-	n, err := fast.StdEncoding.Decode(c.arena[at:at+want], text)
+	sc := scanner{b: body}
+	if !sc.take('{') {
+		return false
+	}
+	for first := true; !sc.take('}'); first = false {
+		if !first && !sc.take(',') {
+			return false
+		}
+		name, ok := sc.name()
+		if !ok || !c.scanMember(&sc, name) {
+			return false
+		}
+	}
+	sc.space()
+	return sc.i == len(body)
+}
+
+// scanMember reads one member of those that producers send; what their values are worth is checked afterwards.
+func (c *putOne) scanMember(sc *scanner, name []byte) (ok bool) {
+	text, ok := sc.raw()
+	if !ok {
+		return false
+	}
+	if string(name) == "Data" && c.in.Data == nil {
+		c.arena, c.in.Data, ok = unbase64(c.arena, text)
+		return ok
+	}
+	var to **string
+	switch string(name) {
+	case "StreamName":
+		to = &c.in.StreamName
+	case "StreamARN":
+		to = &c.in.StreamARN
+	case "PartitionKey":
+		to = &c.in.PartitionKey
+	case "ExplicitHashKey":
+		to = &c.in.ExplicitHashKey
+	case "SequenceNumberForOrdering":
+		to = &c.in.SequenceNumberForOrdering
+	default:
+		return false
+	}
+	if *to != nil || !plain(text) {
+		return false
+	}
+	*to = clone(text)
+	return true
+}
+
+// unbase64 decodes into the arena, which it returns longer. The result is not nil, even if it is empty.
+func unbase64(arena, text []byte) (longer, data []byte, ok bool) {
+	at, want := len(arena), base64.StdEncoding.DecodedLen(len(text))
+	if len(text)%4 != 0 || at+want > cap(arena) {
+		return arena, nil, false
+	}
+	n, err := fast.StdEncoding.Decode(arena[at:at+want], text)
 	for i := len(text); i > 0 && text[i-1] == '='; i-- {
 		want--
 	}
 	if err != nil || n != want { // less than wanted: there were line breaks, which JSON does not allow
-		return nil, false
+		return arena, nil, false
 	}
-	c.arena = c.arena[:at+n]
-	return c.arena[at : at+n : at+n], true
+	arena = arena[:at+n]
+	return arena, arena[at : at+n : at+n], true
 }
 
 // scanner walks over JSON.

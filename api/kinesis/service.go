@@ -1,8 +1,8 @@
 // Package kinesis is the Amazon Kinesis Data Streams API over package stream.
 //
 // Service lists the operations for the front door. Each has its own file, or shares one with its siblings; the head of
-// the file says what AWS does and what is skipped. PutRecords and GetRecords read and write JSON by hand, because
-// nearly all bytes of a pipeline go through them; the other operations, and these two in CBOR, use the SDK's structs.
+// the file says what AWS does and what is skipped. PutRecord, PutRecords and GetRecords read and write JSON by hand,
+// because nearly all bytes of a pipeline go through them; the other operations, and these in CBOR, use the SDK's structs.
 //
 // Nothing is kept here but the key that signs iterators and tokens, in the metadata store, so that they survive a
 // restart.
@@ -71,7 +71,7 @@ func tokenKey(space meta.Space) ([]byte, error) {
 
 func (s *service) dataOperations() []wire.Operation {
 	return []wire.Operation{
-		wire.Op("PutRecord", s.putRecord),
+		wire.Raw("PutRecord", s.putRecordCall),
 		wire.Raw("PutRecords", s.putRecords),
 		wire.Op("GetShardIterator", s.getShardIterator),
 		wire.Raw("GetRecords", s.getRecords),
