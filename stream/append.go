@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
-	"sort"
 	"sync"
 )
 
@@ -32,9 +31,10 @@ const maxPut = 24 << 20
 
 // placing is the scratch space of one Append.
 type placing struct {
-	shardOf []int32 // per entry, index in the layout
-	parts   []part  // per shard of the layout
-	used    []int32 // shards of the layout that have a part
+	layout  *layout
+	shardOf []int32 // per entry, place among the layout's open shards
+	parts   []part  // at least one for each of those; zero where it is not used
+	used    []int32 // places that have a part
 }
 
 // part is the frame that an Append gives to one shard.
@@ -66,18 +66,14 @@ func (s *Store) Append(ctx context.Context, stream string, entries []Entry, plac
 	}
 	p := placings.Get().(*placing)
 	defer placings.Put(p)
-	layout := st.layout
-	if err := p.divide(layout, entries); err != nil {
-		return placed, fmt.Errorf("append to stream %q: %w", stream, err)
-	}
-	g, arrival, err := s.reserve(layout, p)
+	g, arrival, err := s.place(ctx, st, p, entries)
 	if err != nil {
 		if errors.Is(err, ErrThrottled) {
-			st.measureThrottled(layout, p)
+			st.measureThrottled(p)
 		}
 		return placed, fmt.Errorf("append to stream %q: %w", stream, err)
 	}
-	placed = p.fill(g.chunk.buf, layout, entries, arrival, placed)
+	placed = p.fill(g.chunk.buf, entries, arrival, placed)
 	g.copies.Done()
 	s.wakeWriter()
 
@@ -89,19 +85,37 @@ func (s *Store) Append(ctx context.Context, stream string, entries []Entry, plac
 	if g.err != nil {
 		return placed[:0], fmt.Errorf("append to stream %q: %w", stream, g.err)
 	}
-	st.measureAppend(layout, p)
+	st.measureAppend(p)
 	return placed, nil
 }
 
-// divide finds the shard of each entry and sums up what each shard gets.
-func (p *placing) divide(layout []*shard, entries []Entry) error {
-	p.shardOf = p.shardOf[:0]
-	p.used = p.used[:0]
-	if cap(p.parts) < len(layout) {
-		p.parts = make([]part, len(layout))
+// place gives the entries their places in a group. A reshard that is under way is waited for.
+func (s *Store) place(ctx context.Context, st *streamState, p *placing, entries []Entry) (*group, int64, error) {
+	for {
+		if err := p.divide(st.layout.Load(), entries); err != nil {
+			return nil, 0, err
+		}
+		g, arrival, err := s.reserve(st, p)
+		if !errors.Is(err, errResharded) {
+			return g, arrival, err
+		}
+		if err := s.awaitReshard(ctx, st); err != nil {
+			return nil, 0, err
+		}
 	}
-	p.parts = p.parts[:len(layout)]
-	clear(p.parts)
+}
+
+// divide finds the shard of each entry and sums up what each shard gets.
+func (p *placing) divide(layout *layout, entries []Entry) error {
+	p.layout = layout
+	p.shardOf = p.shardOf[:0]
+	for _, at := range p.used { // few of many
+		p.parts[at] = part{}
+	}
+	p.used = p.used[:0]
+	if len(p.parts) < len(layout.open) {
+		p.parts = make([]part, len(layout.open))
+	}
 	total := 0
 	for i := range entries {
 		e := &entries[i]
@@ -112,7 +126,7 @@ func (p *placing) divide(layout []*shard, entries []Entry) error {
 		if err != nil {
 			return fmt.Errorf("record %d: %w", i, err)
 		}
-		at := shardFor(layout, hash)
+		at := layout.find(hash)
 		part := &p.parts[at]
 		if part.records == 0 {
 			p.used = append(p.used, int32(at))
@@ -135,14 +149,9 @@ func (e *Entry) hash() (HashKey, error) {
 	return ParseHashKey(e.ExplicitHashKey)
 }
 
-// shardFor is the index of the open shard whose range holds h; layout is sorted and covers everything.
-func shardFor(layout []*shard, h HashKey) int {
-	return sort.Search(len(layout), func(i int) bool { return !layout[i].doc.Range.End.Less(h) })
-}
-
 // reserve takes room in the open group and sequence numbers for the parts of p. The caller copies its frames and then
-// calls copies.Done of the group.
-func (s *Store) reserve(layout []*shard, p *placing) (*group, int64, error) {
+// calls copies.Done of the group. If the stream is being resharded, or was after p was divided, it gives errResharded.
+func (s *Store) reserve(st *streamState, p *placing) (*group, int64, error) {
 	total := 0
 	for _, at := range p.used {
 		total += frameHeaderBytes + p.parts[at].bytes
@@ -154,12 +163,14 @@ func (s *Store) reserve(layout []*shard, p *placing) (*group, int64, error) {
 	switch {
 	case s.stopped:
 		return nil, 0, ErrClosed
+	case st.frozen != nil || st.layout.Load() != p.layout:
+		return nil, 0, errResharded
 	case s.queued > 0 && s.queued+int64(total) > s.opts.QueueBytes:
 		return nil, 0, ErrThrottled
 	}
 	g := s.openGroupLocked(total)
 	for _, at := range p.used {
-		part, sh := &p.parts[at], layout[at]
+		part, sh := &p.parts[at], p.layout.open[at]
 		part.off, part.next = g.to, sh.next
 		g.to += frameHeaderBytes + part.bytes
 		g.frames = append(g.frames, groupFrame{shard: sh, off: part.off, head: frameHeader{
@@ -191,6 +202,7 @@ func (s *Store) openGroupLocked(total int) *group {
 		s.open = &group{chunk: c, from: c.used, to: c.used, done: make(chan struct{})}
 		c.retain()
 		s.queue = append(s.queue, s.open)
+		s.newest = s.open
 	}
 	return s.open
 }
@@ -204,20 +216,20 @@ func (s *Store) dropFillingLocked() {
 }
 
 // fill copies the entries into their frames and says where they are.
-func (p *placing) fill(buf []byte, layout []*shard, entries []Entry, arrival int64, placed []Placed) []Placed {
+func (p *placing) fill(buf []byte, entries []Entry, arrival int64, placed []Placed) []Placed {
 	for _, at := range p.used {
 		part := &p.parts[at]
 		part.rest = buf[part.off+frameHeaderBytes:][:part.bytes]
 	}
 	for i := range entries {
 		at := p.shardOf[i]
-		part, sh := &p.parts[at], layout[at]
+		part, sh := &p.parts[at], p.layout.open[at]
 		part.rest = putRecord(part.rest, &entries[i])
 		placed = append(placed, Placed{Shard: sh.id, SeqNum: sh.seqNum(part.next, arrival)})
 		part.next++
 	}
 	for _, at := range p.used {
-		part, sh := &p.parts[at], layout[at]
+		part, sh := &p.parts[at], p.layout.open[at]
 		head := frameHeader{
 			payloadBytes: uint32(part.bytes),
 			payloadSum:   crc32.Checksum(buf[part.off+frameHeaderBytes:][:part.bytes], castagnoli),

@@ -135,7 +135,7 @@ func (s *Store) trim() error {
 	}
 	s.mu.RUnlock()
 	for _, st := range streams {
-		for _, sh := range st.shards {
+		for _, sh := range st.layout.Load().all {
 			if err := s.trimShard(sh, now); err != nil {
 				return err
 			}

@@ -103,13 +103,13 @@ func (sh *shard) observe(metric int, value float64) {
 }
 
 // measureAppend notes records that became durable.
-func (st *streamState) measureAppend(layout []*shard, p *placing) {
+func (st *streamState) measureAppend(p *placing) {
 	records, bytes := 0, 0
 	for _, at := range p.used {
 		n, size := p.parts[at].size()
 		records, bytes = records+n, bytes+size
-		layout[at].observe(shardIncomingRecords, float64(n))
-		layout[at].observe(shardIncomingBytes, float64(size))
+		p.layout.open[at].observe(shardIncomingRecords, float64(n))
+		p.layout.open[at].observe(shardIncomingBytes, float64(size))
 	}
 	st.series.incoming.Observe(float64(records))
 	st.series.incomingBytes.Observe(float64(bytes))
@@ -117,12 +117,12 @@ func (st *streamState) measureAppend(layout []*shard, p *placing) {
 }
 
 // measureThrottled notes records that were refused because the queue is full.
-func (st *streamState) measureThrottled(layout []*shard, p *placing) {
+func (st *streamState) measureThrottled(p *placing) {
 	records := 0
 	for _, at := range p.used {
 		n, _ := p.parts[at].size()
 		records += n
-		layout[at].observe(shardWriteExceeded, float64(n))
+		p.layout.open[at].observe(shardWriteExceeded, float64(n))
 	}
 	st.series.writeExceeded.Observe(float64(records))
 }

@@ -30,7 +30,7 @@ func (sh Shard) Scan(ctx context.Context, after SeqNum, limit int, maxBytes int6
 		horizon: sh.horizon(sh.store.opts.Now()), page: Page{Last: after},
 	}
 	if !ok {
-		sc.page.AtTip = true
+		sc.page.AtTip, sc.page.Ended = true, sh.isClosed()
 		return sc.page, nil
 	}
 	for sc.more() {
@@ -44,6 +44,7 @@ func (sh Shard) Scan(ctx context.Context, after SeqNum, limit int, maxBytes int6
 	sc.mu.Lock()
 	defer sc.mu.Unlock()
 	sc.page.AtTip = sc.counter >= sc.tip
+	sc.page.Ended = sc.page.AtTip && sc.closed
 	return sc.page, nil
 }
 
@@ -302,7 +303,8 @@ func (s *Store) Tip(ctx context.Context, stream, shard string) (SeqNum, error) {
 	return sh.Tip()
 }
 
-// Wait returns when the shard has a durable record greater than after, or ctx is done.
+// Wait returns when the shard has a durable record greater than after, or is closed so that it never will, or ctx is
+// done.
 func (s *Store) Wait(ctx context.Context, stream, shard string, after SeqNum) error {
 	sh, err := s.Shard(stream, shard)
 	if err != nil {

@@ -208,11 +208,11 @@ func indexFrames(file vfs.File, number uint64, end, stride int64) (*segmentIndex
 // adopt gives a recovered run to its shard; false if nobody wants it any more.
 func (s *Store) adopt(r *run) bool {
 	st := s.numbers[r.stream]
-	if st == nil || int(r.index) >= len(st.shards) {
+	if st == nil {
 		return false
 	}
-	sh := st.shards[r.index]
-	if r.created != sh.created || r.last <= sh.tip {
+	sh := st.layout.Load().shard(r.index)
+	if sh == nil || r.created != sh.created || r.last <= sh.tip {
 		return false // trimmed: the floor is above it
 	}
 	sh.runs = append(sh.runs, r)

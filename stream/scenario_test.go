@@ -89,8 +89,10 @@ type world struct {
 	opts   Options
 }
 
+var worldBegins = time.Date(2026, 11, 22, 8, 0, 0, 0, time.UTC)
+
 func newWorld(t *testing.T) *world {
-	w := &world{t: t, disk: vfs.NewCrashable(), now: time.Date(2026, 11, 22, 8, 0, 0, 0, time.UTC)}
+	w := &world{t: t, disk: vfs.NewCrashable(), now: worldBegins}
 	w.opts = Options{SegmentBytes: 16 << 10, CacheBytes: 16 << 10, tuning: tuning{
 		firstSegmentBytes: 16 << 10, chunkBytes: 8 << 10, groupBytes: 8 << 10, indexStride: 1 << 10, readBytes: 4 << 10,
 		inline: true, trimEvery: time.Hour,
@@ -163,7 +165,8 @@ func (w *world) run(line string) string {
 		case errors.Is(err, syscall.ENOSPC):
 			return "no space left\n"
 		}
-		for _, e := range []error{ErrNotFound, ErrExists, ErrNoShard, ErrThrottled, ErrClosed, ErrTooLarge, ErrCorrupt, errBroken} {
+		for _, e := range []error{ErrNotFound, ErrExists, ErrNoShard, ErrThrottled, ErrClosed, ErrTooLarge, ErrCorrupt, errBroken,
+			ErrShardClosed, ErrNotAdjacent, ErrSplitPoint} {
 			if errors.Is(err, e) {
 				return e.Error() + "\n"
 			}
@@ -222,6 +225,33 @@ func (w *world) run(line string) string {
 			return answer(err)
 		}
 		return tip.String() + "\n"
+	case "split": // stream shard fraction of 16
+		info, err := w.info(arg(1), number(2))
+		if err != nil {
+			return answer(err)
+		}
+		at := info.HashStart.plus(HashKey{Hi: info.HashEnd.minus(info.HashStart).shift(4).Hi * uint64(number(3))})
+		return answer(w.store.SplitShard(ctx, arg(1), info.ID, at))
+	case "merge": // stream shard shard
+		return answer(w.store.MergeShards(ctx, arg(1), arg(2), arg(3)))
+	case "scale": // stream shards
+		before, err := w.store.UpdateShardCount(ctx, arg(1), number(2))
+		return fmt.Sprintf("before: %d\n", before) + answer(err)
+	case "shards":
+		infos, err := w.store.Shards(ctx, arg(1))
+		return w.describeShards(infos) + answer(err)
+	case "scan": // stream shard [after]: what a page says
+		sh, err := w.store.Shard(arg(1), ShardID(uint32(number(2))))
+		if err != nil {
+			return answer(err)
+		}
+		var after SeqNum
+		if arg(3) != "" {
+			after = sh.At(uint64(number(3)))
+		}
+		page, err := sh.Scan(ctx, after, 2, 1<<20, func([]Record) error { return nil })
+		children, err2 := sh.Children()
+		return fmt.Sprintf("records=%d tip=%t ended=%t children=%d\n", page.Records, page.AtTip, page.Ended, len(children)) + answer(errors.Join(err, err2))
 	case "clock":
 		d, err := time.ParseDuration(arg(1))
 		if err != nil {
@@ -282,11 +312,46 @@ var errBroken = errors.New("the disk is broken")
 
 // entry is a record for a certain shard.
 func (w *world) entry(stream string, shard int, data string) Entry {
-	infos, err := w.store.Shards(context.Background(), stream)
+	info, err := w.info(stream, shard)
 	if err != nil {
 		return Entry{PartitionKey: []byte("k"), Data: []byte(data)}
 	}
-	return Entry{PartitionKey: []byte("k"), ExplicitHashKey: infos[shard].HashStart.String(), Data: []byte(data)}
+	return Entry{PartitionKey: []byte("k"), ExplicitHashKey: info.HashStart.String(), Data: []byte(data)}
+}
+
+func (w *world) info(stream string, shard int) (ShardInfo, error) {
+	sh, err := w.store.Shard(stream, ShardID(uint32(shard)))
+	if err != nil {
+		return ShardInfo{}, err
+	}
+	return sh.Info()
+}
+
+// describeShards prints one shard a line: its range as parts of 16, its lineage, and when it was made and closed, as
+// time since the world's beginning.
+func (w *world) describeShards(infos []ShardInfo) string {
+	var b strings.Builder
+	sixteenths := func(h HashKey) float64 { return float64(h.Hi) / (1 << 60) }
+	ids := func(list []string) string {
+		var indexes []string
+		for _, id := range list {
+			index, _ := ParseShardID(id)
+			indexes = append(indexes, fmt.Sprint(index))
+		}
+		return strings.Join(indexes, ",")
+	}
+	for _, i := range infos {
+		fmt.Fprintf(&b, "%s: %.3g-%.3g", ids([]string{i.ID}), sixteenths(i.HashStart), sixteenths(i.HashEnd))
+		if len(i.Parents) > 0 {
+			fmt.Fprintf(&b, " parents=%s", ids(i.Parents))
+		}
+		fmt.Fprintf(&b, " made=%v", i.Created.Sub(worldBegins))
+		if i.Closed {
+			fmt.Fprintf(&b, " closed=%v children=%s", i.ClosedAt.Sub(worldBegins), ids(i.Children))
+		}
+		b.WriteString("\n")
+	}
+	return b.String()
 }
 
 func describePlaced(placed []Placed) string {

@@ -23,7 +23,7 @@ type Shard struct {
 type shard struct {
 	shardKey
 	stream *streamState
-	doc    shardDoc
+	doc    shardDoc // as it was made: whether it is closed stands below
 	id     string
 	series [shardMetricCount]atomic.Pointer[metrics.Series] // made when they are first published
 
@@ -32,6 +32,9 @@ type shard struct {
 
 	mu          sync.Mutex // guards the fields below; held across no disk operation
 	dead        bool       // the stream is deleted
+	closed      bool       // no record will come after the tip
+	closedAt    int64      // Unix milliseconds
+	children    []*shard   // opened in its place
 	tip         uint64     // counter of the last durable record, 0 if there never was one
 	lastArrival int64      // of that record
 	recent      []recentFrame
@@ -90,7 +93,8 @@ func (sh Shard) Tip() (SeqNum, error) {
 	return sh.seqNum(sh.tip, sh.lastArrival), nil
 }
 
-// Wait returns when the shard has a durable record greater than after, or ctx is done.
+// Wait returns when the shard has a durable record greater than after, or is closed so that it never will, or ctx is
+// done.
 func (sh Shard) Wait(ctx context.Context, after SeqNum) error {
 	counter, ok := sh.counterOf(after)
 	if !ok {
@@ -102,7 +106,7 @@ func (sh Shard) Wait(ctx context.Context, after SeqNum) error {
 			sh.mu.Unlock()
 			return sh.gone()
 		}
-		if sh.tip > counter {
+		if sh.tip > counter || sh.closed {
 			sh.mu.Unlock()
 			return nil
 		}
@@ -119,6 +123,74 @@ func (sh Shard) Wait(ctx context.Context, after SeqNum) error {
 			return ErrClosed
 		}
 	}
+}
+
+// Info describes the shard as Shards does.
+func (sh Shard) Info() (ShardInfo, error) {
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	if sh.dead {
+		return ShardInfo{}, sh.gone()
+	}
+	return sh.infoLocked(), nil
+}
+
+// Children describes the shards that were opened in the place of this one; none while it is open.
+func (sh Shard) Children() ([]ShardInfo, error) {
+	sh.mu.Lock()
+	dead, children := sh.dead, sh.children
+	sh.mu.Unlock()
+	if dead {
+		return nil, sh.gone()
+	}
+	var infos []ShardInfo
+	for _, c := range children {
+		info, err := Shard{store: sh.store, shard: c}.Info()
+		if err != nil {
+			return nil, err
+		}
+		infos = append(infos, info)
+	}
+	return infos, nil
+}
+
+func (sh *shard) infoLocked() ShardInfo {
+	info := ShardInfo{
+		ID:        sh.id,
+		Closed:    sh.closed,
+		First:     sh.startingSeqNum(),
+		HashStart: sh.doc.Range.Start,
+		HashEnd:   sh.doc.Range.End,
+		Created:   time.Unix(int64(sh.created), 0),
+	}
+	for _, p := range sh.doc.Parents {
+		info.Parents = append(info.Parents, ShardID(p))
+	}
+	for _, c := range sh.children {
+		info.Children = append(info.Children, c.id)
+	}
+	if sh.closed {
+		info.Last = sh.seqNum(maxCounter, sh.closedAt)
+		info.ClosedAt = time.UnixMilli(sh.closedAt)
+	}
+	return info
+}
+
+// expiredLocked reports whether the shard is closed and all its records are older than the horizon.
+func (sh *shard) expiredLocked(horizon int64) bool { return sh.closed && sh.closedAt < horizon }
+
+func (sh *shard) isClosed() bool {
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	return sh.closed
+}
+
+// close says that no record will come any more, but in the children.
+func (sh *shard) close(at int64, children []*shard) {
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	sh.closed, sh.closedAt, sh.children = true, at, children
+	sh.wakeLocked()
 }
 
 // counterOf is the counter to read after. A number from before the shard was made (of an older stream of the same

@@ -33,6 +33,7 @@ type Store struct {
 	queue       []*group
 	queued      int64  // bytes of groups that are not yet answered
 	open        *group // the last of the queue, while Puts may still be added to it
+	newest      *group // the last one made; when it is answered all are that came before
 	filling     *chunk // where the next group goes
 	segmentUsed int64  // of the segment that filling belongs to
 	segmentSize int64
@@ -204,30 +205,23 @@ type ShardInfo struct {
 	ClosedAt  time.Time // of a closed shard
 }
 
-// Shards lists the shards of a stream by id, closed ones included while they hold records.
+// Shards lists the shards of a stream by id, closed ones included while they may hold records.
 func (s *Store) Shards(ctx context.Context, stream string) ([]ShardInfo, error) {
-	st, err := s.lookup(stream)
-	if err != nil {
-		return nil, err
+	s.mu.RLock() // a reshard is seen whole
+	defer s.mu.RUnlock()
+	st := s.streams[stream]
+	if st == nil {
+		return nil, fmt.Errorf("stream %q: %w", stream, ErrNotFound)
 	}
-	infos := make([]ShardInfo, 0, len(st.shards))
-	for _, sh := range st.shards {
-		info := ShardInfo{
-			ID:        sh.id,
-			Closed:    sh.doc.Closed,
-			First:     sh.startingSeqNum(),
-			HashStart: sh.doc.Range.Start,
-			HashEnd:   sh.doc.Range.End,
-			Created:   time.Unix(int64(sh.created), 0),
+	all := st.layout.Load().all
+	now := s.opts.Now()
+	infos := make([]ShardInfo, 0, len(all))
+	for _, sh := range all {
+		sh.mu.Lock()
+		if !sh.expiredLocked(sh.horizon(now)) {
+			infos = append(infos, sh.infoLocked())
 		}
-		for _, p := range sh.doc.Parents {
-			info.Parents = append(info.Parents, ShardID(p))
-		}
-		if sh.doc.Closed {
-			info.Last = sh.seqNum(maxCounter, sh.doc.ClosedAt)
-			info.ClosedAt = time.UnixMilli(sh.doc.ClosedAt)
-		}
-		infos = append(infos, info)
+		sh.mu.Unlock()
 	}
 	return infos, nil
 }

@@ -69,11 +69,14 @@ type streamDoc struct {
 	Monitoring     []string          `json:",omitempty"`
 	Tags           map[string]string `json:",omitempty"`
 	Consumers      []Consumer        `json:",omitempty"`
-	Shards         []shardDoc
+	Resharded      []int64           `json:",omitempty"` // when the number of shards was set, Unix milliseconds, the last day's
+	NextShard      uint32            // index of the next shard; 0 in old documents, where a shard's index is its place
+	Shards         []shardDoc        // by index
 }
 
-// shardDoc is a shard in the metadata store; its index is its place in the list.
+// shardDoc is a shard in the metadata store. Closed ones are taken out when their records have expired.
 type shardDoc struct {
+	Index         uint32
 	CreatedSecond uint64
 	Range         hashRange
 	Parents       []uint32 `json:",omitempty"`
@@ -100,8 +103,8 @@ func floorKey(k shardKey) string { return fmt.Sprintf("%016x/%08x", k.stream, k.
 type streamState struct {
 	name      string
 	number    uint64
-	shards    []*shard // by index
-	layout    []*shard // open ones, by hash range
+	layout    atomic.Pointer[layout]
+	frozen    chan struct{} // not nil during a reshard, closed after it; guarded by Store.appendMu
 	retention atomic.Int64
 	monitored atomic.Uint32 // bits of the shard-level metrics
 	series    streamSeries
@@ -110,22 +113,9 @@ type streamState struct {
 
 func newStreamState(doc streamDoc, o *Options) *streamState {
 	st := &streamState{name: doc.Name, number: doc.Number}
-	for i, d := range doc.Shards {
-		sh := &shard{
-			shardKey: shardKey{stream: doc.Number, created: d.CreatedSecond, index: uint32(i)},
-			stream:   st, doc: d, id: ShardID(uint32(i)), next: 1,
-		}
-		st.shards = append(st.shards, sh)
-		if !d.Closed {
-			st.layout = append(st.layout, sh)
-		}
-	}
-	slices.SortFunc(st.layout, func(a, b *shard) int {
-		if a.doc.Range.Start.Less(b.doc.Range.Start) {
-			return -1
-		}
-		return 1
-	})
+	l := st.newLayout(new(layout), doc.Shards)
+	l.close(doc.Shards)
+	st.layout.Store(l)
 	st.series = newStreamSeries(o.Metrics, doc.Name)
 	st.use(doc)
 	return st
@@ -139,10 +129,22 @@ func (st *streamState) use(doc streamDoc) {
 }
 
 func (st *streamState) shard(s *Store, index uint32) (Shard, error) {
-	if int(index) >= len(st.shards) {
+	sh := st.layout.Load().shard(index)
+	if sh == nil {
 		return Shard{}, fmt.Errorf("stream %q shard %d: %w", st.name, index, ErrNoShard)
 	}
-	return Shard{store: s, shard: st.shards[index]}, nil
+	return Shard{store: s, shard: sh}, nil
+}
+
+// numberShards gives the shards of an old document their indexes.
+func (doc *streamDoc) numberShards() {
+	if doc.NextShard > 0 {
+		return
+	}
+	for i := range doc.Shards {
+		doc.Shards[i].Index = uint32(i)
+	}
+	doc.NextShard = uint32(len(doc.Shards))
 }
 
 // loadStreams reads all streams from the metadata store.
@@ -155,9 +157,10 @@ func (s *Store) loadStreams() error {
 		if err := json.Unmarshal(e.Value, &doc); err != nil {
 			return fmt.Errorf("stream %q: %w", e.Key, err)
 		}
+		doc.numberShards()
 		st := newStreamState(doc, &s.opts)
 		s.streams[st.name], s.numbers[st.number] = st, st
-		for _, sh := range st.shards {
+		for _, sh := range st.layout.Load().all {
 			f, err := meta.Load[floor](s.spaces.floors, floorKey(sh.shardKey))
 			if err != nil && !errors.Is(err, meta.ErrNotFound) {
 				return err
@@ -179,7 +182,7 @@ func (s *Store) Create(ctx context.Context, c Config) error {
 	if c.OnDemand {
 		shards = onDemandShards
 	}
-	if shards < 1 {
+	if shards < 1 || shards > maxShards {
 		return fmt.Errorf("create stream %q: %d shards: %w", c.Name, shards, ErrLimit)
 	}
 	number, created, err := s.nextIncarnation(c.Name)
@@ -196,7 +199,8 @@ func (s *Store) Create(ctx context.Context, c Config) error {
 		Tags:           maps.Clone(c.Tags),
 	}
 	for _, r := range evenRanges(shards) {
-		doc.Shards = append(doc.Shards, shardDoc{CreatedSecond: created, Range: r})
+		doc.Shards = append(doc.Shards, shardDoc{Index: doc.NextShard, CreatedSecond: created, Range: r})
+		doc.NextShard++
 	}
 	raw, err := json.Marshal(doc)
 	if err != nil {
@@ -247,8 +251,10 @@ func (s *Store) remove(name string, withConsumers bool) error {
 	}
 	batch := new(meta.Batch)
 	batch.Delete(s.spaces.streams, name)
-	batch.Put(s.spaces.deleted, name, fmt.Append(nil, st.shards[len(st.shards)-1].created))
-	for _, sh := range st.shards {
+	all := st.layout.Load().all
+	newest := slices.MaxFunc(all, func(a, b *shard) int { return cmp.Compare(a.created, b.created) })
+	batch.Put(s.spaces.deleted, name, fmt.Append(nil, newest.created))
+	for _, sh := range all {
 		batch.Delete(s.spaces.floors, floorKey(sh.shardKey))
 	}
 	if err := s.spaces.store.Commit(batch); err != nil {
@@ -258,7 +264,7 @@ func (s *Store) remove(name string, withConsumers bool) error {
 	delete(s.streams, name)
 	delete(s.numbers, st.number)
 	s.mu.Unlock()
-	for _, sh := range st.shards {
+	for _, sh := range all {
 		sh.kill()
 	}
 	if !s.opts.tuning.inline { // an inline housekeeper belongs to the writer
@@ -307,7 +313,8 @@ func (s *Store) describeLocked(st *streamState) Description {
 		Monitoring:     d.Monitoring,
 		Tags:           d.Tags,
 		Consumers:      d.Consumers,
-		OpenShards:     len(st.layout),
+		OpenShards:     len(st.layout.Load().open),
+		Changes:        Changes{ShardCount: s.lastDay(d.Resharded)},
 	}
 }
 
