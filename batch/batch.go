@@ -71,6 +71,10 @@ type Record struct {
 	Key     []byte // partition key
 	Data    []byte
 	Arrival time.Time
+
+	Aggregated bool   // it came in a record of the KPL with others
+	SubSeqNum  int    // its place among them, from 0
+	Refused    string // why the source does not take it; it is a dead letter then
 }
 
 // Limit bounds a batch; zero fields are unlimited.

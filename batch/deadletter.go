@@ -25,6 +25,7 @@ type Letter struct {
 	Stream       string    `json:"stream"`
 	Shard        string    `json:"shard"`
 	SeqNum       string    `json:"sequenceNumber"`
+	SubSeqNum    *int      `json:"subSequenceNumber,omitempty"` // of a record that the KPL aggregated with others
 	PartitionKey string    `json:"partitionKey"`
 	Arrival      time.Time `json:"arrival"`
 	// Kept says that the record is in the table, with null in the fields that did not fit.
@@ -70,6 +71,9 @@ func (w *letterWriter) add(ctx context.Context, r *Record, kept bool, flaws []co
 		Pipeline: w.pipeline, Batch: w.batch, Stream: w.stream, Shard: r.Shard, SeqNum: r.SeqNum,
 		PartitionKey: string(r.Key), Arrival: r.Arrival.UTC(), Kept: kept,
 		Reason: flaws[0].Reason, Field: flaws[0].Field, RawData: base64.StdEncoding.EncodeToString(r.Data),
+	}
+	if r.Aggregated {
+		l.SubSeqNum = &r.SubSeqNum
 	}
 	for _, f := range flaws[1:] {
 		l.Others = append(l.Others, Flaw{f.Field, f.Reason})

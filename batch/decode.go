@@ -129,6 +129,10 @@ func (d *decoder) share(chunk []Record) {
 
 func (w *decodeWorker) decode(chunk []Record, from, to int) {
 	for i := from; i < to; i++ {
+		if reason := chunk[i].Refused; reason != "" {
+			w.bad = append(w.bad, badRecord{index: i, flaws: []columnar.FieldError{{Reason: reason}}})
+			continue
+		}
 		rows, flaws, err := w.append(chunk[i].Data)
 		kept := true
 		switch {

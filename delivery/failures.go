@@ -18,7 +18,7 @@ type failedRecord struct {
 	AttemptEndingTimestamp int64            `json:"attemptEndingTimestamp"`
 	RawData                []byte           `json:"rawData"`
 	SequenceNumber         *string          `json:"sequenceNumber"`
-	SubSequenceNumber      *int64           `json:"subSequenceNumber"`
+	SubSequenceNumber      *int             `json:"subSequenceNumber"`
 	DataCatalogTable       dataCatalogTable `json:"dataCatalogTable"`
 }
 
@@ -47,6 +47,9 @@ func (f *flush) failedLine(line []byte, r batch.Record, why *reason) []byte {
 	}
 	if f.info.Source != "" {
 		record.SequenceNumber = &r.SeqNum
+		if r.Aggregated {
+			record.SubSequenceNumber = &r.SubSeqNum
+		}
 	}
 	raw, err := json.Marshal(record)
 	if err != nil {

@@ -23,6 +23,13 @@ func HashOf(partitionKey []byte) HashKey {
 // Less reports whether h is before o.
 func (h HashKey) Less(o HashKey) bool { return h.Hi < o.Hi || h.Hi == o.Hi && h.Lo < o.Lo }
 
+// Bytes is h as 16 bytes, the highest first.
+func (h HashKey) Bytes() (raw [16]byte) {
+	binary.BigEndian.PutUint64(raw[:8], h.Hi)
+	binary.BigEndian.PutUint64(raw[8:], h.Lo)
+	return raw
+}
+
 // String is the decimal text.
 func (h HashKey) String() string { return h.big().String() }
 

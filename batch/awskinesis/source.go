@@ -6,7 +6,7 @@
 // range that the stream's retention has taken in between is an error, not a gap.
 //
 // Children of a shard that was split or merged are read when all of their parents are used up, so that records with one
-// key stay in order. Records that the Kinesis Producer Library packed together are not unpacked.
+// key stay in order. Records that the Kinesis Producer Library aggregated are unpacked.
 //
 // An offset is a sequence number, or "@" and milliseconds since 1970 for a start by time.
 package awskinesis
@@ -27,6 +27,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/weir-data/weir/batch"
+	"github.com/weir-data/weir/internal/kpl"
 )
 
 // API is what a Source needs of a client; *kinesis.Client is one. Its own retries come first.
@@ -41,7 +42,9 @@ type Options struct {
 	// PollInterval is the time between two looks at a stream that had nothing; default 250 ms. AWS allows five reads a
 	// second and shard.
 	PollInterval time.Duration
-	Now          func() time.Time
+	// Aggregates is what to do with records that the KPL aggregated.
+	Aggregates batch.Aggregates
+	Now        func() time.Time
 }
 
 // Source is a batch.Source over all shards of one stream. One goroutine uses it.
@@ -50,8 +53,9 @@ type Source struct {
 	stream string
 	opts   Options
 
-	used  map[string]string // shards of which nothing is left after this offset, by id
-	ahead map[string]span   // what Plan fetched and Read has not used, by shard
+	used   map[string]string          // shards of which nothing is left after this offset, by id
+	ahead  map[string]span            // what Plan fetched and Read has not used, by shard
+	ranges map[string]batch.HashRange // of the shards, by id
 }
 
 var (
@@ -76,7 +80,7 @@ func New(client API, stream string, opts Options) *Source {
 	if opts.Now == nil {
 		opts.Now = time.Now
 	}
-	return &Source{client: client, stream: stream, opts: opts, used: map[string]string{}, ahead: map[string]span{}}
+	return &Source{client: client, stream: stream, opts: opts, used: map[string]string{}, ahead: map[string]span{}, ranges: map[string]batch.HashRange{}}
 }
 
 // Wait returns after the poll interval.
@@ -192,10 +196,35 @@ func (s *Source) shards(ctx context.Context) ([]types.Shard, error) {
 		}
 		all = append(all, out.Shards...)
 		if out.NextToken == nil {
-			return all, nil
+			return all, s.noteRanges(all)
 		}
 		in = &kinesis.ListShardsInput{NextToken: out.NextToken}
 	}
+}
+
+// noteRanges keeps the hash keys of shards, for records of the KPL.
+func (s *Source) noteRanges(shards []types.Shard) error {
+	for _, shard := range shards {
+		r := shard.HashKeyRange
+		if r == nil {
+			continue
+		}
+		low, okLow := kpl.ParseHash([]byte(text(r.StartingHashKey)))
+		high, okHigh := kpl.ParseHash([]byte(text(r.EndingHashKey)))
+		if !okLow || !okHigh {
+			return fmt.Errorf("shard %s has hash keys from %q to %q", *shard.ShardId, text(r.StartingHashKey), text(r.EndingHashKey))
+		}
+		s.ranges[*shard.ShardId] = batch.HashRange{Low: low, High: high}
+	}
+	return nil
+}
+
+// hashRange is that of a shard; all hash keys where nothing is known.
+func (s *Source) hashRange(shard string) batch.HashRange {
+	if r, ok := s.ranges[shard]; ok {
+		return r
+	}
+	return batch.HashRange{High: kpl.MaxHash}
 }
 
 // chunkRecords is the number of records that Read hands on at a time.
@@ -206,6 +235,11 @@ var errGone = errors.New("the stream no longer holds the records that were plann
 
 // Read implements batch.Source.
 func (s *Source) Read(ctx context.Context, start, end batch.Offset, f func([]batch.Record) error) error {
+	if len(s.ranges) == 0 { // after a restart, when this batch was planned before
+		if _, err := s.shards(ctx); err != nil {
+			return err
+		}
+	}
 	var mu sync.Mutex // f is called by one at a time
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(fetchersMax)
@@ -257,22 +291,33 @@ func (s *Source) reread(ctx context.Context, mu *sync.Mutex, shard, after, last 
 func (s *Source) hand(ctx context.Context, mu *sync.Mutex, shard string, records []types.Record, f func([]batch.Record) error) error {
 	mu.Lock()
 	defer mu.Unlock()
+	hashes := s.hashRange(shard)
 	chunk := make([]batch.Record, 0, min(len(records), chunkRecords))
-	for part := range slices.Chunk(records, chunkRecords) {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		chunk = chunk[:0]
-		for _, r := range part {
-			chunk = append(chunk, batch.Record{
-				Shard: shard, SeqNum: *r.SequenceNumber, Key: []byte(text(r.PartitionKey)), Data: r.Data, Arrival: moment(r.ApproximateArrivalTimestamp),
-			})
+	flush := func() error {
+		if len(chunk) == 0 {
+			return nil
 		}
 		if err := f(chunk); err != nil {
 			return err
 		}
+		chunk = chunk[:0]
+		return ctx.Err()
 	}
-	return nil
+	for _, r := range records {
+		record := batch.Record{
+			Shard: shard, SeqNum: *r.SequenceNumber, Key: []byte(text(r.PartitionKey)), Data: r.Data, Arrival: moment(r.ApproximateArrivalTimestamp),
+		}
+		err := s.opts.Aggregates.Unpack(record, hashes, func(user batch.Record) error {
+			if chunk = append(chunk, user); len(chunk) < chunkRecords {
+				return nil
+			}
+			return flush()
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return flush()
 }
 
 func text(s *string) string {

@@ -18,6 +18,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 
 	"github.com/weir-data/weir/batch"
+	"github.com/weir-data/weir/internal/kpl"
 )
 
 // service is a stream in memory with a service's habits: short pages, iterators that expire, errors now and then.
@@ -34,6 +35,7 @@ type fakeShard struct {
 	parents []string
 	closed  bool
 	trimmed int
+	hashes  *types.HashKeyRange
 	records []types.Record
 }
 
@@ -87,7 +89,7 @@ func (s *service) ListShards(_ context.Context, in *kinesis.ListShardsInput, _ .
 	}
 	out := &kinesis.ListShardsOutput{}
 	for i := from; i < len(s.shards) && i < from+2; i++ {
-		shard := types.Shard{ShardId: &s.shards[i].id}
+		shard := types.Shard{ShardId: &s.shards[i].id, HashKeyRange: s.shards[i].hashes}
 		if p := s.shards[i].parents; len(p) > 0 {
 			shard.ParentShardId = &p[0]
 		}
@@ -268,6 +270,38 @@ func TestRangeThatIsGoneIsAnError(t *testing.T) {
 	err := New(fake, "s", Options{}).Read(t.Context(), batch.Offset{}, end, func([]batch.Record) error { return nil })
 	if !errors.Is(err, errGone) || batch.IsTemporary(err) {
 		t.Errorf("error %v", err)
+	}
+}
+
+func TestAggregatedRecords(t *testing.T) {
+	fake := newService(1, 1)
+	fake.put(0, 4)
+	packed := func(hash string) []byte {
+		return kpl.Append(nil, []kpl.Record{
+			{PartitionKey: []byte("a"), ExplicitHashKey: []byte("5"), Data: []byte("one")},
+			{PartitionKey: []byte("b"), ExplicitHashKey: []byte(hash), Data: []byte("two")},
+		})
+	}
+	fake.shards[0].records[1].Data = packed("9")
+	fake.shards[0].records[2].Data = packed("10")
+	fake.shards[0].hashes = &types.HashKeyRange{StartingHashKey: aws.String("0"), EndingHashKey: aws.String("9")}
+	source := New(fake, "s", Options{})
+	end := source.planned(t, batch.Offset{}, batch.Limit{})
+	for range 2 {
+		var got []string
+		again(t, func() error {
+			got = nil
+			return source.Read(t.Context(), batch.Offset{}, end, func(chunk []batch.Record) error {
+				for _, r := range chunk {
+					got = append(got, fmt.Sprintf("%s/%d %s %v", r.SeqNum, r.SubSeqNum, r.Key, r.Refused != ""))
+				}
+				return nil
+			})
+		})
+		if want := "1/0 k false, 8/0 a false, 8/1 b false, 15/0 k true, 22/0 k false"; strings.Join(got, ", ") != want {
+			t.Errorf("got %s\nwant %s", strings.Join(got, ", "), want)
+		}
+		source = New(fake, "s", Options{}) // as after a restart
 	}
 }
 

@@ -2,7 +2,7 @@
 //
 // Source plans by what is durable, so a planned range is there for good and reads the same again after any restart,
 // until retention takes it. Children of a shard that was split or merged are read when all of their parents are used
-// up, so that records with one key stay in order.
+// up, so that records with one key stay in order. Records that the Kinesis Producer Library aggregated are unpacked.
 package stream
 
 import (
@@ -15,6 +15,7 @@ import (
 	"sync"
 
 	"github.com/weir-data/weir/batch"
+	"github.com/weir-data/weir/internal/kpl"
 	"github.com/weir-data/weir/stream"
 )
 
@@ -26,14 +27,20 @@ type Store interface {
 
 // Source is a batch.Source over all shards of one stream.
 type Source struct {
-	store Store
-	name  string
+	store      Store
+	name       string
+	aggregates batch.Aggregates
 }
 
 var _ batch.Source = (*Source)(nil)
 
 // New returns a Source over the named stream, which need not exist before the first call.
 func New(store Store, name string) *Source { return &Source{store: store, name: name} }
+
+// NewWith is New with another treatment of records that the KPL aggregated.
+func NewWith(store Store, name string, a batch.Aggregates) *Source {
+	return &Source{store: store, name: name, aggregates: a}
+}
 
 // Latest is the offset behind all that is durable now, to start a pipeline that does not want what came before.
 func (s *Source) Latest(ctx context.Context) (batch.Offset, error) {
@@ -222,7 +229,7 @@ func (s *Source) Read(ctx context.Context, start, end batch.Offset, f func([]bat
 	if err != nil {
 		return fmt.Errorf("read stream %q: %w", s.name, err)
 	}
-	var chunk chunk
+	chunk := chunk{aggregates: s.aggregates}
 	for _, info := range infos { // ids rise, and so a child comes after its parents
 		last := end[info.ID]
 		if last == "" || last == start[info.ID] {
@@ -242,7 +249,7 @@ func (s *Source) Read(ctx context.Context, start, end batch.Offset, f func([]bat
 		_, err = c.shard.Scan(ctx, c.at, math.MaxInt, math.MaxInt64, func(recs []stream.Record) error {
 			within := upTo(recs, to)
 			if len(within) > 0 {
-				if err := f(chunk.of(info.ID, within)); err != nil {
+				if err := chunk.hand(&info, within, f); err != nil {
 					return err
 				}
 			}
@@ -270,12 +277,16 @@ func upTo(recs []stream.Record, to stream.SeqNum) []stream.Record {
 
 // chunk turns records of the log into records of a batch, reusing its memory.
 type chunk struct {
-	recs []batch.Record
-	text []byte
+	aggregates batch.Aggregates
+	recs       []batch.Record
+	text       []byte
 }
 
-// of makes one string of all numbers, of which each record has a part.
-func (c *chunk) of(shard string, recs []stream.Record) []batch.Record {
+// chunkMax bounds a chunk: one aggregated record can hold a million.
+const chunkMax = 10_000
+
+// hand makes one string of all numbers, of which each record has a part, and calls f with the records.
+func (c *chunk) hand(shard *stream.ShardInfo, recs []stream.Record, f func([]batch.Record) error) error {
 	c.recs, c.text = c.recs[:0], c.text[:0]
 	for i := range recs {
 		c.text = recs[i].SeqNum.AppendText(c.text)
@@ -284,14 +295,44 @@ func (c *chunk) of(shard string, recs []stream.Record) []batch.Record {
 	width := len(text) / len(recs) // all numbers of a shard are of one length
 	for i := range recs {
 		c.recs = append(c.recs, batch.Record{
-			Shard:   shard,
+			Shard:   shard.ID,
 			SeqNum:  text[i*width : (i+1)*width],
 			Key:     recs[i].PartitionKey,
 			Data:    recs[i].Data,
 			Arrival: recs[i].Arrival,
 		})
+		if c.aggregates != batch.KeepPacked && kpl.Marked(recs[i].Data) {
+			if err := c.unpackLast(shard, f); err != nil {
+				return err
+			}
+		}
 	}
-	return c.recs
+	if len(c.recs) == 0 {
+		return nil
+	}
+	return f(c.recs)
+}
+
+// unpackLast puts the user records of the newest record in its place. A chunk that is full goes to f.
+func (c *chunk) unpackLast(shard *stream.ShardInfo, f func([]batch.Record) error) error {
+	last := len(c.recs) - 1
+	r := c.recs[last]
+	c.recs = c.recs[:last]
+	return c.aggregates.Unpack(r, hashRange(shard), func(user batch.Record) error {
+		c.recs = append(c.recs, user)
+		if len(c.recs) < chunkMax {
+			return nil
+		}
+		if err := f(c.recs); err != nil {
+			return err
+		}
+		c.recs = c.recs[:0]
+		return nil
+	})
+}
+
+func hashRange(shard *stream.ShardInfo) batch.HashRange {
+	return batch.HashRange{Low: shard.HashStart.Bytes(), High: shard.HashEnd.Bytes()}
 }
 
 // Wait returns when there may be something after start, or ctx is done.

@@ -49,7 +49,7 @@ func (l directLog) Source(ctx context.Context, name string) (batch.Source, error
 	if err := l.create(ctx, name); err != nil {
 		return nil, err
 	}
-	return batchstream.New(l.streams, name), nil
+	return batchstream.NewWith(l.streams, name, batch.KeepPacked), nil
 }
 
 // Trim has nothing to do: the log drops records by their age, a day, which is how long Firehose keeps them too.

@@ -158,7 +158,7 @@ func (h *house) openDelivery() error {
 		Meta: h.meta, Objects: h.objects, Log: directLog{direct}, Tables: h.catalog, Metrics: h.metrics,
 		Region: h.cfg.Region, Account: h.cfg.Account, Logger: h.cfg.Logger,
 		Stream: func(_ context.Context, name string) (batch.Source, error) {
-			return batchstream.New(h.streams, name), nil
+			return batchstream.NewWith(h.streams, name, batch.UnpackAll), nil
 		},
 	})
 	if err != nil {
