@@ -173,3 +173,56 @@ func (sh Shard) ObserveRead(records int, bytes int64, age time.Duration) {
 	sh.observe(shardIteratorAge, float64(age.Milliseconds()))
 	sh.observe(shardReadExceeded, 0)
 }
+
+// ObservePush publishes the shard-level metrics of records that were sent to a consumer.
+func (sh Shard) ObservePush(records int, bytes int64) {
+	sh.observe(shardOutgoingRecords, float64(records))
+	sh.observe(shardOutgoingBytes, float64(bytes))
+}
+
+// ConsumerSeries are the metrics of one consumer of a stream, which only the front door can measure. The zero value
+// measures nothing.
+type ConsumerSeries struct {
+	subscribed, limited               *metrics.Series
+	sent, bytes, records, millisLater *metrics.Series
+}
+
+// ConsumerSeries returns the metrics of a consumer.
+func (s *Store) ConsumerSeries(stream, consumer string) ConsumerSeries {
+	of := func(name, unit string) *metrics.Series {
+		return s.opts.Metrics.Series(namespace, name, unit,
+			metrics.Dimension{Name: "StreamName", Value: stream}, metrics.Dimension{Name: "ConsumerName", Value: consumer})
+	}
+	return ConsumerSeries{
+		subscribed:  of("SubscribeToShard.Success", "Count"),
+		limited:     of("SubscribeToShard.RateExceeded", "Count"),
+		sent:        of("SubscribeToShardEvent.Success", "Count"),
+		bytes:       of("SubscribeToShardEvent.Bytes", "Bytes"),
+		records:     of("SubscribeToShardEvent.Records", "Count"),
+		millisLater: of("SubscribeToShardEvent.MillisBehindLatest", "Milliseconds"),
+	}
+}
+
+// ObserveSubscribe notes a call of SubscribeToShard: whether it succeeded, and whether it was one too many.
+func (c ConsumerSeries) ObserveSubscribe(ok, limited bool) {
+	c.subscribed.Observe(oneIf(ok))
+	c.limited.Observe(oneIf(limited))
+}
+
+// ObserveEvent notes an event, and whether it could be sent.
+func (c ConsumerSeries) ObserveEvent(records int, bytes int64, behind time.Duration, ok bool) {
+	c.sent.Observe(oneIf(ok))
+	if !ok {
+		return
+	}
+	c.bytes.Observe(float64(bytes))
+	c.records.Observe(float64(records))
+	c.millisLater.Observe(float64(behind.Milliseconds()))
+}
+
+func oneIf(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}

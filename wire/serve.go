@@ -16,15 +16,18 @@ const (
 	headerMax     = 64 << 10
 )
 
-// Serve answers on ln with h, HTTP/1.1 and prior-knowledge HTTP/2 alike, until ctx is done; then it lets requests
-// under way finish for a few seconds and returns nil. Any other end is an error. There is no limit on how long an answer
-// takes, as streams may be long.
+// servingKey is where requests find the context of Serve, which ends before theirs.
+type servingKey struct{}
+
+// Serve answers on ln with h, HTTP/1.1 and prior-knowledge HTTP/2 alike, until ctx is done; then event streams end, other
+// requests under way may finish for a few seconds, and it returns nil. Any other end is an error. There is no limit on how
+// long an answer takes, as streams may be long.
 func Serve(ctx context.Context, ln net.Listener, h http.Handler) error {
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)
 	protocols.SetUnencryptedHTTP2(true)
 	// Long answers end when the base context does; short ones finish.
-	base, stop := context.WithCancel(context.WithoutCancel(ctx))
+	base, stop := context.WithCancel(context.WithValue(context.WithoutCancel(ctx), servingKey{}, ctx))
 	defer stop()
 	srv := &http.Server{
 		Handler:           h,

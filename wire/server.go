@@ -76,6 +76,11 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	req := &Request{Request: r, ContentType: to.contentType, service: to.service, operation: to.operation, protocol: to.protocol, id: id}
 	tracked := &writer{ResponseWriter: w}
 	defer func() {
+		if req.events != nil {
+			req.events.close()
+		}
+	}()
+	defer func() {
 		if fault := recover(); fault != nil {
 			s.opts.Logger.Error("operation panicked", "service", to.service.Name, "operation", req.operation, "request", id, "panic", fault, "stack", string(debug.Stack()))
 			s.fail(tracked, req, errInternal)
@@ -124,9 +129,13 @@ func (s *Server) serve(w http.ResponseWriter, req *Request) error {
 	return op.impl(ctx, req, w)
 }
 
-// fail answers with an exception. Once an answer has begun, all that is left is to cut the connection, so that the
-// client does not take it for whole.
+// fail answers with an exception, within the stream if there is one. Once another answer has begun, all that is left is
+// to cut the connection, so that the client does not take it for whole.
 func (s *Server) fail(w *writer, r *Request, e *Error) {
+	if r.events != nil {
+		r.events.fail(e)
+		return
+	}
 	if w.begun {
 		panic(http.ErrAbortHandler)
 	}
@@ -154,11 +163,14 @@ func (w *writer) Write(b []byte) (int, error) {
 	return w.ResponseWriter.Write(b)
 }
 
-// Flush sends what was written so far.
-func (w *writer) Flush() {
+// FlushError sends what was written so far.
+func (w *writer) FlushError() error {
 	w.begun = true
-	http.NewResponseController(w.ResponseWriter).Flush()
+	return http.NewResponseController(w.ResponseWriter).Flush()
 }
+
+// Flush is FlushError for those who do not ask.
+func (w *writer) Flush() { w.FlushError() }
 
 // Unwrap is for http.ResponseController.
 func (w *writer) Unwrap() http.ResponseWriter { return w.ResponseWriter }

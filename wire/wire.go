@@ -1,5 +1,5 @@
 // Package wire speaks the AWS protocols and knows no service: routing, signatures, request ids, errors,
-// JSON 1.0/1.1, CBOR, Smithy RPC v2 CBOR, and Query with XML answers.
+// JSON 1.0/1.1, CBOR, Smithy RPC v2 CBOR, Query with XML answers, and event streams.
 //
 // An api package describes its service as a Service whose operations are made with Op (the SDK's structs in and
 // out) or Raw (bytes in, answer written by hand). NewServer turns services into one http.Handler, Guard keeps web
@@ -75,6 +75,7 @@ type Request struct {
 	operation string
 	protocol  protocol
 	id        string
+	events    *EventStream // once the answer has become one
 }
 
 // DecodeInto decodes the request's body into the SDK input struct in, for Raw operations that fall back.
@@ -96,6 +97,9 @@ func (r *Request) Encode(w http.ResponseWriter, out any) error {
 func (r *Request) Marshal(v any) ([]byte, error) {
 	return r.protocol.encode(r, v)
 }
+
+// Answer sends an answer that is encoded already, in the request's protocol.
+func (r *Request) Answer(w http.ResponseWriter, body []byte) { r.write(w, http.StatusOK, body) }
 
 // write sends a whole answer.
 func (r *Request) write(w http.ResponseWriter, status int, body []byte) {

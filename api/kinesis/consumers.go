@@ -1,7 +1,7 @@
 package kinesis
 
 // RegisterStreamConsumer, DescribeStreamConsumer, DeregisterStreamConsumer and ListStreamConsumers. A consumer is ACTIVE
-// at once and gone at once. At most 20 of a stream. Skipped: SubscribeToShard.
+// at once, and gone at once with its subscriptions. At most 20 of a stream.
 
 import (
 	"context"
@@ -81,6 +81,7 @@ func (s *service) deregisterStreamConsumer(ctx context.Context, in *kinesis.Dere
 	if err := s.streams.DeregisterConsumer(ctx, name, c.Name); err != nil {
 		return nil, s.noStream(err, name)
 	}
+	s.subscribers.dismiss(c.ARN, s.noConsumer(c.Name))
 	return &kinesis.DeregisterStreamConsumerOutput{}, nil
 }
 

@@ -1,24 +1,20 @@
 package kinesis
 
 // GetRecords gives up to 10,000 records and 10 MiB from where an iterator stands, and another iterator, which differs
-// also when nothing came. An iterator can be used again until it is five minutes old. Skipped: the limits of five calls
-// and 2 MiB a second and shard.
+// also when nothing came. At the end of a closed shard there is none, and its children are named instead. An iterator can
+// be used again until it is five minutes old. Skipped: the limits of five calls and 2 MiB a second and shard.
 
 import (
 	"context"
 	"crypto/rand"
 	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"net/http"
 	"strconv"
 	"sync"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
-	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
-	fast "github.com/segmentio/asm/base64"
 
 	"github.com/weir-data/weir/stream"
 	"github.com/weir-data/weir/wire"
@@ -46,33 +42,22 @@ func (s *service) getRecords(ctx context.Context, r *wire.Request, w http.Respon
 	if in.Limit != nil {
 		limit = int(*in.Limit)
 	}
-	if !isJSON(r) {
-		return s.getRecordsAs(ctx, r, w, sh, at, limit, start)
-	}
+	format := formatOf(r)
 	buf := answers.Get().(*[]byte)
 	defer answers.Put(buf)
-	b := append((*buf)[:0], `{"Records":[`...)
-	page, err := sh.Scan(ctx, sh.At(at.counter), limit, getBytesMax, func(recs []stream.Record) error {
-		for i := range recs {
-			b = appendRecord(b, &recs[i])
-		}
-		return nil
-	})
+	b, page, err := appendPage(ctx, (*buf)[:0], format, sh, sh.At(at.counter), limit, getBytesMax)
+	*buf = b
 	if err != nil {
-		*buf = b
 		return s.gone(err, sh)
 	}
-	if page.Records > 0 {
-		b = b[:len(b)-1] // the last comma
-	}
 	behind := s.behind(page)
-	b = append(b, `],"NextShardIterator":"`...)
-	b = append(b, s.next(at, page)...)
-	b = append(b, `","MillisBehindLatest":`...)
-	b = strconv.AppendInt(b, behind, 10)
-	b = append(b, '}')
+	if !page.Ended {
+		b = format.text(b, "NextShardIterator", s.next(at, page))
+	}
+	b = format.integer(b, "MillisBehindLatest", behind)
+	b = format.end(b)
 	*buf = b
-	writeJSON(w, r.ContentType, b)
+	r.Answer(w, b)
 	s.observeRead(sh, page, behind, start)
 	return nil
 }
@@ -111,27 +96,26 @@ func (s *service) openRead(in *kinesis.GetRecordsInput) (stream.Shard, position,
 	return sh, at, nil
 }
 
-// getRecordsAs answers in another protocol than JSON.
-func (s *service) getRecordsAs(ctx context.Context, r *wire.Request, w http.ResponseWriter, sh stream.Shard, at position, limit int, start time.Time) error {
-	out := &kinesis.GetRecordsOutput{Records: []types.Record{}}
-	page, err := sh.Scan(ctx, sh.At(at.counter), limit, getBytesMax, func(recs []stream.Record) error {
+// appendPage appends the next records of a shard, and its children if that is all that it will ever have.
+func appendPage(ctx context.Context, b []byte, format recordFormat, sh stream.Shard, after stream.SeqNum, limit int, maxBytes int64) ([]byte, stream.Page, error) {
+	b = format.begin(b)
+	first := true
+	page, err := sh.Scan(ctx, after, limit, maxBytes, func(recs []stream.Record) error {
 		for i := range recs {
-			out.Records = append(out.Records, types.Record{
-				SequenceNumber:              aws.String(recs[i].SeqNum.String()),
-				ApproximateArrivalTimestamp: aws.Time(recs[i].Arrival),
-				Data:                        append([]byte{}, recs[i].Data...),
-				PartitionKey:                aws.String(string(recs[i].PartitionKey)),
-			})
+			b = format.record(b, &recs[i], first)
+			first = false
 		}
 		return nil
 	})
 	if err != nil {
-		return s.gone(err, sh)
+		return b, page, err
 	}
-	behind := s.behind(page)
-	out.NextShardIterator, out.MillisBehindLatest = aws.String(s.next(at, page)), aws.Int64(behind)
-	s.observeRead(sh, page, behind, start)
-	return r.Encode(w, out)
+	b = format.endRecords(b)
+	if !page.Ended {
+		return b, page, nil
+	}
+	children, err := sh.Children()
+	return format.children(b, children), page, err
 }
 
 // gone says that a stream was deleted under a reader.
@@ -164,54 +148,6 @@ func (s *service) observeRead(sh stream.Shard, page stream.Page, behind int64, s
 		Operation: "GetRecords", Latency: s.now().Sub(start), OK: true, Records: page.Records, Bytes: page.Bytes, Age: age,
 	})
 	sh.ObserveRead(page.Records, page.Bytes, age)
-}
-
-// appendRecord appends a record in JSON and a comma.
-func appendRecord(b []byte, r *stream.Record) []byte {
-	b = append(b, `{"SequenceNumber":"`...)
-	b = r.SeqNum.AppendText(b)
-	b = append(b, `","ApproximateArrivalTimestamp":`...)
-	b = appendSeconds(b, r.Arrival.UnixMilli())
-	b = append(b, `,"Data":"`...)
-	b = appendBase64(b, r.Data)
-	b = append(b, `","PartitionKey":`...)
-	b = appendText(b, r.PartitionKey)
-	return append(b, '}', ',')
-}
-
-// appendSeconds appends a time as AWS JSON has it: seconds with up to three decimals, never an exponent.
-func appendSeconds(b []byte, ms int64) []byte {
-	b = strconv.AppendInt(b, ms/1000, 10)
-	if f := ms % 1000; f > 0 {
-		b = append(b, '.', byte('0'+f/100), byte('0'+f/10%10), byte('0'+f%10))
-	}
-	return b
-}
-
-func appendBase64(b, data []byte) []byte {
-	n := base64.StdEncoding.EncodedLen(len(data))
-	at := len(b)
-	if cap(b)-at < n {
-		b = append(make([]byte, 0, 2*cap(b)+n), b...)
-	}
-	b = b[:at+n]
-	fast.StdEncoding.Encode(b[at:], data)
-	return b
-}
-
-func appendText(b, text []byte) []byte {
-	for _, c := range text {
-		if c < ' ' || c > '~' || c == '"' || c == '\\' {
-			quoted, err := json.Marshal(string(text))
-			if err != nil {
-				panic(err) // a string always has a JSON form
-			}
-			return append(b, quoted...)
-		}
-	}
-	b = append(b, '"')
-	b = append(b, text...)
-	return append(b, '"')
 }
 
 func isJSON(r *wire.Request) bool { return r.ContentType == "application/x-amz-json-1.1" }

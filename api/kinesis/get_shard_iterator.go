@@ -30,25 +30,33 @@ func (s *service) getShardIterator(ctx context.Context, in *kinesis.GetShardIter
 	if err != nil {
 		return nil, err
 	}
-	index, ok := stream.ParseShardID(*in.ShardId)
-	if !ok {
-		return nil, resourceNotFound("Could not find shard %s in stream %s under account %s.", *in.ShardId, name, s.streams.Account())
-	}
-	id := stream.ShardID(index)
-	sh, err := s.streams.Shard(name, id)
+	sh, err := s.shard(name, *in.ShardId)
 	if err != nil {
-		return nil, s.noShard(err, name, id)
+		return nil, err
 	}
-	counter, err := s.start(ctx, in, sh)
+	counter, err := s.start(ctx, sh, startAt{"GetShardIterator", in.ShardIteratorType, in.StartingSequenceNumber, in.Timestamp})
 	if err != nil {
-		return nil, s.noShard(err, name, id)
+		return nil, s.gone(err, sh)
 	}
 	if value(in.DryRun) {
 		return nil, errDryRun
 	}
 	return &kinesis.GetShardIteratorOutput{ShardIterator: aws.String(s.tokens.iterator(position{
-		incarnation: sh.Incarnation(), shard: index, counter: counter,
+		incarnation: sh.Incarnation(), shard: sh.Index(), counter: counter,
 	}))}, nil
+}
+
+// shard finds the shard that a request names.
+func (s *service) shard(name, id string) (stream.Shard, error) {
+	index, ok := stream.ParseShardID(id)
+	if !ok {
+		return stream.Shard{}, resourceNotFound("Could not find shard %s in stream %s under account %s.", id, name, s.streams.Account())
+	}
+	sh, err := s.streams.Shard(name, stream.ShardID(index))
+	if err != nil {
+		return sh, s.noShard(err, name, stream.ShardID(index))
+	}
+	return sh, nil
 }
 
 func checkGetShardIterator(in *kinesis.GetShardIteratorInput) error {
@@ -62,25 +70,32 @@ func checkGetShardIterator(in *kinesis.GetShardIteratorInput) error {
 	return v.Err()
 }
 
+// startAt says where reading begins, in GetShardIterator and SubscribeToShard alike.
+type startAt struct {
+	operation string
+	kind      types.ShardIteratorType
+	number    *string
+	time      *time.Time
+}
+
 // start is the counter of the record after which reading begins.
-func (s *service) start(ctx context.Context, in *kinesis.GetShardIteratorInput, sh stream.Shard) (uint64, error) {
-	kind := in.ShardIteratorType
-	numbered := kind == types.ShardIteratorTypeAtSequenceNumber || kind == types.ShardIteratorTypeAfterSequenceNumber
-	if kind == types.ShardIteratorTypeAtTimestamp {
-		return s.startAt(ctx, in, sh)
+func (s *service) start(ctx context.Context, sh stream.Shard, at startAt) (uint64, error) {
+	if at.kind == types.ShardIteratorTypeAtTimestamp {
+		return s.startByTime(ctx, sh, at)
 	}
-	if numbered != (in.StartingSequenceNumber != nil) {
+	numbered := at.kind == types.ShardIteratorTypeAtSequenceNumber || at.kind == types.ShardIteratorTypeAfterSequenceNumber
+	if numbered != (at.number != nil) {
 		has := "and no StartingSequenceNumber"
 		if !numbered {
 			has = "and also a StartingSequenceNumber"
 		}
 		return 0, invalidArgument("Must either specify (1) AT_SEQUENCE_NUMBER or AFTER_SEQUENCE_NUMBER and StartingSequenceNumber or "+
-			"(2) TRIM_HORIZON or LATEST and no StartingSequenceNumber. Request specified %s %s.", kind, has)
+			"(2) TRIM_HORIZON or LATEST and no StartingSequenceNumber. Request specified %s %s.", at.kind, has)
 	}
 	if numbered {
-		return s.startBy(*in.StartingSequenceNumber, kind, sh)
+		return s.startByNumber(ctx, sh, at)
 	}
-	if kind == types.ShardIteratorTypeTrimHorizon {
+	if at.kind == types.ShardIteratorTypeTrimHorizon {
 		return 0, nil
 	}
 	tip, err := sh.Tip()
@@ -96,29 +111,27 @@ func counterOf(n stream.SeqNum) uint64 {
 	return p.Counter
 }
 
-// startAt is start for AT_TIMESTAMP.
-func (s *service) startAt(ctx context.Context, in *kinesis.GetShardIteratorInput, sh stream.Shard) (uint64, error) {
-	if in.Timestamp == nil {
+func (s *service) startByTime(ctx context.Context, sh stream.Shard, at startAt) (uint64, error) {
+	if at.time == nil {
 		return 0, invalidArgument("Must specify timestampInMillis parameter for iterator of type AT_TIMESTAMP. Current request has no timestamp parameter.")
 	}
-	if in.StartingSequenceNumber != nil {
+	if at.number != nil {
 		return 0, invalidArgument("Must not specify a StartingSequenceNumber for iterator of type AT_TIMESTAMP.")
 	}
-	if now := s.now(); in.Timestamp.After(now) {
+	if now := s.now(); at.time.After(now) {
 		return 0, invalidArgument("The timestampInMillis parameter cannot be greater than the currentTimestampInMillis. "+
-			"timestampInMillis: %d, currentTimestampInMillis: %d", in.Timestamp.UnixMilli(), now.UnixMilli())
+			"timestampInMillis: %d, currentTimestampInMillis: %d", at.time.UnixMilli(), now.UnixMilli())
 	}
-	before, err := sh.Before(ctx, *in.Timestamp)
+	before, err := sh.Before(ctx, *at.time)
 	return counterOf(before), err
 }
 
-// startBy is start for a sequence number.
-func (s *service) startBy(text string, kind types.ShardIteratorType, sh stream.Shard) (uint64, error) {
+func (s *service) startByNumber(ctx context.Context, sh stream.Shard, at startAt) (uint64, error) {
 	malformed := func(why string) error {
-		return invalidArgument("StartingSequenceNumber %s used in GetShardIterator on shard %s in stream %s under account %s is invalid%s.",
-			text, sh.ID(), sh.Stream(), s.streams.Account(), why)
+		return invalidArgument("StartingSequenceNumber %s used in %s on shard %s in stream %s under account %s is invalid%s.",
+			*at.number, at.operation, sh.ID(), sh.Stream(), s.streams.Account(), why)
 	}
-	n, err := stream.ParseSeqNum(text)
+	n, err := stream.ParseSeqNum(*at.number)
 	if err != nil {
 		return 0, malformed("")
 	}
@@ -134,10 +147,23 @@ func (s *service) startBy(text string, kind types.ShardIteratorType, sh stream.S
 	if p.Created != first.Created {
 		return 0, malformed(" because it did not come from this stream")
 	}
-	if kind == types.ShardIteratorTypeAtSequenceNumber && p.Counter > 0 {
-		p.Counter--
+	if at.kind == types.ShardIteratorTypeAtSequenceNumber && p.Counter > 0 {
+		return s.startAtRecord(ctx, sh, n, p.Counter)
 	}
 	return p.Counter, nil
+}
+
+// startAtRecord is start for AT_SEQUENCE_NUMBER. A number that went on from a record, as a ContinuationSequenceNumber of
+// SubscribeToShard does, stands behind that record.
+func (s *service) startAtRecord(ctx context.Context, sh stream.Shard, n stream.SeqNum, counter uint64) (uint64, error) {
+	start := counter - 1
+	_, err := sh.Scan(ctx, sh.At(start), 1, 1, func(recs []stream.Record) error {
+		if r := recs[0].SeqNum; counterOf(r) == counter && string(n[:]) > string(r[:]) {
+			start = counter
+		}
+		return nil
+	})
+	return start, err
 }
 
 // utcText is a time as AWS prints it in messages: Thu Jan 22 01:22:02 UTC 2015.

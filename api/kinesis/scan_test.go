@@ -3,14 +3,12 @@ package kinesis
 import (
 	"bytes"
 	"encoding/base64"
-	"math/rand/v2"
 	"testing"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	fast "github.com/segmentio/asm/base64"
 
-	"github.com/weir-data/weir/stream"
 	"github.com/weir-data/weir/wire/codec"
 )
 
@@ -130,30 +128,6 @@ func TestIteratorsCannotBeMadeUp(t *testing.T) {
 	}
 	if again := s.iterator(position{7, 1, 99}); again == it {
 		t.Fatal("two iterators for one position are equal")
-	}
-}
-
-// The hand-written answer is what the general decoder of a client reads.
-func TestAppendRecord(t *testing.T) {
-	rng := rand.New(rand.NewPCG(5, 6))
-	for range 500 {
-		data := make([]byte, rng.IntN(200))
-		for i := range data {
-			data[i] = byte(rng.Uint32())
-		}
-		key := []string{"plain", `quo"te`, "back\\slash", "ünïcode", "tab\t", "<&>", "\u2028"}[rng.IntN(7)]
-		at := time.UnixMilli(rng.Int64N(2e12))
-		seq := stream.NewSeqNum(stream.Parts{Created: 1, Counter: rng.Uint64N(1 << 60), Second: 5})
-		b := append([]byte(`{"Records":[`), appendRecord(nil, &stream.Record{SeqNum: seq, PartitionKey: []byte(key), Data: data, Arrival: at})...)
-		b = append(b[:len(b)-1], "]}"...)
-		var out kinesis.GetRecordsOutput
-		if err := codec.DecodeJSON(b, &out, nil); err != nil {
-			t.Fatalf("%s: %v", b, err)
-		}
-		r := out.Records[0]
-		if *r.PartitionKey != key || !bytes.Equal(r.Data, data) || *r.SequenceNumber != seq.String() || r.ApproximateArrivalTimestamp.UnixMilli() != at.UnixMilli() {
-			t.Fatalf("%s: %q %x %s %s", b, *r.PartitionKey, r.Data, *r.SequenceNumber, r.ApproximateArrivalTimestamp)
-		}
 	}
 }
 

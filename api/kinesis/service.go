@@ -5,7 +5,7 @@
 // because nearly all bytes of a pipeline go through them; the other operations, and these in CBOR, use the SDK's structs.
 //
 // Nothing is kept here but the key that signs iterators and tokens, in the metadata store, so that they survive a
-// restart.
+// restart, and, in memory, who subscribes to which shard.
 package kinesis
 
 import (
@@ -31,6 +31,8 @@ type service struct {
 	streams *stream.Store
 	tokens  *sealer
 	now     func() time.Time
+
+	subscribers subscribers
 }
 
 // Service returns the operations over opts.Streams. An error means that the metadata store could not be used.
@@ -75,6 +77,7 @@ func (s *service) dataOperations() []wire.Operation {
 		wire.Raw("PutRecords", s.putRecords),
 		wire.Op("GetShardIterator", s.getShardIterator),
 		wire.Raw("GetRecords", s.getRecords),
+		wire.Raw("SubscribeToShard", s.subscribeToShard),
 	}
 }
 
