@@ -22,6 +22,7 @@ type cli struct {
 	Demo    DemoCmd    `cmd:"" help:"Run both tutorials end to end in this terminal and check every count."`
 	Serve   ServeCmd   `cmd:"" help:"Serve all APIs on one port."`
 	Produce ProduceCmd `cmd:"" help:"Send records to a stream: generated rides or users, or the rows of a file."`
+	Tail    TailCmd    `cmd:"" help:"Follow the records of a stream as they arrive."`
 	Run     RunCmd     `cmd:"" help:"Run a pipeline: from a stream, through SQL, into a Delta table."`
 	SQL     SQLCmd     `cmd:"" name:"sql" help:"Ask SQL of the catalog's tables."`
 	Dump    DumpCmd    `cmd:"" help:"Print a file of weir's own formats."`
