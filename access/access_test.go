@@ -39,6 +39,7 @@ region=us-east-1
 AWS_ACCESS_KEY_ID=AK2
 aws_secret_access_key=s2
 aws_session_token=tok
+aws_account_id = 111122223333
 [nobody]
 region = eu-west-1
 `
@@ -50,7 +51,7 @@ region = eu-west-1
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []Key{{"AK1", "s/1+=", "", "default"}, {"AK2", "s2", "tok", "ann"}}
+	want := []Key{{"AK1", "s/1+=", "", "default", ""}, {"AK2", "s2", "tok", "ann", "111122223333"}}
 	if len(keys) != 2 || keys[0] != want[0] || keys[1] != want[1] {
 		t.Errorf("got %+v", keys)
 	}
@@ -58,6 +59,7 @@ region = eu-west-1
 		"aws_access_key_id=a":                     "only one of",
 		"[default]\naws_secret_access_key=a\n[b]": "only one of",
 		"hello": "neither",
+		"aws_access_key_id=a\naws_secret_access_key=b\naws_account_id=11112222333x": "not 12 digits",
 	} {
 		if _, err := parseKeys(strings.NewReader(text)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v", text, err)
@@ -135,6 +137,42 @@ const (
 	trustFirehose = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"firehose.amazonaws.com"},"Action":"sts:AssumeRole"}]}`
 	allowAll      = `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:*","Resource":"*"}}`
 )
+
+// A key of another account has an identity there, and takes it into its sessions.
+func TestOtherAccount(t *testing.T) {
+	keys := []Key{{ID: "AK1", Secret: "s"}, {ID: "AK2", Secret: "s", Profile: "ann", Account: "111122223333"}}
+	s, _, _ := open(t, keys...)
+	_, me, err := s.Lookup("AK1", "")
+	if err != nil || me.Account != s.Account() {
+		t.Fatalf("%+v, %v", me, err)
+	}
+	_, ann, err := s.Lookup("AK2", "")
+	if err != nil || ann.Account != "111122223333" || ann.ARN != "arn:aws:iam::111122223333:user/ann" {
+		t.Fatalf("%+v, %v", ann, err)
+	}
+	session := s.NewSession(ann, time.Hour)
+	_, again, err := s.Lookup(session.ID, session.Token)
+	if err != nil || again.Account != ann.Account || again.ARN != ann.ARN {
+		t.Errorf("in a session: %+v, %v", again, err)
+	}
+	role, err := s.CreateRole(NewRole{Name: "reader", Path: "/team/", Trust: trustOf(`{"AWS":"111122223333"}`, ``)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if session, err = s.Assume(ann, role.ARN, "s1", "", 0); err != nil {
+		t.Fatal(err)
+	}
+	_, again, err = s.Lookup(session.ID, session.Token)
+	if err != nil || again.Account != s.Account() || again.Role != role.ARN {
+		t.Errorf("in a role of ours: %+v, %v", again, err)
+	}
+	if s.KeyAccount("AK2") != "111122223333" || s.KeyAccount("AK1") != s.Account() || s.KeyAccount("x") != s.Account() {
+		t.Error("accounts of keys")
+	}
+	if AccountOf(keys) != "" || AccountOf([]Key{{Profile: "a", Account: "1"}, {Profile: "default", Account: "2"}}) != "2" {
+		t.Error("account of a file")
+	}
+}
 
 func trustOf(principal, rest string) string {
 	return `{"Statement":[{"Effect":"Allow","Principal":` + principal + `,"Action":["sts:AssumeRole"]` + rest + `}]}`

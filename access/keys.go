@@ -2,6 +2,7 @@ package access
 
 import (
 	"bufio"
+	"cmp"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
@@ -21,6 +22,7 @@ type Key struct {
 	Secret  string
 	Token   string // session token that must come with it; usually empty
 	Profile string // name of its user
+	Account string // of its user, 12 digits; empty: the one that the server is for
 }
 
 // Identity is who a key belongs to.
@@ -29,10 +31,12 @@ type Identity struct {
 	ARN         string
 	UserID      string
 	AccessKeyID string
+	Role        string // ARN of the role that a session is of; else empty
 }
 
 // ReadFile reads the keys of a file in the form of the AWS shared credentials file, which aws.cfg has too: sections of
 // "name = value" lines, among them aws_access_key_id and aws_secret_access_key. Sections without keys are passed over.
+// A section with another aws_account_id than the server's is a user of that account.
 func ReadFile(path string) ([]Key, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -55,6 +59,9 @@ func parseKeys(in io.Reader) ([]Key, error) {
 	flush := func() error {
 		if (k.ID == "") != (k.Secret == "") {
 			return fmt.Errorf("profile %s has only one of aws_access_key_id and aws_secret_access_key", k.Profile)
+		}
+		if k.Account != "" && !validAccount(k.Account) {
+			return fmt.Errorf("profile %s: aws_account_id %q is not 12 digits", k.Profile, k.Account)
 		}
 		if k.ID != "" {
 			keys = append(keys, k)
@@ -87,12 +94,28 @@ func parseKeys(in io.Reader) ([]Key, error) {
 			k.Secret = value
 		case "aws_session_token":
 			k.Token = value
+		case "aws_account_id":
+			k.Account = value
 		}
 	}
 	if err := lines.Err(); err != nil {
 		return nil, err
 	}
 	return keys, flush()
+}
+
+func validAccount(s string) bool {
+	return len(s) == 12 && strings.Trim(s, "0123456789") == ""
+}
+
+// AccountOf is the account that the file of keys calls its owner's: that of the default profile, if it names one.
+func AccountOf(keys []Key) string {
+	for _, k := range keys {
+		if k.Profile == "default" && k.Account != "" {
+			return k.Account
+		}
+	}
+	return ""
 }
 
 // FromEnvironment returns the key in AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN, if there is one.
@@ -123,20 +146,24 @@ func (s *Store) Lookup(id, token string) (secret string, who Identity, err error
 	if claims.ID != id {
 		return "", Identity{}, ErrInvalidToken
 	}
-	return s.secretOf(token), Identity{claims.Account, claims.ARN, claims.UserID, id}, nil
+	return s.secretOf(token), Identity{claims.Account, claims.ARN, claims.UserID, id, claims.Role}, nil
 }
 
 // keyOwner is the user of a long-term key: the account's root for the default profile, else a user of the profile's
 // name.
 func (s *Store) keyOwner(k Key) Identity {
+	account := cmp.Or(k.Account, s.account)
 	if k.Profile == "" || k.Profile == "default" {
-		return Identity{s.account, "arn:aws:iam::" + s.account + ":root", s.account, k.ID}
+		return Identity{Account: account, ARN: "arn:aws:iam::" + account + ":root", UserID: account, AccessKeyID: k.ID}
 	}
-	sum := sha256.Sum256([]byte(s.account + "/" + k.Profile))
+	sum := sha256.Sum256([]byte(account + "/" + k.Profile))
 	id := strings.ToUpper(base64.RawURLEncoding.EncodeToString(sum[:]))
 	id = strings.NewReplacer("-", "A", "_", "B").Replace(id)[:17]
-	return Identity{s.account, "arn:aws:iam::" + s.account + ":user/" + k.Profile, "AIDA" + id, k.ID}
+	return Identity{Account: account, ARN: "arn:aws:iam::" + account + ":user/" + k.Profile, UserID: "AIDA" + id, AccessKeyID: k.ID}
 }
+
+// KeyAccount is the account of a long-term key's user; that of the store for an id that is not known.
+func (s *Store) KeyAccount(id string) string { return cmp.Or(s.keys[id].Account, s.account) }
 
 // Session is temporary credentials.
 type Session struct {
@@ -153,13 +180,14 @@ type claims struct {
 	Account string    `json:"account"`
 	ARN     string    `json:"arn"`
 	UserID  string    `json:"user"`
+	Role    string    `json:"role,omitempty"`
 	Expires time.Time `json:"expires"`
 }
 
 // NewSession makes temporary credentials for who, valid for so long.
 func (s *Store) NewSession(who Identity, valid time.Duration) Session {
 	c := claims{
-		ID: "ASIA" + rand.Text()[:16], Account: who.Account, ARN: who.ARN, UserID: who.UserID,
+		ID: "ASIA" + rand.Text()[:16], Account: who.Account, ARN: who.ARN, UserID: who.UserID, Role: who.Role,
 		Expires: s.now().Add(valid).UTC().Truncate(time.Second),
 	}
 	payload, err := json.Marshal(c)

@@ -266,6 +266,7 @@ func (s *Store) Assume(who Identity, roleARN, session, externalID string, valid 
 		Account: s.account,
 		ARN:     "arn:aws:sts::" + s.account + ":assumed-role/" + r.Name + "/" + session,
 		UserID:  r.ID + ":" + session,
+		Role:    r.ARN,
 	}, valid), nil
 }
 

@@ -18,6 +18,7 @@ type Identity struct {
 	ARN         string
 	UserID      string
 	AccessKeyID string
+	Role        string // ARN of the role that a session is of; else empty
 }
 
 // Credentials is what signature verification needs; package access implements it.
@@ -45,6 +46,13 @@ type call struct {
 	caller Identity
 	region string
 	id     string
+	peer   Peer
+}
+
+// Peer is the other end of the connection that a request came by.
+type Peer struct {
+	Addr string // host:port; empty if there is none
+	TLS  bool
 }
 
 type callKey struct{}
@@ -70,6 +78,9 @@ func Region(ctx context.Context) string { return callOf(ctx).region }
 // RequestID returns the id under which the request that ctx belongs to was answered, or "".
 func RequestID(ctx context.Context) string { return callOf(ctx).id }
 
+// PeerOf returns where the request that ctx belongs to came from.
+func PeerOf(ctx context.Context) Peer { return callOf(ctx).peer }
+
 // With returns a context that belongs to a request of caller to region, for tests and for calls from inside.
 func With(ctx context.Context, caller Identity, region string) context.Context {
 	return context.WithValue(ctx, callKey{}, call{caller: caller, region: region})
@@ -93,9 +104,19 @@ func (s *Server) verify(r *http.Request, service *Service, body []byte) (call, e
 	return c, serviceException(s.verifier.Verify(r, sig, secret, sigv4.HashHex(body), false), service)
 }
 
+// checkAccount refuses callers of other accounts to a service that knows only one.
+func (s *Server) checkAccount(c call, req *Request) error {
+	if c.caller.Account == s.opts.Account || req.service.CrossAccount {
+		return nil
+	}
+	action := req.service.Name + ":" + req.operation
+	return Errorf("AccessDeniedException", http.StatusBadRequest,
+		"User: %s is not authorized to perform: %s because no resource-based policy allows the %s action", c.caller.ARN, action, action)
+}
+
 // identify reads the signature of r and looks up who it claims to be from, without verifying anything.
 func (s *Server) identify(r *http.Request) (c call, sig *sigv4.Signature, secret string, err error) {
-	c = call{caller: owner(s.opts.Account), region: s.opts.Region}
+	c = call{caller: owner(s.opts.Account), region: s.opts.Region, peer: Peer{r.RemoteAddr, r.TLS != nil}}
 	sig, err = sigv4.Parse(r)
 	if s.opts.Credentials == nil {
 		if err != nil {
@@ -162,6 +183,9 @@ func (s *Server) Authenticate(r *http.Request) (*http.Request, error) {
 	if s.opts.Credentials != nil {
 		if err := s.verifyS3(r, sig, secret, payloadHash); err != nil {
 			return nil, s3Exception(err)
+		}
+		if c.caller.Account != s.opts.Account {
+			return nil, Errorf("AccessDenied", http.StatusForbidden, "Access Denied")
 		}
 	} else {
 		sig = nil // its chunk signatures cannot be verified either

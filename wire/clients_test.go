@@ -129,6 +129,9 @@ func (k keyring) Lookup(id, token string) (string, Identity, error) {
 func start(t *testing.T, opts Options) (url string, got *seen) {
 	t.Helper()
 	got = &seen{}
+	if opts.Credentials != nil && opts.Account == "" {
+		opts.Account = "111122223333" // that of the keyring's user
+	}
 	opts.Logger = slog.New(slog.DiscardHandler)
 	srv, err := NewServer(opts, fakeServices(got)...)
 	if err != nil {
@@ -274,6 +277,31 @@ func TestBadCredentials(t *testing.T) {
 	}
 }
 
+// What a server has belongs to its account: a user of another one is known, and refused by every service that does not
+// decide such things itself.
+func TestOtherAccount(t *testing.T) {
+	url, _ := start(t, Options{Credentials: keyring{"AK": "s3cret"}, Account: "999999999999"})
+	cfg := testConfig(url, "AK", "s3cret", "")
+	_, err := kinesis.NewFromConfig(cfg).GetRecords(t.Context(), &kinesis.GetRecordsInput{ShardIterator: aws.String("i")})
+	if !isCode(err, "AccessDeniedException") || !strings.Contains(err.Error(), "User: arn:aws:iam::111122223333:user/ann is not authorized to perform: kinesis:GetRecords") {
+		t.Errorf("Kinesis: %v", err)
+	}
+	if _, err := sts.NewFromConfig(cfg).GetCallerIdentity(t.Context(), nil); !isCode(err, "AccessDenied") {
+		t.Errorf("a Query service: %v", err)
+	}
+	var srv *Server
+	srv, err = NewServer(Options{Credentials: keyring{"AK": "s3cret"}, Fallback: s3Echo(&srv)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	hs := httptest.NewServer(srv)
+	defer hs.Close()
+	client := s3.NewFromConfig(testConfig(hs.URL, "AK", "s3cret", ""), func(o *s3.Options) { o.UsePathStyle = true })
+	if _, err := client.PutObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String("bucket"), Key: aws.String("k"), Body: strings.NewReader("hello")}); !isCode(err, "AccessDenied") {
+		t.Errorf("S3: %v", err)
+	}
+}
+
 // s3Echo answers with the body it got and what it knows about it.
 func s3Echo(srv **Server) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -298,7 +326,7 @@ func TestS3Client(t *testing.T) {
 	for name, creds := range map[string]Credentials{"verified": keyring{"AK": "s3cret"}, "open": nil} {
 		t.Run(name, func(t *testing.T) {
 			var srv *Server
-			srv, err := NewServer(Options{Credentials: creds, Fallback: s3Echo(&srv)})
+			srv, err := NewServer(Options{Credentials: creds, Account: "111122223333", Fallback: s3Echo(&srv)})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -118,6 +118,9 @@ func (s *Server) serve(w http.ResponseWriter, req *Request) error {
 	if err != nil {
 		return err
 	}
+	if err := s.checkAccount(c, req); err != nil {
+		return err
+	}
 	plain := s.bodies.open()
 	defer plain.release()
 	if req.Body, err = plain.inflate(req.Header.Get("Content-Encoding"), body, max); err != nil {

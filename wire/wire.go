@@ -33,6 +33,12 @@ type Service struct {
 	QueryErrors map[string]string
 	// Unions are pointers to the union member structs that inputs may hold; see codec.Unions.
 	Unions codec.Unions
+	// Admit, if there is one, is asked with each input that was decoded, before the operation sees it; an error refuses
+	// the request. A Raw operation that decodes by itself has to ask by itself.
+	Admit func(ctx context.Context, operation string, in any) error
+	// CrossAccount says that the service decides by itself what callers of other accounts may do. Others refuse them:
+	// what a server has belongs to its one account.
+	CrossAccount bool
 	// BodyMax bounds a request body in bytes, before and after decompression; default 16 MiB.
 	BodyMax int
 }
@@ -78,9 +84,16 @@ type Request struct {
 	events    *EventStream // once the answer has become one
 }
 
-// DecodeInto decodes the request's body into the SDK input struct in, for Raw operations that fall back.
+// DecodeInto decodes the request's body into the SDK input struct in and has the service admit it. Op does that by
+// itself; it is here for Raw operations that fall back.
 func (r *Request) DecodeInto(in any) error {
-	return r.protocol.decode(r, in)
+	if err := r.protocol.decode(r, in); err != nil {
+		return err
+	}
+	if r.service.Admit == nil {
+		return nil
+	}
+	return r.service.Admit(r.Context(), r.operation, in)
 }
 
 // Encode writes the SDK output struct out in the request's protocol.

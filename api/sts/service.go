@@ -29,6 +29,7 @@ func Service(store *access.Store) wire.Service {
 			{Err: access.ErrDenied, Name: "AccessDenied", Status: http.StatusForbidden},
 			{Err: access.ErrInvalid, Name: "ValidationError", Status: http.StatusBadRequest},
 		},
+		CrossAccount: true, // who one is may be asked by anyone; a role's trust policy says who may assume it
 		Operations: []wire.Operation{
 			wire.Op("GetCallerIdentity", a.getCallerIdentity),
 			wire.Op("GetAccessKeyInfo", a.getAccessKeyInfo),
@@ -63,7 +64,7 @@ func (a *api) getCallerIdentity(ctx context.Context, _ *sts.GetCallerIdentityInp
 
 var keyPattern = wire.Pattern{Text: `[\w]*`, Match: regexp.MustCompile(`^\w*$`).MatchString}
 
-// getAccessKeyInfo says that every key belongs to the one account that there is.
+// getAccessKeyInfo names the account of a key; keys that are not known count as the server's own.
 func (a *api) getAccessKeyInfo(_ context.Context, in *sts.GetAccessKeyInfoInput) (*sts.GetAccessKeyInfoOutput, error) {
 	var v wire.Violations
 	v.Required(in.AccessKeyId != nil, "accessKeyId")
@@ -72,7 +73,7 @@ func (a *api) getAccessKeyInfo(_ context.Context, in *sts.GetAccessKeyInfoInput)
 	if err := v.Err(); err != nil {
 		return nil, err
 	}
-	return &sts.GetAccessKeyInfoOutput{Account: aws.String(a.store.Account())}, nil
+	return &sts.GetAccessKeyInfoOutput{Account: aws.String(a.store.KeyAccount(*in.AccessKeyId))}, nil
 }
 
 // getSessionToken makes temporary credentials of the caller's own. There are no MFA devices, so a code is refused.
