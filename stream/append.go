@@ -39,11 +39,12 @@ type placing struct {
 
 // part is the frame that an Append gives to one shard.
 type part struct {
-	records uint32
-	bytes   int // of the payload
-	off     int // of the frame in the chunk
-	rest    []byte
-	next    uint64 // counter
+	records   uint32
+	throttled uint32 // records beyond the shard's limit; the fields around do not count them
+	bytes     int    // of the payload
+	off       int    // of the frame in the chunk
+	rest      []byte
+	next      uint64 // counter
 }
 
 var placings = sync.Pool{New: func() any { return new(placing) }}
@@ -55,7 +56,8 @@ func (s *Store) Put(ctx context.Context, stream string, entries []Entry) ([]Plac
 	return s.Append(ctx, stream, entries, make([]Placed, 0, len(entries)))
 }
 
-// Append is Put that appends its answer to placed.
+// Append is Put that appends its answer to placed. Records beyond the limits of their shards are not stored and marked as
+// throttled there.
 func (s *Store) Append(ctx context.Context, stream string, entries []Entry, placed []Placed) ([]Placed, error) {
 	st, err := s.lookup(stream)
 	if err != nil {
@@ -73,6 +75,10 @@ func (s *Store) Append(ctx context.Context, stream string, entries []Entry, plac
 		}
 		return placed, fmt.Errorf("append to stream %q: %w", stream, err)
 	}
+	if g == nil { // all of them are beyond the limits
+		st.measureAppend(p)
+		return p.fill(nil, entries, arrival, placed), nil
+	}
 	placed = p.fill(g.chunk.buf, entries, arrival, placed)
 	g.copies.Done()
 	s.wakeWriter()
@@ -89,13 +95,13 @@ func (s *Store) Append(ctx context.Context, stream string, entries []Entry, plac
 	return placed, nil
 }
 
-// place gives the entries their places in a group. A reshard that is under way is waited for.
+// place gives the entries their places in a group, which is nil if none is admitted. A reshard that is under way is waited for.
 func (s *Store) place(ctx context.Context, st *streamState, p *placing, entries []Entry) (*group, int64, error) {
 	for {
 		if err := p.divide(st.layout.Load(), entries); err != nil {
 			return nil, 0, err
 		}
-		g, arrival, err := s.reserve(st, p)
+		g, arrival, err := s.reserve(st, p, entries)
 		if !errors.Is(err, errResharded) {
 			return g, arrival, err
 		}
@@ -151,12 +157,9 @@ func (e *Entry) hash() (HashKey, error) {
 
 // reserve takes room in the open group and sequence numbers for the parts of p. The caller copies its frames and then
 // calls copies.Done of the group. If the stream is being resharded, or was after p was divided, it gives errResharded.
-func (s *Store) reserve(st *streamState, p *placing) (*group, int64, error) {
-	total := 0
-	for _, at := range p.used {
-		total += frameHeaderBytes + p.parts[at].bytes
-	}
-	arrival := s.opts.Now().UnixMilli()
+func (s *Store) reserve(st *streamState, p *placing, entries []Entry) (*group, int64, error) {
+	now := s.opts.Now()
+	total := p.size()
 
 	s.appendMu.Lock()
 	defer s.appendMu.Unlock()
@@ -168,9 +171,19 @@ func (s *Store) reserve(st *streamState, p *placing) (*group, int64, error) {
 	case s.queued > 0 && s.queued+int64(total) > s.opts.QueueBytes:
 		return nil, 0, ErrThrottled
 	}
+	if s.opts.Limits != (Limits{}) {
+		p.admit(s.opts.Limits, entries, now.UnixNano())
+		if total = p.size(); total == 0 {
+			return nil, 0, nil
+		}
+	}
+	arrival := now.UnixMilli()
 	g := s.openGroupLocked(total)
 	for _, at := range p.used {
 		part, sh := &p.parts[at], p.layout.open[at]
+		if part.records == 0 {
+			continue
+		}
 		part.off, part.next = g.to, sh.next
 		g.to += frameHeaderBytes + part.bytes
 		g.frames = append(g.frames, groupFrame{shard: sh, off: part.off, head: frameHeader{
@@ -182,6 +195,17 @@ func (s *Store) reserve(st *streamState, p *placing) (*group, int64, error) {
 	g.copies.Add(1)
 	s.queued += int64(total)
 	return g, arrival, nil
+}
+
+// size is the bytes of all frames.
+func (p *placing) size() int {
+	total := 0
+	for _, at := range p.used {
+		if p.parts[at].records > 0 {
+			total += frameHeaderBytes + p.parts[at].bytes
+		}
+	}
+	return total
 }
 
 // openGroupLocked returns the group that the next total bytes go to.
@@ -219,10 +243,17 @@ func (s *Store) dropFillingLocked() {
 func (p *placing) fill(buf []byte, entries []Entry, arrival int64, placed []Placed) []Placed {
 	for _, at := range p.used {
 		part := &p.parts[at]
+		if part.records == 0 {
+			continue
+		}
 		part.rest = buf[part.off+frameHeaderBytes:][:part.bytes]
 	}
 	for i := range entries {
 		at := p.shardOf[i]
+		if at < 0 {
+			placed = append(placed, Placed{Shard: p.layout.open[refused(at)].id, Throttled: true})
+			continue
+		}
 		part, sh := &p.parts[at], p.layout.open[at]
 		part.rest = putRecord(part.rest, &entries[i])
 		placed = append(placed, Placed{Shard: sh.id, SeqNum: sh.seqNum(part.next, arrival)})
@@ -230,6 +261,9 @@ func (p *placing) fill(buf []byte, entries []Entry, arrival int64, placed []Plac
 	}
 	for _, at := range p.used {
 		part, sh := &p.parts[at], p.layout.open[at]
+		if part.records == 0 {
+			continue
+		}
 		head := frameHeader{
 			payloadBytes: uint32(part.bytes),
 			payloadSum:   crc32.Checksum(buf[part.off+frameHeaderBytes:][:part.bytes], castagnoli),

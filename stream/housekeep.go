@@ -22,6 +22,7 @@ func (s *Store) keepHouse() {
 			return
 		}
 		s.housekeep()
+		s.tendShards()
 	}
 }
 
@@ -128,13 +129,7 @@ type floor struct {
 // no number is ever given out twice.
 func (s *Store) trim() error {
 	now := s.opts.Now()
-	s.mu.RLock()
-	var streams []*streamState
-	for _, st := range s.numbers {
-		streams = append(streams, st)
-	}
-	s.mu.RUnlock()
-	for _, st := range streams {
+	for _, st := range s.allStreams() {
 		for _, sh := range st.layout.Load().all {
 			if err := s.trimShard(sh, now); err != nil {
 				return err

@@ -102,18 +102,24 @@ func (sh *shard) observe(metric int, value float64) {
 	series.Observe(value)
 }
 
-// measureAppend notes records that became durable.
+// measureAppend notes records that became durable, and those that were beyond the limits of their shards.
 func (st *streamState) measureAppend(p *placing) {
-	records, bytes := 0, 0
+	records, bytes, throttled := 0, 0, 0
 	for _, at := range p.used {
-		n, size := p.parts[at].size()
-		records, bytes = records+n, bytes+size
-		p.layout.open[at].observe(shardIncomingRecords, float64(n))
-		p.layout.open[at].observe(shardIncomingBytes, float64(size))
+		sh, part := p.layout.open[at], &p.parts[at]
+		if n, size := part.size(); n > 0 {
+			records, bytes = records+n, bytes+size
+			sh.observe(shardIncomingRecords, float64(n))
+			sh.observe(shardIncomingBytes, float64(size))
+		}
+		throttled += int(part.throttled)
+		sh.observe(shardWriteExceeded, float64(part.throttled))
 	}
-	st.series.incoming.Observe(float64(records))
-	st.series.incomingBytes.Observe(float64(bytes))
-	st.series.writeExceeded.Observe(0)
+	if records > 0 {
+		st.series.incoming.Observe(float64(records))
+		st.series.incomingBytes.Observe(float64(bytes))
+	}
+	st.series.writeExceeded.Observe(float64(throttled))
 }
 
 // measureThrottled notes records that were refused because the queue is full.

@@ -2,8 +2,11 @@ package stream
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/weir-data/weir/internal/meta"
@@ -190,4 +193,78 @@ func (s *Store) lastDay(times []int64) []time.Time {
 		recent = append(recent, time.UnixMilli(t))
 	}
 	return recent
+}
+
+// tendShards is what the housekeeper does that waits for the writer, or for others who change streams.
+func (s *Store) tendShards() {
+	if err := s.forgetShards(); err != nil {
+		s.logger.Warn("stream log: expired shards are still listed, will be tried again", "error", err)
+	}
+	s.autoscale()
+}
+
+// forgetShards takes the closed shards whose records have all expired out of their streams.
+func (s *Store) forgetShards() error {
+	for _, st := range s.allStreams() {
+		if err := s.forgetShardsOf(st.name); err != nil && !errors.Is(err, ErrNotFound) {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Store) forgetShardsOf(name string) error {
+	s.change.Lock()
+	defer s.change.Unlock()
+	st, err := s.lookup(name)
+	if err != nil {
+		return err
+	}
+	expired := st.expiredShards(s.opts.Now())
+	if len(expired) == 0 {
+		return nil
+	}
+	doc := st.doc
+	doc.Shards = slices.DeleteFunc(slices.Clone(doc.Shards), func(d shardDoc) bool { return expired[d.Index] != nil })
+	raw, err := json.Marshal(doc)
+	if err != nil {
+		return fmt.Errorf("stream %q: %w", name, err)
+	}
+	batch := new(meta.Batch)
+	batch.Put(s.spaces.streams, name, raw)
+	for _, sh := range expired {
+		batch.Delete(s.spaces.floors, floorKey(sh.shardKey))
+	}
+	if err := s.spaces.store.Commit(batch); err != nil {
+		return fmt.Errorf("stream %q: forget expired shards: %w", name, err)
+	}
+	s.mu.Lock()
+	st.use(doc)
+	st.layout.Store(st.newLayout(st.layout.Load(), doc.Shards))
+	s.mu.Unlock()
+	for _, sh := range expired {
+		sh.retire()
+	}
+	return nil
+}
+
+// expiredShards are the closed shards whose records have all expired, by index. No parent is missing whose child is
+// there, for it was closed no later.
+func (st *streamState) expiredShards(now time.Time) map[uint32]*shard {
+	expired := map[uint32]*shard{}
+	for _, sh := range st.layout.Load().all {
+		sh.mu.Lock()
+		if sh.expiredLocked(sh.horizon(now)) {
+			expired[sh.index] = sh
+		}
+		sh.mu.Unlock()
+	}
+	return expired
+}
+
+// allStreams are the streams now.
+func (s *Store) allStreams() []*streamState {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return slices.Collect(maps.Values(s.numbers))
 }

@@ -263,6 +263,7 @@ func (w *world) run(line string) string {
 		return answer(w.store.SetRetention(ctx, arg(1), time.Duration(number(2))*time.Hour))
 	case "housekeep":
 		w.store.housekeep()
+		w.store.tendShards()
 		return ""
 	case "crash": // [keep-percent seed]
 		cfg := vfs.CrashConfig{}

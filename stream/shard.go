@@ -28,6 +28,7 @@ type shard struct {
 	series [shardMetricCount]atomic.Pointer[metrics.Series] // made when they are first published
 
 	next   uint64 // counter of the next record; guarded by Store.appendMu
+	bucket bucket // guarded by Store.appendMu
 	newest *chunk // that has a frame of the shard; used by the writer only
 
 	mu          sync.Mutex // guards the fields below; held across no disk operation
@@ -37,6 +38,7 @@ type shard struct {
 	children    []*shard   // opened in its place
 	tip         uint64     // counter of the last durable record, 0 if there never was one
 	lastArrival int64      // of that record
+	meter       meter
 	recent      []recentFrame
 	runs        []*run // oldest first
 	moved       chan struct{}
@@ -231,6 +233,8 @@ func (sh *shard) publish(c *chunk, off int, h *frameHeader, r *run, pos, stride 
 	}
 	sh.recent = append(sh.recent, recentFrame{chunk: c, off: off, first: h.first, last: h.last()})
 	sh.tip, sh.lastArrival = h.last(), h.arrival
+	sh.meter.records += int64(h.records)
+	sh.meter.bytes += int64(h.payloadBytes) - recordHeaderBytes*int64(h.records)
 	sh.wakeLocked()
 	return true
 }
@@ -245,6 +249,16 @@ func (sh *shard) kill() {
 	}
 	sh.runs, sh.recent = nil, nil
 	sh.wakeLocked()
+}
+
+// retire drops what the shard, which is closed and whose records have all expired, still has.
+func (sh *shard) retire() {
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	for _, r := range sh.runs {
+		r.dropped.Store(true)
+	}
+	sh.runs, sh.recent = nil, nil
 }
 
 // forget drops the frames in c, the oldest chunk.

@@ -42,6 +42,8 @@ type Store struct {
 	activeRuns map[*shard]*run // used by the writer only
 	written    chan struct{}   // closed when the writer has ended
 
+	metered time.Time // when autoscale last looked; used by the housekeeper only
+
 	closing chan struct{} // closed by Close
 	kick    chan struct{} // something for the housekeeper
 	kept    chan struct{} // closed when the housekeeper has ended

@@ -107,6 +107,7 @@ type streamState struct {
 	frozen    chan struct{} // not nil during a reshard, closed after it; guarded by Store.appendMu
 	retention atomic.Int64
 	monitored atomic.Uint32 // bits of the shard-level metrics
+	onDemand  atomic.Bool
 	series    streamSeries
 	doc       streamDoc // guarded by Store.mu; its maps and slices are never changed in place
 }
@@ -126,6 +127,7 @@ func (st *streamState) use(doc streamDoc) {
 	st.doc = doc
 	st.retention.Store(int64(time.Duration(doc.RetentionHours) * time.Hour))
 	st.monitored.Store(monitoringBits(doc.Monitoring))
+	st.onDemand.Store(doc.OnDemand)
 }
 
 func (st *streamState) shard(s *Store, index uint32) (Shard, error) {
