@@ -64,6 +64,12 @@ func accountOf(arn string) string {
 	return parts[len(parts)-2]
 }
 
+// regionOf is the region in an ARN.
+func regionOf(arn string) string {
+	parts := strings.SplitN(arn, ":", 6)
+	return parts[3]
+}
+
 // blobText is how AWS prints a blob in a message.
 func blobText(n int) string { return fmt.Sprintf("java.nio.HeapByteBuffer[pos=0 lim=%d cap=%d]", n, n) }
 

@@ -89,11 +89,8 @@ func (s *service) checkLimits(ctx context.Context, in *kinesis.CreateStreamInput
 	case onDemand && l.onDemandStreams >= onDemandStreamLimit:
 		return wire.Errorf("LimitExceededException", http.StatusBadRequest,
 			"This request would exceed the on-demand stream limit for the account %s. Limit: %d.", s.streams.Account(), onDemandStreamLimit)
-	case !onDemand && l.shards+int(*in.ShardCount) > shardLimit:
-		return wire.Errorf("LimitExceededException", http.StatusBadRequest,
-			"This request would exceed the shard limit for the account %s. Current shard count for the account: %d. Limit: %d. "+
-				"Number of additional shards that would have resulted from this request: %d.",
-			s.streams.Account(), l.shards, shardLimit, *in.ShardCount)
+	case !onDemand:
+		return s.checkShardLimit(ctx, int(*in.ShardCount))
 	}
 	return nil
 }

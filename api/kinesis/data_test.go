@@ -423,11 +423,11 @@ func TestCBOR(t *testing.T) {
 	}
 }
 
-// What this round does not do is named.
+// An operation that is not there is named.
 func TestUnknownOperation(t *testing.T) {
 	w := newWorld(t)
-	status, body := w.call("SplitShard", "application/x-amz-json-1.1", []byte("{}"))
-	if status != 400 || !strings.Contains(string(body), "UnknownOperationException") || !strings.Contains(string(body), "SplitShard") {
+	status, body := w.call("SplitShards", "application/x-amz-json-1.1", []byte("{}"))
+	if status != 400 || !strings.Contains(string(body), "UnknownOperationException") || !strings.Contains(string(body), "SplitShards") {
 		t.Fatalf("%d %s", status, body)
 	}
 }

@@ -20,6 +20,10 @@ var codes = wire.Codes{
 	{Err: stream.ErrThrottled, Name: "ProvisionedThroughputExceededException", Status: http.StatusBadRequest},
 	{Err: stream.ErrSeqNum, Name: "InvalidArgumentException", Status: http.StatusBadRequest},
 	{Err: stream.ErrHashKey, Name: "InvalidArgumentException", Status: http.StatusBadRequest},
+	{Err: stream.ErrShardClosed, Name: "InvalidArgumentException", Status: http.StatusBadRequest},
+	{Err: stream.ErrNotAdjacent, Name: "InvalidArgumentException", Status: http.StatusBadRequest},
+	{Err: stream.ErrSplitPoint, Name: "InvalidArgumentException", Status: http.StatusBadRequest},
+	{Err: stream.ErrOnDemand, Name: "ValidationException", Status: http.StatusBadRequest},
 	{Err: stream.ErrTooLarge, Name: "InvalidArgumentException", Status: http.StatusBadRequest},
 	{Err: stream.ErrClosed, Name: "ServiceUnavailable", Status: http.StatusServiceUnavailable},
 }
@@ -54,4 +58,15 @@ func (s *service) noShard(err error, name, shard string) error {
 		return resourceNotFound("Shard %s in stream %s under account %s does not exist", shard, name, s.streams.Account())
 	}
 	return err
+}
+
+// cannotFindShard is noShard in other words, where AWS has them.
+func (s *service) cannotFindShard(shard, name string) error {
+	return resourceNotFound("Could not find shard %s in stream %s under account %s.", shard, name, s.streams.Account())
+}
+
+// onDemand says that a stream's shards are not for the caller to change.
+func (s *service) onDemand(name string) error {
+	return wire.Errorf("ValidationException", http.StatusBadRequest, "Request is invalid. Stream %s under account %s is in On-Demand mode.",
+		name, s.streams.Account())
 }

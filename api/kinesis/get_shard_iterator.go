@@ -50,7 +50,7 @@ func (s *service) getShardIterator(ctx context.Context, in *kinesis.GetShardIter
 func (s *service) shard(name, id string) (stream.Shard, error) {
 	index, ok := stream.ParseShardID(id)
 	if !ok {
-		return stream.Shard{}, resourceNotFound("Could not find shard %s in stream %s under account %s.", id, name, s.streams.Account())
+		return stream.Shard{}, s.cannotFindShard(id, name)
 	}
 	sh, err := s.streams.Shard(name, stream.ShardID(index))
 	if err != nil {

@@ -49,6 +49,7 @@ type world struct {
 	meta   *meta.Store
 	store  *stream.Store
 	server *httptest.Server
+	limits bool // AWS's limits hold
 }
 
 func newWorld(t *testing.T) *world {
@@ -67,7 +68,7 @@ func (w *world) start() {
 		FS: w.disk, Dir: "log", Meta: w.meta, Now: w.clock.Now, SegmentBytes: 1 << 20,
 	})
 	w.check(err)
-	service, err := kinesis.Service(kinesis.Options{Streams: w.store, Meta: w.meta, Now: w.clock.Now})
+	service, err := kinesis.Service(kinesis.Options{Streams: w.store, Meta: w.meta, Now: w.clock.Now, Limits: w.limits})
 	w.check(err)
 	front, err := wire.NewServer(wire.Options{Now: w.clock.Now, Logger: slog.New(slog.DiscardHandler)}, service)
 	w.check(err)

@@ -24,6 +24,7 @@ type Options struct {
 	Streams *stream.Store // never nil
 	Meta    *meta.Store   // keeps the key of iterators; never nil
 	Now     func() time.Time
+	Limits  bool // AWS's limits of calls and changes in a time hold
 }
 
 // service holds what the operations work on.
@@ -31,6 +32,7 @@ type service struct {
 	streams *stream.Store
 	tokens  *sealer
 	now     func() time.Time
+	limits  bool
 
 	subscribers subscribers
 }
@@ -44,7 +46,7 @@ func Service(opts Options) (wire.Service, error) {
 	if err != nil {
 		return wire.Service{}, fmt.Errorf("key of shard iterators: %w", err)
 	}
-	s := &service{streams: opts.Streams, tokens: newSealer(key, opts.Now), now: opts.Now}
+	s := &service{streams: opts.Streams, tokens: newSealer(key, opts.Now), now: opts.Now, limits: opts.Limits}
 	operations := s.dataOperations()
 	operations = append(operations, s.streamOperations()...)
 	operations = append(operations, s.tagOperations()...)
@@ -90,6 +92,9 @@ func (s *service) streamOperations() []wire.Operation {
 		wire.Op("DescribeLimits", s.describeLimits),
 		wire.Op("ListStreams", s.listStreams),
 		wire.Op("ListShards", s.listShards),
+		wire.Op("SplitShard", s.splitShard),
+		wire.Op("MergeShards", s.mergeShards),
+		wire.Op("UpdateShardCount", s.updateShardCount),
 		wire.Op("IncreaseStreamRetentionPeriod", s.increaseRetention),
 		wire.Op("DecreaseStreamRetentionPeriod", s.decreaseRetention),
 		wire.Op("EnableEnhancedMonitoring", s.enableMonitoring),
