@@ -37,8 +37,8 @@ type TailCmd struct {
 // Help is shown by weir tail --help.
 func (TailCmd) Help() string {
 	return `A line is time, shard, partition key and data. Records of a shard come in order; those of different shards as they are
-read. Splits and merges are followed: the shards that come of one begin when all before them was shown. Ctrl-C stops and
-says how many records there were.
+read. Splits and merges are followed: the shards that come of one begin when all before them was shown. Records that the
+KPL aggregated are shown as the records that were given to it. Ctrl-C stops and says how many records there were.
 
 Examples:
   weir tail rides                                        what arrives from now on
@@ -73,7 +73,7 @@ func (c *TailCmd) Run(ctx context.Context) error {
 	if err = errors.Join(explain(err, c.Stream, f.where), w.Flush()); err != nil && ctx.Err() == nil {
 		return err
 	}
-	fmt.Fprintf(os.Stderr, "%s%s of %d %s in %.1f s\n", view.summary(), view.passed(), f.opened, plural(f.opened, "shard"), time.Since(began).Seconds())
+	fmt.Fprintf(os.Stderr, "%s, %d %s, %.1f s\n", view.summary(), f.opened, plural(f.opened, "shard"), time.Since(began).Seconds())
 	return nil
 }
 

@@ -9,8 +9,6 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-
-	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 )
 
 // tailFilter says which records are shown. Nil parts let everything pass.
@@ -50,17 +48,17 @@ func keyPattern(text string) (*regexp.Regexp, error) {
 	return regexp.Compile(`(?s)^` + strings.NewReplacer(`\*`, `.*`, `\?`, `.`).Replace(quoted) + `$`)
 }
 
-func (f *tailFilter) passes(r *types.Record) bool {
-	if f.key != nil && (r.PartitionKey == nil || !f.key.MatchString(*r.PartitionKey)) {
+func (f *tailFilter) passes(key string, data []byte) bool {
+	if f.key != nil && !f.key.MatchString(key) {
 		return false
 	}
-	if f.data != nil && !f.data.Match(r.Data) {
+	if f.data != nil && !f.data.Match(data) {
 		return false
 	}
 	if len(f.where) == 0 {
 		return true
 	}
-	doc, err := decodeJSON(r.Data)
+	doc, err := decodeJSON(data)
 	if err != nil {
 		return false
 	}

@@ -93,3 +93,59 @@ func TestFollow(t *testing.T) {
 		t.Errorf("a stream that is not there: %v", err)
 	}
 }
+
+// Through a split, a merge and a change of count while it follows: nothing lost, nothing twice, parents before children.
+func TestFollowResharding(t *testing.T) {
+	h, cl := testHouse(t)
+	ctx := t.Context()
+	if err := h.streams.Create(ctx, stream.Config{Name: "s", Shards: 1}); err != nil {
+		t.Fatal(err)
+	}
+	written := map[string][]string{}
+	n := 0
+	put := func() {
+		t.Helper()
+		var entries []stream.Entry
+		for range 20 {
+			entries = append(entries, stream.Entry{PartitionKey: fmt.Append(nil, n), Data: fmt.Append(nil, n)})
+			n++
+		}
+		placed, err := h.streams.Put(ctx, "s", entries)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, p := range placed {
+			written[p.Shard] = append(written[p.Shard], string(entries[i].Data))
+		}
+	}
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	scale := func(to int) {
+		_, err := h.streams.UpdateShardCount(ctx, "s", to)
+		must(err)
+	}
+	put()
+	got := testFollow(t, h, cl, follower{from: tailStart{kind: types.ShardIteratorTypeTrimHorizon}}, 120, func() {
+		scale(2)
+		put()
+		must(h.streams.MergeShards(ctx, "s", "shardId-000000000001", "shardId-000000000002"))
+		put()
+		scale(2)
+		put()
+		scale(3)
+		put()
+		put()
+	})
+	if len(got) != len(written) || len(written) < 6 {
+		t.Errorf("%d shards, want %d", len(got), len(written))
+	}
+	for id, data := range written {
+		if !slices.Equal(got[id], data) {
+			t.Errorf("%s: %v, want %v", id, got[id], data)
+		}
+	}
+}

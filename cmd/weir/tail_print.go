@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 
+	"github.com/weir-data/weir/internal/kpl"
 	"github.com/weir-data/weir/stream"
 )
 
@@ -34,38 +35,55 @@ type tailView struct {
 type tailRecord struct {
 	shard  string
 	seqNum string
+	sub    int // place in an aggregated record of the KPL; -1: the record is not of one
 	time   time.Time
 	key    string
 	data   []byte
 }
 
-// show writes those of a shard's records that are wanted; more is false when there were enough. An error of the writer
-// shows at its Flush.
+// show writes those of a shard's records that are wanted, aggregated ones as the records that were put; more is false when
+// there were enough. An error of the writer shows at its Flush.
 func (v *tailView) show(shard string, recs []types.Record) (more bool) {
 	for i := range recs {
 		r := &recs[i]
-		v.seen++
-		if !v.filter.passes(r) {
+		line := tailRecord{shard, aws.ToString(r.SequenceNumber), -1, aws.ToTime(r.ApproximateArrivalTimestamp), aws.ToString(r.PartitionKey), r.Data}
+		aggregate, ok := kpl.Open(r.Data)
+		if !ok {
+			if !v.showOne(line) {
+				return false
+			}
 			continue
 		}
-		line := tailRecord{shard, aws.ToString(r.SequenceNumber), aws.ToTime(r.ApproximateArrivalTimestamp), aws.ToString(r.PartitionKey), r.Data}
-		if v.part != nil {
-			doc, err := decodeJSON(r.Data)
-			part, ok := v.part.in(doc)
-			if err != nil || !ok {
-				continue
+		for user := range aggregate.All() {
+			line.sub++
+			line.key, line.data = string(user.PartitionKey), user.Data
+			if !v.showOne(line) {
+				return false
 			}
-			line.data = partText(part)
-		}
-		v.shown++
-		v.bytes += int64(len(line.data))
-		v.line = v.append(v.line[:0], &line)
-		v.w.Write(v.line)
-		if v.left--; v.counted && v.left == 0 {
-			return false
 		}
 	}
 	return true
+}
+
+func (v *tailView) showOne(r tailRecord) (more bool) {
+	v.seen++
+	if !v.filter.passes(r.key, r.data) {
+		return true
+	}
+	if v.part != nil {
+		doc, err := decodeJSON(r.data)
+		part, ok := v.part.in(doc)
+		if err != nil || !ok {
+			return true
+		}
+		r.data = partText(part)
+	}
+	v.shown++
+	v.bytes += int64(len(r.data))
+	v.line = v.append(v.line[:0], &r)
+	v.w.Write(v.line)
+	v.left--
+	return !v.counted || v.left > 0
 }
 
 // partText is a part of a document as a line of text: a string without its quotes, all else as JSON.
@@ -88,15 +106,11 @@ func encodeJSON(v any) []byte {
 }
 
 func (v *tailView) summary() string {
-	return fmt.Sprintf("%s %s, %sB", count(v.shown), plural(int(v.shown), "record"), human(float64(v.bytes)))
-}
-
-// passed says how many did not pass the filter.
-func (v *tailView) passed() string {
-	if v.seen == v.shown {
-		return ""
+	of := ""
+	if v.seen != v.shown {
+		of = fmt.Sprintf(" of %s read", count(v.seen))
 	}
-	return fmt.Sprintf(" (of %s read)", count(v.seen))
+	return fmt.Sprintf("%s %s%s, %sB", count(v.shown), plural(int(v.shown), "record"), of, human(float64(v.bytes)))
 }
 
 // appendRawLine appends the data and a line feed.
@@ -131,6 +145,9 @@ func appendPrintable(b, text []byte) []byte {
 func appendJSONLine(b []byte, r *tailRecord) []byte {
 	b = fmt.Appendf(b, `{"shard":%q,"sequenceNumber":%q,"time":%q,"key":`, r.shard, r.seqNum, r.time.UTC().Format("2006-01-02T15:04:05.000Z"))
 	b = append(b, encodeJSON(r.key)...)
+	if r.sub >= 0 {
+		b = fmt.Appendf(b, `,"subSequenceNumber":%d`, r.sub)
+	}
 	switch {
 	case !utf8.Valid(r.data):
 		b = append(b, `,"dataBase64":"`...)

@@ -9,6 +9,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
+
+	"github.com/weir-data/weir/internal/kpl"
 )
 
 func TestConditions(t *testing.T) {
@@ -24,7 +26,7 @@ func TestConditions(t *testing.T) {
 			t.Errorf("%s: %v", text, err)
 			continue
 		}
-		if got := f.passes(&types.Record{Data: []byte(doc)}); got != want {
+		if got := f.passes("", []byte(doc)); got != want {
 			t.Errorf("%s: %v", text, got)
 		}
 	}
@@ -125,6 +127,22 @@ func TestTailLines(t *testing.T) {
 		if out.String() != c.want {
 			t.Errorf("%s:\n%q\nwant\n%q", c.name, out.String(), c.want)
 		}
+	}
+}
+
+func TestTailAggregated(t *testing.T) {
+	data := kpl.Append(nil, []kpl.Record{{PartitionKey: []byte("a"), Data: []byte("one")}, {PartitionKey: []byte("b"), Data: []byte("two")}})
+	var out bytes.Buffer
+	w := bufio.NewWriter(&out)
+	v, err := (&TailCmd{JSON: true, Key: "b"}).view(&screen{}, w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v.show("s", []types.Record{{Data: data, SequenceNumber: aws.String("49"), PartitionKey: aws.String("a")}})
+	w.Flush()
+	want := `{"shard":"s","sequenceNumber":"49","time":"0001-01-01T00:00:00.000Z","key":"b","subSequenceNumber":1,"data":"two"}` + "\n"
+	if out.String() != want || v.summary() != "1 record of 2 read, 3B" {
+		t.Errorf("%s%s, want %s", out.String(), v.summary(), want)
 	}
 }
 
