@@ -35,13 +35,15 @@ type placing struct {
 	shardOf []int32 // per entry, place among the layout's open shards
 	parts   []part  // at least one for each of those; zero where it is not used
 	used    []int32 // places that have a part
+	keyed           // what the parts are encrypted with
+	turns
 }
 
 // part is the frame that an Append gives to one shard.
 type part struct {
 	records   uint32
 	throttled uint32 // records beyond the shard's limit; the fields around do not count them
-	bytes     int    // of the payload
+	bytes     int    // of the records
 	off       int    // of the frame in the chunk
 	rest      []byte
 	next      uint64 // counter
@@ -68,6 +70,10 @@ func (s *Store) Append(ctx context.Context, stream string, entries []Entry, plac
 	}
 	p := placings.Get().(*placing)
 	defer placings.Put(p)
+	if p.keyed, err = st.sealingKey(s); err != nil {
+		return placed, fmt.Errorf("append to stream %q: %w", stream, err)
+	}
+	p.turns = st.takeTurns(len(entries))
 	g, arrival, err := s.place(ctx, st, p, entries)
 	if err != nil {
 		if errors.Is(err, ErrThrottled) {
@@ -128,11 +134,10 @@ func (p *placing) divide(layout *layout, entries []Entry) error {
 		if len(e.PartitionKey) >= 1<<16 || len(e.Data) > maxPut {
 			return fmt.Errorf("record %d: %w", i, ErrTooLarge)
 		}
-		hash, err := e.hash()
+		at, err := p.choose(layout, i, e)
 		if err != nil {
 			return fmt.Errorf("record %d: %w", i, err)
 		}
-		at := layout.find(hash)
 		part := &p.parts[at]
 		if part.records == 0 {
 			p.used = append(p.used, int32(at))
@@ -185,10 +190,11 @@ func (s *Store) reserve(st *streamState, p *placing, entries []Entry) (*group, i
 			continue
 		}
 		part.off, part.next = g.to, sh.next
-		g.to += frameHeaderBytes + part.bytes
 		g.frames = append(g.frames, groupFrame{shard: sh, off: part.off, head: frameHeader{
-			payloadBytes: uint32(part.bytes), records: part.records, shardKey: sh.shardKey, first: sh.next, arrival: arrival,
+			payloadBytes: uint32(part.bytes + p.overhead()), records: part.records, shardKey: sh.shardKey, first: sh.next,
+			arrival: arrival, key: p.number,
 		}})
+		g.to += g.frames[len(g.frames)-1].head.size()
 		sh.next += uint64(part.records)
 	}
 	g.chunk.used = g.to
@@ -202,7 +208,7 @@ func (p *placing) size() int {
 	total := 0
 	for _, at := range p.used {
 		if p.parts[at].records > 0 {
-			total += frameHeaderBytes + p.parts[at].bytes
+			total += frameHeaderBytes + p.overhead() + p.parts[at].bytes
 		}
 	}
 	return total
@@ -246,7 +252,11 @@ func (p *placing) fill(buf []byte, entries []Entry, arrival int64, placed []Plac
 		if part.records == 0 {
 			continue
 		}
-		part.rest = buf[part.off+frameHeaderBytes:][:part.bytes]
+		part.rest = buf[part.off+frameHeaderBytes:]
+		if p.number != 0 {
+			part.rest = part.rest[nonceBytes:]
+		}
+		part.rest = part.rest[:part.bytes]
 	}
 	for i := range entries {
 		at := p.shardOf[i]
@@ -265,10 +275,14 @@ func (p *placing) fill(buf []byte, entries []Entry, arrival int64, placed []Plac
 			continue
 		}
 		head := frameHeader{
-			payloadBytes: uint32(part.bytes),
-			payloadSum:   crc32.Checksum(buf[part.off+frameHeaderBytes:][:part.bytes], castagnoli),
-			records:      part.records, shardKey: sh.shardKey, first: part.next - uint64(part.records), arrival: arrival,
+			payloadBytes: uint32(part.bytes + p.overhead()), records: part.records, shardKey: sh.shardKey,
+			first: part.next - uint64(part.records), arrival: arrival, key: p.number,
 		}
+		payload := buf[part.off+frameHeaderBytes:][:head.payloadBytes]
+		if p.number != 0 {
+			sh.sealer(p.key, p.number, head.first).seal(&head, payload)
+		}
+		head.payloadSum = crc32.Checksum(payload, castagnoli)
 		head.encode(buf[part.off:])
 		part.rest = nil
 	}

@@ -40,7 +40,7 @@ func TestCrashBeforeEveryOperation(t *testing.T) {
 		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
 			c := &crashRun{t: t, rng: rand.New(rand.NewPCG(seed, 0)), model: map[string][]*shardModel{}}
 			c.w = &world{t: t, disk: vfs.NewCrashable(), now: time.Date(2026, 11, 22, 8, 0, 0, 0, time.UTC)}
-			c.w.opts = Options{SegmentBytes: 16 << 10, CacheBytes: 16 << 10, tuning: tuning{
+			c.w.opts = Options{Keys: &testRing{}, SegmentBytes: 16 << 10, CacheBytes: 16 << 10, tuning: tuning{
 				firstSegmentBytes: 16 << 10, chunkBytes: 8 << 10, groupBytes: 8 << 10, indexStride: 1 << 10, readBytes: 4 << 10,
 				inline: true, trimEvery: time.Hour,
 			}}
@@ -110,6 +110,11 @@ func (c *crashRun) step() {
 		c.w.store.housekeep()
 	case n < 13:
 		c.w.faults.Fail([]vfs.Kind{vfs.OpWrite, vfs.OpSyncData, vfs.OpCreate}[c.rng.IntN(3)], c.rng.IntN(3), 1+c.rng.IntN(2), errBroken)
+	case n < 20:
+		c.w.faults.Heal() // what fails here is the metadata store, which has tests of its own
+		if err := c.w.store.SetEncryption(ctx, name, []string{"", "k", "l"}[c.rng.IntN(3)]); err != nil {
+			c.t.Fatal(err)
+		}
 	default:
 		c.put(ctx, name, shards)
 	}

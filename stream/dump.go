@@ -52,8 +52,12 @@ func Dump(w io.Writer, fs vfs.FS, path string) error {
 		if err != nil {
 			return fmt.Errorf("dump %s at %d: %w", path, pos, err)
 		}
-		fmt.Fprintf(w, "%d: stream=%d shard=%d created=%d records=%d..%d arrival=%s payload=%d\n", pos, f.stream, f.index,
+		fmt.Fprintf(w, "%d: stream=%d shard=%d created=%d records=%d..%d arrival=%s payload=%d", pos, f.stream, f.index,
 			f.created, f.first, f.last(), stamp(f.arrival), f.payloadBytes)
+		if f.key != 0 {
+			fmt.Fprintf(w, " encrypted=%d", f.key)
+		}
+		fmt.Fprintln(w)
 	}
 }
 
@@ -176,13 +180,15 @@ func (g *segments) checkSegment(f *found, isLast bool, last map[shardKey]uint64,
 	}
 }
 
-// checkFrame verifies a payload record by record, and that the counters of the shard go on.
+// checkFrame verifies a payload, record by record unless it is encrypted, and that the counters of the shard go on.
 func checkFrame(h *frameHeader, payload []byte, last map[shardKey]uint64) error {
 	if err := h.checkPayload(payload); err != nil {
 		return err
 	}
-	if _, err := h.appendRecords(nil, payload); err != nil {
-		return err
+	if h.key == 0 {
+		if _, err := h.appendRecords(nil, payload); err != nil {
+			return err
+		}
 	}
 	if h.first <= last[h.shardKey] {
 		return fmt.Errorf("%w: record %d of stream %d shard %d after record %d", ErrCorrupt, h.first, h.stream, h.index, last[h.shardKey])

@@ -12,6 +12,7 @@ const (
 	frameHeaderBytes  = 64
 	recordHeaderBytes = 8
 	frameVersion      = 1
+	frameEncrypted    = 2 // version of a frame whose payload is encrypted
 	// maxPayload bounds what a damaged length can make a reader allocate.
 	maxPayload = 32 << 20
 )
@@ -27,6 +28,7 @@ type frameHeader struct {
 	shardKey
 	first   uint64 // counter of the first record
 	arrival int64  // Unix milliseconds
+	key     uint16 // number of the stream's key that the payload is encrypted under; 0: it is not
 }
 
 // shardKey identifies a shard of one incarnation of a stream for ever.
@@ -45,6 +47,21 @@ func (h *frameHeader) last() uint64 { return h.first + uint64(h.records) - 1 }
 
 func (h *frameHeader) size() int { return frameHeaderBytes + int(h.payloadBytes) }
 
+func (h *frameHeader) version() uint16 {
+	if h.key != 0 {
+		return frameEncrypted
+	}
+	return frameVersion
+}
+
+// overhead is what the payload has beside the records.
+func (h *frameHeader) overhead() int {
+	if h.key != 0 {
+		return sealBytes
+	}
+	return 0
+}
+
 // encode writes the header with its checksum into b.
 func (h *frameHeader) encode(b []byte) {
 	le := binary.LittleEndian
@@ -57,7 +74,8 @@ func (h *frameHeader) encode(b []byte) {
 	le.PutUint64(b[40:], uint64(h.arrival))
 	le.PutUint64(b[48:], h.created)
 	le.PutUint32(b[56:], h.index)
-	le.PutUint32(b[60:], frameVersion)
+	le.PutUint16(b[60:], h.version())
+	le.PutUint16(b[62:], h.key)
 	le.PutUint32(b[0:], crc32.Checksum(b[4:frameHeaderBytes], castagnoli))
 }
 
@@ -86,13 +104,15 @@ func decodeFrameHeader(b []byte, segment uint64) (frameHeader, error) {
 		shardKey:     shardKey{stream: le.Uint64(b[24:]), created: le.Uint64(b[48:]), index: le.Uint32(b[56:])},
 		first:        le.Uint64(b[32:]),
 		arrival:      int64(le.Uint64(b[40:])),
+		key:          le.Uint16(b[62:]),
 	}
 	switch {
 	case h.segment != segment:
 		return h, fmt.Errorf("%w: frame of segment %d in segment %d", ErrCorrupt, h.segment, segment)
-	case le.Uint32(b[60:]) != frameVersion:
-		return h, fmt.Errorf("%w: frame version %d", ErrCorrupt, le.Uint32(b[60:]))
-	case h.payloadBytes > maxPayload || uint64(h.records)*recordHeaderBytes > uint64(h.payloadBytes) || h.records == 0:
+	case le.Uint16(b[60:]) != h.version():
+		return h, fmt.Errorf("%w: frame version %d with key %d", ErrCorrupt, le.Uint16(b[60:]), h.key)
+	case h.payloadBytes > maxPayload || h.records == 0 ||
+		uint64(h.records)*recordHeaderBytes+uint64(h.overhead()) > uint64(h.payloadBytes):
 		return h, fmt.Errorf("%w: frame of %d records in %d bytes", ErrCorrupt, h.records, h.payloadBytes)
 	case h.first == 0 || h.first > maxCounter-uint64(h.records):
 		return h, fmt.Errorf("%w: frame with counter %d", ErrCorrupt, h.first)
@@ -121,8 +141,8 @@ func (h *frameHeader) checkPayload(payload []byte) error {
 	return nil
 }
 
-// appendRecords appends the records of a frame to dst, without copying keys and data. A malformed payload gives
-// ErrCorrupt.
+// appendRecords appends the records of a frame to dst, without copying keys and data. The payload is one that is not
+// encrypted, or no longer. A malformed one gives ErrCorrupt.
 func (h *frameHeader) appendRecords(dst []Record, payload []byte) ([]Record, error) {
 	seq := h.seqNum(h.first, h.arrival)
 	arrival := time.UnixMilli(h.arrival)
@@ -142,6 +162,7 @@ func (h *frameHeader) appendRecords(dst []Record, payload []byte) ([]Record, err
 			PartitionKey: payload[:key:key],
 			Data:         payload[key : key+data : key+data],
 			Arrival:      arrival,
+			Encrypted:    h.key != 0,
 		})
 		payload = payload[key+data:]
 	}

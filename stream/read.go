@@ -37,7 +37,11 @@ func (sh Shard) Scan(ctx context.Context, after SeqNum, limit int, maxBytes int6
 		if err := ctx.Err(); err != nil {
 			return sc.page, err
 		}
-		if err := sc.step(); err != nil {
+		err := sc.step()
+		if errors.Is(err, ErrKey) && sc.page.Records > 0 {
+			return sc.page, nil // what stands before is readable; the next call begins with the error
+		}
+		if err != nil {
 			return sc.page, fmt.Errorf("read stream %q %s: %w", sh.Stream(), sh.id, err)
 		}
 	}
@@ -60,6 +64,8 @@ type scan struct {
 	full     bool // the next record would exceed maxBytes
 	page     Page
 	recs     []Record
+	cipher   *frameCipher // of the last encrypted frame
+	plain    []byte       // its records
 }
 
 func (sc *scan) more() bool { return !sc.page.AtTip && !sc.full && sc.page.Records < sc.limit }
@@ -169,6 +175,12 @@ func (sc *scan) emit(h *frameHeader, payload []byte) error {
 	if h.arrival < sc.horizon {
 		sc.counter = h.last()
 		return nil
+	}
+	if h.key != 0 {
+		var err error
+		if payload, err = sc.decrypt(h, payload); err != nil {
+			return err
+		}
 	}
 	recs, err := h.appendRecords(sc.recs[:0], payload)
 	if err != nil {

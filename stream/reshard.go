@@ -99,7 +99,7 @@ func (s *Store) reshard(ctx context.Context, name string, plan func(*reshaping) 
 	r.date(now, func(index uint32) int64 { return st.lastArrival(index) })
 	doc.Shards, doc.NextShard = r.shards, r.next
 	if r.counted {
-		doc.Resharded = append(s.lastDayMillis(doc.Resharded), now.UnixMilli())
+		doc.Changes.ShardCount = noteChange(doc.Changes.ShardCount, now)
 	}
 	if err := meta.Save(s.spaces.streams, name, doc); err != nil {
 		return fmt.Errorf("reshard stream %q: %w", name, err)
@@ -173,26 +173,6 @@ func (st *streamState) lastArrival(index uint32) int64 {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	return sh.lastArrival
-}
-
-// lastDayMillis are those of the times, in Unix milliseconds, that are less than a day ago.
-func (s *Store) lastDayMillis(times []int64) []int64 {
-	since := s.opts.Now().Add(-24 * time.Hour).UnixMilli()
-	var recent []int64
-	for _, t := range times {
-		if t > since {
-			recent = append(recent, t)
-		}
-	}
-	return recent
-}
-
-func (s *Store) lastDay(times []int64) []time.Time {
-	var recent []time.Time
-	for _, t := range s.lastDayMillis(times) {
-		recent = append(recent, time.UnixMilli(t))
-	}
-	return recent
 }
 
 // tendShards is what the housekeeper does that waits for the writer, or for others who change streams.

@@ -93,7 +93,7 @@ var worldBegins = time.Date(2026, 11, 22, 8, 0, 0, 0, time.UTC)
 
 func newWorld(t *testing.T) *world {
 	w := &world{t: t, disk: vfs.NewCrashable(), now: worldBegins}
-	w.opts = Options{SegmentBytes: 16 << 10, CacheBytes: 16 << 10, tuning: tuning{
+	w.opts = Options{Keys: &testRing{}, SegmentBytes: 16 << 10, CacheBytes: 16 << 10, tuning: tuning{
 		firstSegmentBytes: 16 << 10, chunkBytes: 8 << 10, groupBytes: 8 << 10, indexStride: 1 << 10, readBytes: 4 << 10,
 		inline: true, trimEvery: time.Hour,
 	}}
@@ -304,6 +304,9 @@ func (w *world) run(line string) string {
 			return answer(err)
 		}
 		return fmt.Sprintf("segments=%d frames=%d records=%d\n", rep.Segments, rep.Frames, rep.Records)
+	}
+	if out, ok := w.encryption(words); ok {
+		return out
 	}
 	w.t.Fatalf("unknown command %q", line)
 	return ""

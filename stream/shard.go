@@ -31,6 +31,8 @@ type shard struct {
 	bucket bucket // guarded by Store.appendMu
 	newest *chunk // that has a frame of the shard; used by the writer only
 
+	cipher atomic.Pointer[frameCipher] // that new frames are encrypted with
+
 	mu          sync.Mutex // guards the fields below; held across no disk operation
 	dead        bool       // the stream is deleted
 	closed      bool       // no record will come after the tip

@@ -26,7 +26,13 @@ func segmentIndexSum(body []byte) []byte {
 // openMem is a store with background work, on a disk in memory, with segments so small that everything happens.
 func openMem(t testing.TB, disk vfs.FS, m *meta.Store) *Store {
 	t.Helper()
-	s, err := Open(Options{FS: disk, Dir: "log", Meta: m, SegmentBytes: 64 << 10, CacheBytes: 64 << 10, tuning: tuning{
+	return openKeyed(t, disk, m, nil)
+}
+
+// openKeyed is openMem with a keyring.
+func openKeyed(t testing.TB, disk vfs.FS, m *meta.Store, keys Keyring) *Store {
+	t.Helper()
+	s, err := Open(Options{FS: disk, Dir: "log", Meta: m, Keys: keys, SegmentBytes: 64 << 10, CacheBytes: 64 << 10, tuning: tuning{
 		firstSegmentBytes: 32 << 10, chunkBytes: 16 << 10, groupBytes: 8 << 10, indexStride: 4 << 10, readBytes: 4 << 10,
 	}})
 	if err != nil {

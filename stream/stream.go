@@ -42,8 +42,9 @@ var (
 	ErrNotAdjacent = errors.New("shards are not adjacent")
 	ErrSplitPoint  = errors.New("hash key does not divide the shard")
 	ErrOnDemand    = errors.New("stream is on-demand") // its shards are not for the caller to change
+	ErrProvisioned = errors.New("stream is provisioned")
 	ErrNoPolicy    = errors.New("no resource policy")
-	ErrKey         = errors.New("encryption key cannot be used")
+	ErrKey         = errors.New("encryption key cannot be used") // beside the keyring's own error
 )
 
 // Options of Open. Zero fields are defaults.
@@ -58,7 +59,7 @@ type Options struct {
 	Logger  *slog.Logger
 
 	Limits Limits  // of each shard; zero: none
-	Keys   Keyring // for streams that are encrypted at rest; nil: none can be
+	Keys   Keyring // for streams that are encrypted at rest; nil: none can be, and such records are not readable
 
 	SegmentBytes int64 // size of a segment file, at most 1 GiB; default 64 MiB
 	CacheBytes   int64 // recent records kept in memory; default 32 MiB
@@ -71,13 +72,6 @@ type Options struct {
 type Limits struct {
 	Records int   // a second
 	Bytes   int64 // a second, keys and data
-}
-
-// Keyring gives the keys of streams that are encrypted at rest.
-type Keyring interface {
-	// Key returns the 32 bytes that belong to a key id, always the same. An id that cannot be used gives an error that
-	// wraps ErrKey.
-	Key(id string) ([32]byte, error)
 }
 
 // tuning is what tests make small.

@@ -55,9 +55,6 @@ type Description struct {
 	Changes      Changes
 }
 
-// Changes are the times of changes that AWS counts, of the last 24 hours.
-type Changes struct{ Mode, ShardCount, Key []time.Time }
-
 // streamDoc is a stream in the metadata store.
 type streamDoc struct {
 	Number         uint64
@@ -69,7 +66,12 @@ type streamDoc struct {
 	Monitoring     []string          `json:",omitempty"`
 	Tags           map[string]string `json:",omitempty"`
 	Consumers      []Consumer        `json:",omitempty"`
-	Resharded      []int64           `json:",omitempty"` // when the number of shards was set, Unix milliseconds, the last day's
+	Keys           []keyDoc          `json:",omitempty"` // that records are or were encrypted under
+	Key            uint16            `json:",omitempty"` // number of the one for new records; 0: none
+	Policy         string            `json:",omitempty"`
+	SpreadEvenly   bool              `json:",omitempty"`
+	WarmMiBps      int               `json:",omitempty"`
+	Changes        Changes           `json:",omitzero"`
 	NextShard      uint32            // index of the next shard; 0 in old documents, where a shard's index is its place
 	Shards         []shardDoc        // by index
 }
@@ -91,10 +93,14 @@ type spaces struct {
 	floors  meta.Space // floorKey -> floor
 	deleted meta.Space // name -> second in which the shards of the last stream of that name were made
 	numbers meta.Space // "last" -> number of the newest stream
+	account meta.Space // commitmentKey -> commitmentDoc
 }
 
 func newSpaces(m *meta.Store) spaces {
-	return spaces{m, m.Space("streams"), m.Space("stream-floors"), m.Space("streams-deleted"), m.Space("stream-numbers")}
+	return spaces{
+		store: m, streams: m.Space("streams"), floors: m.Space("stream-floors"), deleted: m.Space("streams-deleted"),
+		numbers: m.Space("stream-numbers"), account: m.Space("stream-account"),
+	}
 }
 
 func floorKey(k shardKey) string { return fmt.Sprintf("%016x/%08x", k.stream, k.index) }
@@ -108,6 +114,10 @@ type streamState struct {
 	retention atomic.Int64
 	monitored atomic.Uint32 // bits of the shard-level metrics
 	onDemand  atomic.Bool
+	keys      atomic.Pointer[[]*streamKey]
+	sealing   atomic.Pointer[streamKey] // that new records are encrypted under; nil: they are not
+	spread    atomic.Bool               // new records go to the shards in turn
+	turn      atomic.Uint64             // records that did
 	series    streamSeries
 	doc       streamDoc // guarded by Store.mu; its maps and slices are never changed in place
 }
@@ -128,6 +138,8 @@ func (st *streamState) use(doc streamDoc) {
 	st.retention.Store(int64(time.Duration(doc.RetentionHours) * time.Hour))
 	st.monitored.Store(monitoringBits(doc.Monitoring))
 	st.onDemand.Store(doc.OnDemand)
+	st.spread.Store(doc.SpreadEvenly)
+	st.useKeys(&doc)
 }
 
 func (st *streamState) shard(s *Store, index uint32) (Shard, error) {
@@ -182,7 +194,9 @@ func (s *Store) Create(ctx context.Context, c Config) error {
 	}
 	shards := c.Shards
 	if c.OnDemand {
-		shards = onDemandShards
+		shards = max(onDemandShards, c.WarmMiBps)
+	} else if c.SpreadEvenly || c.WarmMiBps > 0 {
+		return fmt.Errorf("create stream %q: %w", c.Name, ErrProvisioned)
 	}
 	if shards < 1 || shards > maxShards {
 		return fmt.Errorf("create stream %q: %d shards: %w", c.Name, shards, ErrLimit)
@@ -199,6 +213,8 @@ func (s *Store) Create(ctx context.Context, c Config) error {
 		RetentionHours: int(cmp.Or(c.Retention, DefaultRetention) / time.Hour),
 		MaxRecordBytes: cmp.Or(c.MaxRecordBytes, DefaultMaxRecordBytes),
 		Tags:           maps.Clone(c.Tags),
+		SpreadEvenly:   c.SpreadEvenly,
+		WarmMiBps:      c.WarmMiBps,
 	}
 	for _, r := range evenRanges(shards) {
 		doc.Shards = append(doc.Shards, shardDoc{Index: doc.NextShard, CreatedSecond: created, Range: r})
@@ -316,19 +332,12 @@ func (s *Store) describeLocked(st *streamState) Description {
 		Tags:           d.Tags,
 		Consumers:      d.Consumers,
 		OpenShards:     len(st.layout.Load().open),
-		Changes:        Changes{ShardCount: s.lastDay(d.Resharded)},
+		KeyID:          d.keyID(),
+		Policy:         d.Policy,
+		SpreadEvenly:   d.SpreadEvenly,
+		WarmMiBps:      d.WarmMiBps,
+		Changes:        d.Changes.recent(s.opts.Now()),
 	}
-}
-
-// MaxRecordBytes bounds key and data of a record of the stream.
-func (s *Store) MaxRecordBytes(name string) (int, error) {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	st := s.streams[name]
-	if st == nil {
-		return 0, fmt.Errorf("stream %q: %w", name, ErrNotFound)
-	}
-	return st.doc.MaxRecordBytes, nil
 }
 
 // Account is the owner of the streams, 12 digits.
@@ -343,14 +352,6 @@ func (s *Store) StreamARN(name string) string {
 func (s *Store) SetRetention(ctx context.Context, name string, d time.Duration) error {
 	return s.update(name, func(doc *streamDoc) error {
 		doc.RetentionHours = int(d / time.Hour)
-		return nil
-	})
-}
-
-// SetMode makes a stream on-demand or provisioned; its shards stay as they are.
-func (s *Store) SetMode(ctx context.Context, name string, onDemand bool) error {
-	return s.update(name, func(doc *streamDoc) error {
-		doc.OnDemand = onDemand
 		return nil
 	})
 }

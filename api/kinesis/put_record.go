@@ -127,13 +127,13 @@ func lengthAtMost(n int) string {
 
 // checkEntry checks what depends on the stream: the size of the record, and the range of the hash key.
 func (s *service) checkEntry(name string, e stream.Entry) error {
-	most, err := s.streams.MaxRecordBytes(name)
+	rules, err := s.streams.PutRules(name)
 	if err != nil {
 		return s.noStream(err, name)
 	}
 	var v wire.Violations
-	if len(e.Data)+len(e.PartitionKey) > most {
-		v.Check(false, "data", blobText(len(e.Data)), lengthAtMost(most))
+	if len(e.Data)+len(e.PartitionKey) > rules.MaxRecordBytes {
+		v.Check(false, "data", blobText(len(e.Data)), lengthAtMost(rules.MaxRecordBytes))
 		return v.Err()
 	}
 	if e.ExplicitHashKey == "" {

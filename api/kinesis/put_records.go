@@ -144,7 +144,7 @@ func (s *service) checkPutRecords(c *putCall) (name string, size int, err error)
 	if name, err = s.streamName(c.name, c.arn); err != nil {
 		return "", 0, err
 	}
-	most, err := s.streams.MaxRecordBytes(name)
+	rules, err := s.streams.PutRules(name)
 	if err != nil {
 		return "", 0, s.noStream(err, name)
 	}
@@ -153,8 +153,8 @@ func (s *service) checkPutRecords(c *putCall) (name string, size int, err error)
 		e := &c.entries[i]
 		n := len(e.Data) + len(e.PartitionKey)
 		size += n
-		if n > most {
-			v.Check(false, fmt.Sprintf("records.%d.member.data", i+1), blobText(len(e.Data)), lengthAtMost(most))
+		if n > rules.MaxRecordBytes {
+			v.Check(false, fmt.Sprintf("records.%d.member.data", i+1), blobText(len(e.Data)), lengthAtMost(rules.MaxRecordBytes))
 		}
 	}
 	if err := v.Err(); err != nil {
