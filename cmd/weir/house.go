@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,6 +24,7 @@ import (
 	"github.com/weir-data/weir/catalog"
 	"github.com/weir-data/weir/catalog/crawler"
 	"github.com/weir-data/weir/delivery"
+	"github.com/weir-data/weir/internal/keyring"
 	"github.com/weir-data/weir/internal/meta"
 	"github.com/weir-data/weir/internal/vfs"
 	"github.com/weir-data/weir/metrics"
@@ -120,6 +122,7 @@ func (h *house) openMeta() (err error) {
 func (h *house) openStreams() (err error) {
 	h.streams, err = stream.Open(stream.Options{
 		Dir: h.dir("streams"), Meta: h.meta, Metrics: h.metrics, Region: h.cfg.Region, Account: h.cfg.Account, Logger: h.cfg.Logger,
+		Keys: keyring.New(keyring.Options{Dir: cmp.Or(h.cfg.Keys, h.dir("keys")), Region: h.cfg.Region, Account: h.cfg.Account}),
 	})
 	if err != nil {
 		return err

@@ -16,6 +16,7 @@ import (
 type ServeCmd struct {
 	Listen      string `help:"Address to listen on." default:"127.0.0.1:4566"`
 	Data        string `help:"Data directory." default:"./weir-data" type:"path"`
+	Keys        string `help:"Folder of the keys of streams that are encrypted at rest; on another disk than the data it protects more. Default: keys in the data directory." type:"path" placeholder:"DIR"`
 	Credentials string `help:"File with access keys (aws.cfg or ~/.aws/credentials style); every request must then be signed. Keys in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY count too." type:"existingfile" placeholder:"FILE"`
 	Insecure    bool   `help:"Listen on an address of the network although requests are not verified."`
 	Region      string `help:"Region in names and answers." default:"us-east-1"`
@@ -42,7 +43,7 @@ func (c *ServeCmd) Run(ctx context.Context) error {
 	logger := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
 	began := time.Now()
 	h, err := openHouse(ctx, houseConfig{
-		Dir: c.Data, Listen: c.Listen, Credentials: c.Credentials, Environment: true, Insecure: c.Insecure,
+		Dir: c.Data, Keys: c.Keys, Listen: c.Listen, Credentials: c.Credentials, Environment: true, Insecure: c.Insecure,
 		Region: c.Region, Account: c.Account, Logger: logger,
 	})
 	if err != nil {
@@ -61,6 +62,7 @@ type houseConfig struct {
 	Dir             string
 	Listen          string
 	ListenElsewhere bool   // on another port if Listen is taken
+	Keys            string // folder; empty: keys in Dir
 	Credentials     string // file; empty: none
 	Environment     bool   // take keys from the environment too
 	Insecure        bool
