@@ -3,11 +3,13 @@ package wire
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
 
-// Violations collects constraint violations in AWS's words; all of a request go into one ValidationException.
+// Violations collects constraint violations in AWS's words; all of a request, but not more than ten, go into one
+// ValidationException.
 // The zero value is ready. Paths are member names as AWS prints them, first letter small: streamName.
 type Violations struct {
 	found []string
@@ -16,14 +18,23 @@ type Violations struct {
 // Check notes one violation unless ok: Value 'value' at 'path' failed to satisfy constraint: constraint.
 func (v *Violations) Check(ok bool, path, value, constraint string) {
 	if !ok {
-		v.found = append(v.found, fmt.Sprintf("Value '%s' at '%s' failed to satisfy constraint: %s", value, path, constraint))
+		v.note("'"+value+"'", path, constraint)
 	}
 }
 
 // Required notes a violation unless the member is present.
 func (v *Violations) Required(present bool, path string) {
 	if !present {
-		v.found = append(v.found, fmt.Sprintf("Value null at '%s' failed to satisfy constraint: Member must not be null", path))
+		v.note("null", path, "Member must not be null")
+	}
+}
+
+// violationsMax is how many AWS tells at most.
+const violationsMax = 10
+
+func (v *Violations) note(value, path, constraint string) {
+	if len(v.found) < violationsMax {
+		v.found = append(v.found, "Value "+value+" at '"+path+"' failed to satisfy constraint: "+constraint)
 	}
 }
 
@@ -58,6 +69,13 @@ func Range[T int32 | int64](v *Violations, value *T, path string, min, max T) {
 	v.Check(*value <= max, path, text, fmt.Sprintf("Member must have value less than or equal to %d", max))
 }
 
+// AtLeast checks a number that is present and has no upper bound; a nil value passes.
+func AtLeast[T int32 | int64](v *Violations, value *T, path string, min T) {
+	if value != nil {
+		v.Check(*value >= min, path, fmt.Sprint(*value), fmt.Sprintf("Member must have value greater than or equal to %d", min))
+	}
+}
+
 // Size checks the number of elements of the list at path, which text shows as AWS prints it.
 func (v *Violations) Size(n int, path, text string, min, max int) {
 	if n < min { // words only for what is wrong: they cost more than the check
@@ -70,17 +88,28 @@ func (v *Violations) Size(n int, path, text string, min, max int) {
 
 // Enum checks that a member of an enumeration, if set, is one of known (the Values of the SDK's type).
 func Enum[T ~string](v *Violations, value T, path string, known []T) {
-	if value == "" {
-		return
+	if value != "" && !slices.Contains(known, value) {
+		v.Check(false, path, string(value), enumText(known))
 	}
-	names := make([]string, len(known))
-	for i, k := range known {
-		if k == value {
-			return
-		}
-		names[i] = string(k)
+}
+
+// Enums checks that all elements of the list at path are among known.
+func Enums[T ~string](v *Violations, values []T, path string, known []T) {
+	if slices.ContainsFunc(values, func(e T) bool { return !slices.Contains(known, e) }) {
+		v.Check(false, path, "["+join(values)+"]", "Member must satisfy constraint: ["+enumText(known)+"]")
 	}
-	v.Check(false, path, string(value), "Member must satisfy enum value set: ["+strings.Join(names, ", ")+"]")
+}
+
+func enumText[T ~string](known []T) string {
+	return "Member must satisfy enum value set: [" + join(known) + "]"
+}
+
+func join[T ~string](list []T) string {
+	texts := make([]string, len(list))
+	for i, t := range list {
+		texts[i] = string(t)
+	}
+	return strings.Join(texts, ", ")
 }
 
 // Err returns nil or the ValidationException with "N validation error(s) detected: …".

@@ -12,11 +12,12 @@ import (
 // The patterns and bounds of the service's model, as its messages show them.
 var (
 	namePattern     = pattern(`[a-zA-Z0-9_.-]+`)
-	sequencePattern = pattern(`0|([1-9]\d{0,128})`)
-	hashKeyPattern  = pattern(`0|([1-9]\d{0,38})`)
+	sequencePattern = pattern(`^(0|([1-9]\d{0,128}))$`)
+	hashKeyPattern  = pattern(`^(0|([1-9]\d{0,38}))$`)
 	streamARN       = pattern(`arn:aws.*:kinesis:.*:\d{12}:stream/\S+`)
 	consumerARN     = pattern(`^(arn):aws.*:kinesis:.*:\d{12}:.*stream\/[a-zA-Z0-9_.-]+\/consumer\/[a-zA-Z0-9_.-]+:[0-9]+`)
-	resourceARN     = pattern(`arn:aws.*:kinesis:.*:\d{12}:.*stream/\S+`)
+	resourceARN     = pattern(`arn:aws.*:kinesis:.*:\d{12}:.*(stream|channel)/\S+`)
+	streamID        = pattern(`[a-z0-9]{20}-[a-z0-9]{3}`)
 )
 
 func pattern(text string) wire.Pattern {
@@ -29,10 +30,17 @@ func checkName(v *wire.Violations, value *string, path string) {
 	v.Length(value, path, 1, 128)
 }
 
-// checkStream checks the two members that address a stream.
-func checkStream(v *wire.Violations, name, arn *string) {
+// checkStream checks the members that address a stream.
+func checkStream(v *wire.Violations, name, arn, id *string) {
 	checkName(v, name, "streamName")
 	checkARN(v, arn, "streamARN", streamARN)
+	checkID(v, id)
+}
+
+// checkID checks a StreamId, which AWS reserves for later: it has a form, and no meaning.
+func checkID(v *wire.Violations, id *string) {
+	v.Pattern(id, "streamId", streamID)
+	v.Length(id, "streamId", 1, 24)
 }
 
 func checkARN(v *wire.Violations, arn *string, path string, p wire.Pattern) {

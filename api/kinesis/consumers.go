@@ -30,6 +30,7 @@ func (s *service) registerStreamConsumer(ctx context.Context, in *kinesis.Regist
 	v.Required(in.ConsumerName != nil, "consumerName")
 	checkName(&v, in.ConsumerName, "consumerName")
 	checkTagMap(&v, in.Tags, false)
+	checkID(&v, in.StreamId)
 	if err := v.Err(); err != nil {
 		return nil, err
 	}
@@ -60,7 +61,7 @@ func consumerOf(c stream.Consumer) types.Consumer {
 }
 
 func (s *service) describeStreamConsumer(ctx context.Context, in *kinesis.DescribeStreamConsumerInput) (*kinesis.DescribeStreamConsumerOutput, error) {
-	name, c, err := s.consumer(ctx, in.ConsumerARN, in.StreamARN, in.ConsumerName)
+	name, c, err := s.consumer(ctx, in.ConsumerARN, in.StreamARN, in.ConsumerName, in.StreamId)
 	if err != nil {
 		return nil, err
 	}
@@ -74,7 +75,7 @@ func (s *service) describeStreamConsumer(ctx context.Context, in *kinesis.Descri
 }
 
 func (s *service) deregisterStreamConsumer(ctx context.Context, in *kinesis.DeregisterStreamConsumerInput) (*kinesis.DeregisterStreamConsumerOutput, error) {
-	name, c, err := s.consumer(ctx, in.ConsumerARN, in.StreamARN, in.ConsumerName)
+	name, c, err := s.consumer(ctx, in.ConsumerARN, in.StreamARN, in.ConsumerName, in.StreamId)
 	if err != nil {
 		return nil, err
 	}
@@ -86,11 +87,12 @@ func (s *service) deregisterStreamConsumer(ctx context.Context, in *kinesis.Dere
 }
 
 // consumer finds the consumer that a request names, by its ARN or by the stream's ARN and a name, or by both.
-func (s *service) consumer(ctx context.Context, byARN, ofStream, byName *string) (string, stream.Consumer, error) {
+func (s *service) consumer(ctx context.Context, byARN, ofStream, byName, id *string) (string, stream.Consumer, error) {
 	var v wire.Violations
 	checkARN(&v, ofStream, "streamARN", streamARN)
 	checkName(&v, byName, "consumerName")
 	checkARN(&v, byARN, "consumerARN", consumerARN)
+	checkID(&v, id)
 	if err := v.Err(); err != nil {
 		return "", stream.Consumer{}, err
 	}
@@ -151,6 +153,7 @@ func (s *service) listStreamConsumers(ctx context.Context, in *kinesis.ListStrea
 	checkARN(&v, in.StreamARN, "streamARN", streamARN)
 	wire.Range(&v, in.MaxResults, "maxResults", 1, 10000)
 	v.Length(in.NextToken, "nextToken", 1, 1048576)
+	checkID(&v, in.StreamId)
 	if err := v.Err(); err != nil {
 		return nil, err
 	}

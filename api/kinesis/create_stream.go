@@ -62,7 +62,8 @@ func checkCreateStream(in *kinesis.CreateStreamInput, mode types.StreamMode) err
 	}
 	wire.Enum(&v, mode, "streamModeDetails.streamMode", mode.Values())
 	v.Required(in.ShardCount != nil || mode != types.StreamModeProvisioned, "shardCount")
-	wire.Range(&v, in.ShardCount, "shardCount", 1, 100000)
+	wire.AtLeast(&v, in.ShardCount, "shardCount", 1)
+	wire.AtLeast(&v, in.WarmThroughputMiBps, "warmThroughputMiBps", 0)
 	wire.Range(&v, in.MaxRecordSizeInKiB, "maxRecordSizeInKiB", maxRecordKiBMin, maxRecordKiBMax)
 	wire.Enum(&v, in.RecordDistributionStrategy, "recordDistributionStrategy", in.RecordDistributionStrategy.Values())
 	checkTagMap(&v, in.Tags, false)

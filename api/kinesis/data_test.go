@@ -75,16 +75,16 @@ func TestViolations(t *testing.T) {
 	}{
 		{"PutRecord", `{"StreamName":"s"}`, []string{null("partitionKey"), null("data")}},
 		{"PutRecord", `{"StreamName":"","PartitionKey":"","Data":"","ExplicitHashKey":"","SequenceNumberForOrdering":""}`, append([]string{
-			"Value '' at 'sequenceNumberForOrdering'" + failed + `Member must satisfy regular expression pattern: 0|([1-9]\d{0,128})`,
+			"Value '' at 'sequenceNumberForOrdering'" + failed + `Member must satisfy regular expression pattern: ^(0|([1-9]\d{0,128}))$`,
 			"Value '' at 'partitionKey'" + failed + "Member must have length greater than or equal to 1",
-			"Value '' at 'explicitHashKey'" + failed + `Member must satisfy regular expression pattern: 0|([1-9]\d{0,38})`,
+			"Value '' at 'explicitHashKey'" + failed + `Member must satisfy regular expression pattern: ^(0|([1-9]\d{0,38}))$`,
 		}, emptyName...)},
 		{"PutRecords", `{"StreamName":"s"}`, []string{null("records")}},
 		{"PutRecords", `{"StreamName":"","Records":[]}`, append([]string{
 			"Value '[]' at 'records'" + failed + "Member must have length greater than or equal to 1"}, emptyName...)},
 		{"PutRecords", `{"StreamName":"s","Records":[{"PartitionKey":"a","Data":""},{"Data":"","ExplicitHashKey":"x"}]}`, []string{
 			null("records.2.member.partitionKey"),
-			"Value 'x' at 'records.2.member.explicitHashKey'" + failed + `Member must satisfy regular expression pattern: 0|([1-9]\d{0,38})`}},
+			"Value 'x' at 'records.2.member.explicitHashKey'" + failed + `Member must satisfy regular expression pattern: ^(0|([1-9]\d{0,38}))$`}},
 		{"GetShardIterator", `{}`, []string{null("shardId"), null("shardIteratorType")}},
 		{"GetShardIterator", `{"StreamName":"s","ShardId":"0","ShardIteratorType":"X"}`, []string{
 			"Value 'X' at 'shardIteratorType'" + failed + "Member must satisfy enum value set: [AFTER_SEQUENCE_NUMBER, LATEST, AT_TIMESTAMP, AT_SEQUENCE_NUMBER, TRIM_HORIZON]"}},

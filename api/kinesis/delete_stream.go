@@ -14,7 +14,7 @@ import (
 )
 
 func (s *service) deleteStream(ctx context.Context, in *kinesis.DeleteStreamInput) (*kinesis.DeleteStreamOutput, error) {
-	name, err := s.addressed(in.StreamName, in.StreamARN)
+	name, err := s.addressed(in.StreamName, in.StreamARN, in.StreamId)
 	if err != nil {
 		return nil, err
 	}
@@ -34,9 +34,9 @@ func (s *service) deleteStream(ctx context.Context, in *kinesis.DeleteStreamInpu
 }
 
 // addressed checks and resolves the members of an operation that has no others to check.
-func (s *service) addressed(name, arn *string) (string, error) {
+func (s *service) addressed(name, arn, id *string) (string, error) {
 	var v wire.Violations
-	checkStream(&v, name, arn)
+	checkStream(&v, name, arn, id)
 	if err := v.Err(); err != nil {
 		return "", err
 	}

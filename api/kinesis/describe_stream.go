@@ -20,7 +20,7 @@ func (s *service) describeStream(ctx context.Context, in *kinesis.DescribeStream
 	var v wire.Violations
 	wire.Range(&v, in.Limit, "limit", 1, 10000)
 	checkName(&v, in.ExclusiveStartShardId, "exclusiveStartShardId")
-	checkStream(&v, in.StreamName, in.StreamARN)
+	checkStream(&v, in.StreamName, in.StreamARN, in.StreamId)
 	if err := v.Err(); err != nil {
 		return nil, err
 	}
@@ -100,7 +100,7 @@ func monitoringOf(d stream.Description) []types.EnhancedMetrics {
 }
 
 func (s *service) describeStreamSummary(ctx context.Context, in *kinesis.DescribeStreamSummaryInput) (*kinesis.DescribeStreamSummaryOutput, error) {
-	name, err := s.addressed(in.StreamName, in.StreamARN)
+	name, err := s.addressed(in.StreamName, in.StreamARN, in.StreamId)
 	if err != nil {
 		return nil, err
 	}

@@ -69,6 +69,7 @@ func (s *service) openRead(in *kinesis.GetRecordsInput) (stream.Shard, position,
 	v.Required(in.ShardIterator != nil, "shardIterator")
 	v.Length(in.ShardIterator, "shardIterator", 1, 512)
 	checkARN(&v, in.StreamARN, "streamARN", streamARN)
+	checkID(&v, in.StreamId)
 	if err := v.Err(); err != nil {
 		return stream.Shard{}, position{}, err
 	}

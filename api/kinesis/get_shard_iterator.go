@@ -66,7 +66,7 @@ func checkGetShardIterator(in *kinesis.GetShardIteratorInput) error {
 	v.Required(in.ShardIteratorType != "", "shardIteratorType")
 	wire.Enum(&v, in.ShardIteratorType, "shardIteratorType", iteratorTypes)
 	v.Pattern(in.StartingSequenceNumber, "startingSequenceNumber", sequencePattern)
-	checkStream(&v, in.StreamName, in.StreamARN)
+	checkStream(&v, in.StreamName, in.StreamARN, in.StreamId)
 	return v.Err()
 }
 

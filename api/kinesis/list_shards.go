@@ -76,7 +76,7 @@ func checkListShards(in *kinesis.ListShardsInput) error {
 		wire.Enum(&v, f.Type, "shardFilter.type", f.Type.Values())
 		checkName(&v, f.ShardId, "shardFilter.shardId")
 	}
-	checkStream(&v, in.StreamName, in.StreamARN)
+	checkStream(&v, in.StreamName, in.StreamARN, in.StreamId)
 	v.Length(in.NextToken, "nextToken", 1, 1048576)
 	return v.Err()
 }

@@ -16,7 +16,7 @@ import (
 )
 
 func (s *service) enableMonitoring(ctx context.Context, in *kinesis.EnableEnhancedMonitoringInput) (*kinesis.EnableEnhancedMonitoringOutput, error) {
-	before, after, d, err := s.changeMonitoring(ctx, in.ShardLevelMetrics, in.StreamName, in.StreamARN, func(now, asked []string) []string {
+	before, after, d, err := s.changeMonitoring(ctx, in.ShardLevelMetrics, in.StreamName, in.StreamARN, in.StreamId, func(now, asked []string) []string {
 		return append(now, asked...)
 	})
 	if err != nil {
@@ -29,7 +29,7 @@ func (s *service) enableMonitoring(ctx context.Context, in *kinesis.EnableEnhanc
 }
 
 func (s *service) disableMonitoring(ctx context.Context, in *kinesis.DisableEnhancedMonitoringInput) (*kinesis.DisableEnhancedMonitoringOutput, error) {
-	before, after, d, err := s.changeMonitoring(ctx, in.ShardLevelMetrics, in.StreamName, in.StreamARN, func(now, asked []string) []string {
+	before, after, d, err := s.changeMonitoring(ctx, in.ShardLevelMetrics, in.StreamName, in.StreamARN, in.StreamId, func(now, asked []string) []string {
 		return slices.DeleteFunc(now, func(m string) bool { return slices.Contains(asked, m) })
 	})
 	if err != nil {
@@ -41,17 +41,15 @@ func (s *service) disableMonitoring(ctx context.Context, in *kinesis.DisableEnha
 	}, nil
 }
 
-func (s *service) changeMonitoring(ctx context.Context, asked []types.MetricsName, name, arn *string,
+func (s *service) changeMonitoring(ctx context.Context, asked []types.MetricsName, name, arn, id *string,
 	change func(now, asked []string) []string) (before, after []types.MetricsName, d stream.Description, err error) {
 	var v wire.Violations
 	v.Required(asked != nil, "shardLevelMetrics")
 	if asked != nil {
 		v.Size(len(asked), "shardLevelMetrics", listText(asked), 1, 7)
 	}
-	for _, m := range asked {
-		wire.Enum(&v, m, "shardLevelMetrics", m.Values())
-	}
-	checkStream(&v, name, arn)
+	wire.Enums(&v, asked, "shardLevelMetrics", types.MetricsName("").Values())
+	checkStream(&v, name, arn, id)
 	if err := v.Err(); err != nil {
 		return nil, nil, d, err
 	}

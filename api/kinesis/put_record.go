@@ -117,7 +117,7 @@ func checkPutRecord(in *kinesis.PutRecordInput) error {
 	if len(in.Data) > maxRecordKiBMax<<10 {
 		v.Check(false, "data", blobText(len(in.Data)), lengthAtMost(maxRecordKiBMax<<10))
 	}
-	checkStream(&v, in.StreamName, in.StreamARN)
+	checkStream(&v, in.StreamName, in.StreamARN, in.StreamId)
 	return v.Err()
 }
 

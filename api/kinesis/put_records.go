@@ -105,17 +105,17 @@ func (c *putCall) decode(r *wire.Request) error {
 	return nil
 }
 
-// violationsMax is how many bad entries AWS lists.
-const violationsMax = 10
+// badEntriesMax is how many bad entries are looked at: more than that do not fit into a message.
+const badEntriesMax = 10
 
 // checkShape checks what the model demands of every entry.
 func checkShape(in *kinesis.PutRecordsInput) error {
 	var v wire.Violations
 	v.Required(in.Records != nil, "records")
-	if in.Records != nil {
-		v.Size(len(in.Records), "records", entriesText(len(in.Records)), 1, recordsMax)
+	if n := len(in.Records); in.Records != nil && (n < 1 || n > recordsMax) {
+		v.Size(n, "records", entriesText(n), 1, recordsMax)
 	}
-	for i, bad := 0, 0; i < len(in.Records) && bad < violationsMax; i++ {
+	for i, bad := 0, 0; i < len(in.Records) && bad < badEntriesMax; i++ {
 		e := &in.Records[i]
 		if e.PartitionKey != nil && e.Data != nil && validPartitionKey([]byte(*e.PartitionKey)) &&
 			(e.ExplicitHashKey == nil || validHashKey(*e.ExplicitHashKey)) && len(e.Data) <= maxRecordKiBMax<<10 {
@@ -129,14 +129,14 @@ func checkShape(in *kinesis.PutRecordsInput) error {
 		v.Required(e.Data != nil, at+"data")
 		v.Check(len(e.Data) <= maxRecordKiBMax<<10, at+"data", blobText(len(e.Data)), lengthAtMost(maxRecordKiBMax<<10))
 	}
-	checkStream(&v, in.StreamName, in.StreamARN)
+	checkStream(&v, in.StreamName, in.StreamARN, in.StreamId)
 	return v.Err()
 }
 
-// entriesText is how AWS prints a list of n entries.
+// entriesText is how AWS prints a list of n entries, but not more of them than anybody would read.
 func entriesText(n int) string {
 	const entry = "com.amazonaws.kinesis.v20131202.PutRecordsRequestEntry@c965e310"
-	return "[" + strings.TrimSuffix(strings.Repeat(entry+", ", n), ", ") + "]"
+	return "[" + strings.TrimSuffix(strings.Repeat(entry+", ", min(n, 2*recordsMax)), ", ") + "]"
 }
 
 // checkPutRecords checks what is left when the shape is right, and returns the stream and the bytes of the records.

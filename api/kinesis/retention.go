@@ -18,7 +18,7 @@ const (
 )
 
 func (s *service) increaseRetention(ctx context.Context, in *kinesis.IncreaseStreamRetentionPeriodInput) (*kinesis.IncreaseStreamRetentionPeriodOutput, error) {
-	name, now, err := s.retention(ctx, in.RetentionPeriodHours, in.StreamName, in.StreamARN)
+	name, now, err := s.retention(ctx, in.RetentionPeriodHours, in.StreamName, in.StreamARN, in.StreamId)
 	if err != nil {
 		return nil, err
 	}
@@ -33,7 +33,7 @@ func (s *service) increaseRetention(ctx context.Context, in *kinesis.IncreaseStr
 }
 
 func (s *service) decreaseRetention(ctx context.Context, in *kinesis.DecreaseStreamRetentionPeriodInput) (*kinesis.DecreaseStreamRetentionPeriodOutput, error) {
-	name, now, err := s.retention(ctx, in.RetentionPeriodHours, in.StreamName, in.StreamARN)
+	name, now, err := s.retention(ctx, in.RetentionPeriodHours, in.StreamName, in.StreamARN, in.StreamId)
 	if err != nil {
 		return nil, err
 	}
@@ -48,11 +48,10 @@ func (s *service) decreaseRetention(ctx context.Context, in *kinesis.DecreaseStr
 }
 
 // retention checks the members that both operations have, and returns the stream's present period in hours.
-func (s *service) retention(ctx context.Context, hours *int32, name, arn *string) (string, int32, error) {
+func (s *service) retention(ctx context.Context, hours *int32, name, arn, id *string) (string, int32, error) {
 	var v wire.Violations
 	v.Required(hours != nil, "retentionPeriodHours")
-	wire.Range(&v, hours, "retentionPeriodHours", 1, retentionHoursMax)
-	checkStream(&v, name, arn)
+	checkStream(&v, name, arn, id)
 	if err := v.Err(); err != nil {
 		return "", 0, err
 	}
@@ -64,9 +63,13 @@ func (s *service) retention(ctx context.Context, hours *int32, name, arn *string
 	if err != nil {
 		return "", 0, s.noStream(err, of)
 	}
-	if *hours < retentionHoursMin {
+	switch {
+	case *hours < retentionHoursMin:
 		return "", 0, invalidArgument("Minimum allowed retention period is %d hours. Requested retention period (%d hours) is too short.",
 			retentionHoursMin, *hours)
+	case *hours > retentionHoursMax:
+		return "", 0, invalidArgument("Maximum allowed retention period is %d hours. Requested retention period (%d hours) is too long.",
+			retentionHoursMax, *hours)
 	}
 	return of, int32(d.Retention.Hours()), nil
 }

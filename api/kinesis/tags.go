@@ -31,7 +31,7 @@ const (
 func (s *service) addTagsToStream(ctx context.Context, in *kinesis.AddTagsToStreamInput) (*kinesis.AddTagsToStreamOutput, error) {
 	var v wire.Violations
 	checkTagMap(&v, in.Tags, true)
-	checkStream(&v, in.StreamName, in.StreamARN)
+	checkStream(&v, in.StreamName, in.StreamARN, in.StreamId)
 	if err := v.Err(); err != nil {
 		return nil, err
 	}
@@ -48,7 +48,7 @@ func (s *service) addTagsToStream(ctx context.Context, in *kinesis.AddTagsToStre
 func (s *service) removeTagsFromStream(ctx context.Context, in *kinesis.RemoveTagsFromStreamInput) (*kinesis.RemoveTagsFromStreamOutput, error) {
 	var v wire.Violations
 	checkTagKeys(&v, in.TagKeys)
-	checkStream(&v, in.StreamName, in.StreamARN)
+	checkStream(&v, in.StreamName, in.StreamARN, in.StreamId)
 	if err := v.Err(); err != nil {
 		return nil, err
 	}
@@ -66,7 +66,7 @@ func (s *service) listTagsForStream(ctx context.Context, in *kinesis.ListTagsFor
 	var v wire.Violations
 	wire.Range(&v, in.Limit, "limit", 1, tagsMax)
 	v.Length(in.ExclusiveStartTagKey, "exclusiveStartTagKey", 1, tagKeyMax)
-	checkStream(&v, in.StreamName, in.StreamARN)
+	checkStream(&v, in.StreamName, in.StreamARN, in.StreamId)
 	if err := v.Err(); err != nil {
 		return nil, err
 	}
@@ -97,7 +97,7 @@ func (s *service) listTagsForStream(ctx context.Context, in *kinesis.ListTagsFor
 func (s *service) tagResource(ctx context.Context, in *kinesis.TagResourceInput) (*kinesis.TagResourceOutput, error) {
 	var v wire.Violations
 	checkTagMap(&v, in.Tags, true)
-	r, err := s.resource(ctx, &v, in.ResourceARN)
+	r, err := s.resource(ctx, &v, in.ResourceARN, in.StreamId)
 	if err != nil {
 		return nil, err
 	}
@@ -110,7 +110,7 @@ func (s *service) tagResource(ctx context.Context, in *kinesis.TagResourceInput)
 func (s *service) untagResource(ctx context.Context, in *kinesis.UntagResourceInput) (*kinesis.UntagResourceOutput, error) {
 	var v wire.Violations
 	checkTagKeys(&v, in.TagKeys)
-	r, err := s.resource(ctx, &v, in.ResourceARN)
+	r, err := s.resource(ctx, &v, in.ResourceARN, in.StreamId)
 	if err != nil {
 		return nil, err
 	}
@@ -121,7 +121,7 @@ func (s *service) untagResource(ctx context.Context, in *kinesis.UntagResourceIn
 }
 
 func (s *service) listTagsForResource(ctx context.Context, in *kinesis.ListTagsForResourceInput) (*kinesis.ListTagsForResourceOutput, error) {
-	r, err := s.resource(ctx, new(wire.Violations), in.ResourceARN)
+	r, err := s.resource(ctx, new(wire.Violations), in.ResourceARN, in.StreamId)
 	if err != nil {
 		return nil, err
 	}
@@ -143,9 +143,10 @@ func (s *service) listTagsForResource(ctx context.Context, in *kinesis.ListTagsF
 type resource struct{ stream, consumer string }
 
 // resource finds out what an ARN names, after the violations noted so far.
-func (s *service) resource(ctx context.Context, v *wire.Violations, arn *string) (resource, error) {
+func (s *service) resource(ctx context.Context, v *wire.Violations, arn, id *string) (resource, error) {
 	v.Required(arn != nil, "resourceARN")
 	checkARN(v, arn, "resourceARN", resourceARN)
+	checkID(v, id)
 	if err := v.Err(); err != nil {
 		return resource{}, err
 	}
@@ -174,18 +175,14 @@ func (s *service) changeTags(ctx context.Context, r resource, set map[string]str
 	return s.noStream(err, r.stream)
 }
 
-// checkTagMap checks tags that are to be set; an empty map is a violation only where they are required.
+// checkTagMap checks tags that are to be set.
 func checkTagMap(v *wire.Violations, tags map[string]string, required bool) {
 	if tags == nil {
 		v.Required(!required, "tags")
 		return
 	}
 	text := mapText(tags)
-	lowest := 0
-	if required {
-		lowest = 1
-	}
-	v.Size(len(tags), "tags", text, lowest, tagsRequestMax)
+	v.Size(len(tags), "tags", text, 1, tagsRequestMax)
 	keys, values := true, true
 	for k, val := range tags {
 		n := utf8.RuneCountInString(k)

@@ -21,6 +21,8 @@ func (s *service) updateStreamMode(ctx context.Context, in *kinesis.UpdateStream
 		v.Required(m.StreamMode != "", "streamModeDetails.streamMode")
 		wire.Enum(&v, m.StreamMode, "streamModeDetails.streamMode", m.StreamMode.Values())
 	}
+	wire.AtLeast(&v, in.WarmThroughputMiBps, "warmThroughputMiBps", 0)
+	checkID(&v, in.StreamId)
 	if err := v.Err(); err != nil {
 		return nil, err
 	}
@@ -41,8 +43,8 @@ func (s *service) updateMaxRecordSize(ctx context.Context, in *kinesis.UpdateMax
 	var v wire.Violations
 	v.Required(in.MaxRecordSizeInKiB != nil, "maxRecordSizeInKiB")
 	wire.Range(&v, in.MaxRecordSizeInKiB, "maxRecordSizeInKiB", maxRecordKiBMin, maxRecordKiBMax)
-	v.Required(in.StreamARN != nil, "streamARN")
 	checkARN(&v, in.StreamARN, "streamARN", streamARN)
+	checkID(&v, in.StreamId)
 	if err := v.Err(); err != nil {
 		return nil, err
 	}
