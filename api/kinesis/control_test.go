@@ -182,6 +182,7 @@ func TestRetention(t *testing.T) {
 	}
 	w.check(increase(24)) // as Terraform does
 	w.wantError(increase(23), "InvalidArgumentException", "Minimum allowed retention period is 24 hours. Requested retention period (23 hours) is too short.")
+	w.wantError(increase(8761), "InvalidArgumentException", "Maximum allowed retention period is 8760 hours. Requested retention period (8761 hours) is too long.")
 	w.check(increase(48))
 	w.wantError(increase(47), "InvalidArgumentException", "can not be shorter than existing retention period (48 hours)")
 	w.wantError(decrease(49), "InvalidArgumentException", "can not be longer than existing retention period (48 hours)")

@@ -103,8 +103,6 @@ func TestViolations(t *testing.T) {
 		{"AddTagsToStream", `{"StreamName":"s"}`, []string{null("tags")}},
 		{"AddTagsToStream", `{"StreamName":"s","Tags":{}}`, []string{
 			"Value '{}' at 'tags'" + failed + "Member must have length greater than or equal to 1"}},
-		{"IncreaseStreamRetentionPeriod", `{"StreamName":"s","RetentionPeriodHours":9000}`, []string{
-			"Value '9000' at 'retentionPeriodHours'" + failed + "Member must have value less than or equal to 8760"}},
 		{"EnableEnhancedMonitoring", `{"StreamName":"s","ShardLevelMetrics":[]}`, []string{
 			"Value '[]' at 'shardLevelMetrics'" + failed + "Member must have length greater than or equal to 1"}},
 	} {

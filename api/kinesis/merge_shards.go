@@ -19,7 +19,7 @@ func (s *service) mergeShards(ctx context.Context, in *kinesis.MergeShardsInput)
 	checkName(&v, in.ShardToMerge, "shardToMerge")
 	v.Required(in.AdjacentShardToMerge != nil, "adjacentShardToMerge")
 	checkName(&v, in.AdjacentShardToMerge, "adjacentShardToMerge")
-	checkStream(&v, in.StreamName, in.StreamARN)
+	checkStream(&v, in.StreamName, in.StreamARN, in.StreamId)
 	if err := v.Err(); err != nil {
 		return nil, err
 	}

@@ -98,7 +98,7 @@ func TestReshardRefusals(t *testing.T) {
 	}
 	for _, c := range []struct{ operation, members, name, message string }{
 		{"SplitShard", `"StreamName":"","ShardToSplit":"","NewStartingHashKey":""`, "ValidationException",
-			"5 validation errors detected: Value '' at 'newStartingHashKey' failed to satisfy constraint: Member must satisfy regular expression pattern: 0|([1-9]\\d{0,38}); " +
+			"5 validation errors detected: Value '' at 'newStartingHashKey' failed to satisfy constraint: Member must satisfy regular expression pattern: ^(0|([1-9]\\d{0,38}))$; " +
 				"Value '' at 'streamName' failed to satisfy constraint: Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+; " +
 				"Value '' at 'streamName' failed to satisfy constraint: Member must have length greater than or equal to 1; " +
 				"Value '' at 'shardToSplit' failed to satisfy constraint: Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+; " +

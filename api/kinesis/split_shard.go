@@ -17,7 +17,7 @@ func (s *service) splitShard(ctx context.Context, in *kinesis.SplitShardInput) (
 	var v wire.Violations
 	v.Required(in.NewStartingHashKey != nil, "newStartingHashKey")
 	v.Pattern(in.NewStartingHashKey, "newStartingHashKey", hashKeyPattern)
-	checkStream(&v, in.StreamName, in.StreamARN)
+	checkStream(&v, in.StreamName, in.StreamARN, in.StreamId)
 	v.Required(in.ShardToSplit != nil, "shardToSplit")
 	checkName(&v, in.ShardToSplit, "shardToSplit")
 	if err := v.Err(); err != nil {

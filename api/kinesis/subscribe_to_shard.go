@@ -68,6 +68,7 @@ func checkSubscribeToShard(in *kinesis.SubscribeToShardInput) error {
 		wire.Enum(&v, at.Type, "startingPosition.type", iteratorTypes)
 		v.Pattern(at.SequenceNumber, "startingPosition.sequenceNumber", sequencePattern)
 	}
+	checkID(&v, in.StreamId)
 	return v.Err()
 }
 

@@ -24,7 +24,7 @@ func (s *service) updateShardCount(ctx context.Context, in *kinesis.UpdateShardC
 	var v wire.Violations
 	v.Required(in.ScalingType != "", "scalingType")
 	wire.Enum(&v, in.ScalingType, "scalingType", in.ScalingType.Values())
-	checkStream(&v, in.StreamName, in.StreamARN)
+	checkStream(&v, in.StreamName, in.StreamARN, in.StreamId)
 	v.Required(in.TargetShardCount != nil, "targetShardCount")
 	wire.Range(&v, in.TargetShardCount, "targetShardCount", 1, 100000)
 	if err := v.Err(); err != nil {
