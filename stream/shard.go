@@ -100,33 +100,61 @@ func (sh Shard) Tip() (SeqNum, error) {
 // Wait returns when the shard has a durable record greater than after, or is closed so that it never will, or ctx is
 // done.
 func (sh Shard) Wait(ctx context.Context, after SeqNum) error {
-	counter, ok := sh.counterOf(after)
-	if !ok {
-		counter = maxCounter
-	}
 	for {
 		sh.mu.Lock()
-		if sh.dead {
+		moved, err := sh.movedLocked(after)
+		if moved || err != nil {
 			sh.mu.Unlock()
-			return sh.gone()
-		}
-		if sh.tip > counter || sh.closed {
-			sh.mu.Unlock()
-			return nil
+			return err
 		}
 		if sh.moved == nil {
 			sh.moved = make(chan struct{})
 		}
-		moved := sh.moved
+		wake := sh.moved
 		sh.mu.Unlock()
 		select {
-		case <-moved:
+		case <-wake:
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-sh.store.closing:
 			return ErrClosed
 		}
 	}
+}
+
+// Moved reports whether Wait would return at once.
+func (sh Shard) Moved(after SeqNum) (bool, error) {
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	return sh.movedLocked(after)
+}
+
+func (sh *shard) movedLocked(after SeqNum) (bool, error) {
+	if sh.dead {
+		return false, sh.gone()
+	}
+	counter, ok := sh.counterOf(after)
+	return sh.closed || ok && sh.tip > counter, nil
+}
+
+// Ended reports whether the shard is closed and has no record after the given one that has not expired.
+func (sh Shard) Ended(ctx context.Context, after SeqNum) (bool, error) {
+	counter, ok := sh.counterOf(after)
+	sh.mu.Lock()
+	dead, closed := sh.dead, sh.closed
+	atEnd := !ok || counter >= sh.tip
+	fresh := sh.lastArrival >= sh.horizon(sh.store.opts.Now())
+	sh.mu.Unlock()
+	switch {
+	case dead:
+		return false, sh.gone()
+	case !closed || !atEnd && fresh:
+		return false, nil
+	case atEnd:
+		return true, nil
+	}
+	page, err := sh.Scan(ctx, after, 1, 1, func([]Record) error { return nil })
+	return page.Ended && page.Records == 0, err
 }
 
 // Info describes the shard as Shards does.
@@ -213,8 +241,9 @@ func (sh *shard) counterOf(after SeqNum) (counter uint64, ok bool) {
 
 func (sh *shard) gone() error { return fmt.Errorf("stream %q: %w", sh.stream.name, ErrNotFound) }
 
-// wakeLocked wakes whoever waits for the shard to change.
+// wakeLocked wakes whoever waits for the shard, or its stream, to change.
 func (sh *shard) wakeLocked() {
+	sh.stream.bell.ring()
 	if sh.moved != nil {
 		close(sh.moved)
 		sh.moved = nil

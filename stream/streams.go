@@ -110,6 +110,7 @@ type streamState struct {
 	name      string
 	number    uint64
 	layout    atomic.Pointer[layout]
+	bell      bell          // rung when any of the shards has changed
 	frozen    chan struct{} // not nil during a reshard, closed after it; guarded by Store.appendMu
 	retention atomic.Int64
 	monitored atomic.Uint32 // bits of the shard-level metrics

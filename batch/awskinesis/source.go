@@ -128,6 +128,9 @@ func (s *Source) Plan(ctx context.Context, start batch.Offset, limit batch.Limit
 			g.Go(func() error { return r.fetch(gctx, share) })
 		}
 		if err := g.Wait(); err != nil {
+			if s.shardWent(ctx, err, open) {
+				return s.Plan(ctx, start, limit)
+			}
 			return nil, err
 		}
 		for _, r := range open {
@@ -151,6 +154,28 @@ func (s *Source) Plan(ctx context.Context, start batch.Offset, limit batch.Limit
 	}
 	// Shards without records were used up just now: their children may have some.
 	return s.Plan(ctx, start, limit)
+}
+
+// shardWent reports whether err came because one of the shards that were read has expired and is no longer listed. Then
+// there is nothing left of it, and its children are next.
+func (s *Source) shardWent(ctx context.Context, err error, open []*reader) bool {
+	if !isNotFound(err) {
+		return false
+	}
+	shards, err := s.shards(ctx)
+	if err != nil {
+		return false // the stream itself went, say
+	}
+	listed := map[string]bool{}
+	for _, shard := range shards {
+		listed[*shard.ShardId] = true
+	}
+	return slices.ContainsFunc(open, func(r *reader) bool { return !listed[r.shard] })
+}
+
+func isNotFound(err error) bool {
+	var missing *types.ResourceNotFoundException
+	return errors.As(err, &missing)
 }
 
 func budget(l batch.Limit) batch.Limit {
@@ -265,7 +290,11 @@ func (s *Source) reread(ctx context.Context, mu *sync.Mutex, shard, after, last 
 	r := &reader{source: s, shard: shard, after: after}
 	for {
 		r.records = nil
-		if err := r.fetch(ctx, batch.Limit{Records: chunkRecords, Bytes: math.MaxInt64}); err != nil {
+		err := r.fetch(ctx, batch.Limit{Records: chunkRecords, Bytes: math.MaxInt64})
+		if isNotFound(err) {
+			return fmt.Errorf("%w: %w", errGone, err)
+		}
+		if err != nil {
 			return err
 		}
 		done := false

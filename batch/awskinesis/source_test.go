@@ -28,6 +28,7 @@ type service struct {
 	r      *rand.Rand
 	mean   bool // expire iterators and throttle
 	calls  int
+	expire string // shard that retention takes when it is about to be read
 }
 
 type fakeShard struct {
@@ -35,6 +36,7 @@ type fakeShard struct {
 	parents []string
 	closed  bool
 	trimmed int
+	gone    bool // not listed any more, and not there
 	hashes  *types.HashKeyRange
 	records []types.Record
 }
@@ -89,6 +91,9 @@ func (s *service) ListShards(_ context.Context, in *kinesis.ListShardsInput, _ .
 	}
 	out := &kinesis.ListShardsOutput{}
 	for i := from; i < len(s.shards) && i < from+2; i++ {
+		if s.shards[i].gone {
+			continue
+		}
 		shard := types.Shard{ShardId: &s.shards[i].id, HashKeyRange: s.shards[i].hashes}
 		if p := s.shards[i].parents; len(p) > 0 {
 			shard.ParentShardId = &p[0]
@@ -105,6 +110,12 @@ func (s *service) GetShardIterator(_ context.Context, in *kinesis.GetShardIterat
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	i := slices.IndexFunc(s.shards, func(sh *fakeShard) bool { return sh.id == *in.ShardId })
+	if s.expire == *in.ShardId {
+		s.shards[i].gone = true
+	}
+	if s.shards[i].gone {
+		return nil, &types.ResourceNotFoundException{Message: aws.String("no shard " + *in.ShardId)}
+	}
 	at := 0
 	switch in.ShardIteratorType {
 	case types.ShardIteratorTypeAfterSequenceNumber:
@@ -259,6 +270,32 @@ func TestChildrenComeAfterTheirParents(t *testing.T) {
 		if strings.HasPrefix(r, "shardId-000000000000") != (i < 50) {
 			t.Fatalf("record %d is %s", i, r)
 		}
+	}
+}
+
+// A shard that expires between the list and the read has nothing left, and its children are next.
+func TestShardExpiresWhileItIsPlanned(t *testing.T) {
+	fake := newService(1, 2)
+	fake.put(0, 5)
+	fake.put(1, 1)
+	fake.split(0)
+	fake.put(2, 3)
+	fake.expire = fake.shards[0].id
+	source := New(fake, "s", Options{})
+	end := source.planned(t, batch.Offset{}, batch.Limit{})
+	got := source.all(t, batch.Offset{}, end)
+	slices.Sort(got)
+	want := []string{fake.shards[1].id + "/0", fake.shards[2].id + "/0", fake.shards[2].id + "/1", fake.shards[2].id + "/2"}
+	if !slices.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
+	}
+	if _, err := source.Plan(t.Context(), end, batch.Limit{}); err != nil {
+		t.Error(err)
+	}
+	fake.shards[1].gone = true // and a planned range, after a restart
+	err := New(fake, "s", Options{}).Read(t.Context(), batch.Offset{}, end, func([]batch.Record) error { return nil })
+	if !errors.Is(err, errGone) {
+		t.Errorf("error %v", err)
 	}
 }
 

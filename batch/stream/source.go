@@ -2,7 +2,8 @@
 //
 // Source plans by what is durable, so a planned range is there for good and reads the same again after any restart,
 // until retention takes it. Children of a shard that was split or merged are read when all of their parents are used
-// up, so that records with one key stay in order. Records that the Kinesis Producer Library aggregated are unpacked.
+// up, so that records with one key stay in order; a shard is used up that is closed and has nothing left, be it read or
+// expired. The offset of a shard that is gone is left out of the next plan. Records that the Kinesis Producer Library aggregated are unpacked.
 package stream
 
 import (
@@ -12,7 +13,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"sync"
 
 	"github.com/weir-data/weir/batch"
 	"github.com/weir-data/weir/internal/kpl"
@@ -23,6 +23,7 @@ import (
 type Store interface {
 	Shards(ctx context.Context, stream string) ([]stream.ShardInfo, error)
 	Shard(stream, id string) (stream.Shard, error)
+	Await(ctx context.Context, stream string, ready func() (bool, error)) error
 }
 
 // Source is a batch.Source over all shards of one stream.
@@ -67,6 +68,9 @@ func (s *Source) each(ctx context.Context, position func(stream.Shard) (stream.S
 	at := batch.Offset{}
 	for _, info := range infos {
 		sh, err := s.store.Shard(s.name, info.ID)
+		if errors.Is(err, stream.ErrNoShard) { // it went just now
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -114,7 +118,19 @@ func (s *Source) Plan(ctx context.Context, start batch.Offset, limit batch.Limit
 		}
 		cursors = open
 	}
+	if !end.Equal(start) {
+		s.forget(end)
+	}
 	return end, nil
+}
+
+// forget takes the shards out of an offset that the stream has no more. It never has them again.
+func (s *Source) forget(at batch.Offset) {
+	for id := range at {
+		if _, err := s.store.Shard(s.name, id); errors.Is(err, stream.ErrNoShard) {
+			delete(at, id)
+		}
+	}
 }
 
 // budget is what is left of a limit.
@@ -173,33 +189,25 @@ func (s *Source) cursors(ctx context.Context, start batch.Offset) ([]*cursor, er
 	if err != nil {
 		return nil, err
 	}
-	used := map[string]bool{} // closed shards of which nothing is left
-	known := map[string]bool{}
-	var all []*cursor
-	for _, info := range infos {
-		known[info.ID] = true
+	left := map[string]bool{} // shards that have something left, or may have in future, or their parents do
+	var ready []*cursor
+	for _, info := range infos { // ids rise, and so parents come before their children
 		c, err := s.cursor(info.ID, start[info.ID])
+		if errors.Is(err, stream.ErrNoShard) { // it went just now
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, c)
-		if info.Closed {
-			tip, err := c.shard.Tip()
-			if err != nil {
-				return nil, err
-			}
-			used[info.ID] = string(tip[:]) <= string(c.at[:])
+		ended, err := c.shard.Ended(ctx, c.at)
+		if err != nil {
+			return nil, err
 		}
-	}
-	var ready []*cursor
-	for i, info := range infos {
-		ok := !used[info.ID]
-		for _, parent := range info.Parents {
-			// A parent that is gone has expired.
-			ok = ok && (used[parent] || !known[parent])
-		}
-		if ok {
-			ready = append(ready, all[i])
+		// A parent that is gone has nothing left.
+		blocked := slices.ContainsFunc(info.Parents, func(parent string) bool { return left[parent] })
+		left[info.ID] = blocked || !ended
+		if !blocked && !ended {
+			ready = append(ready, c)
 		}
 	}
 	return ready, nil
@@ -240,6 +248,9 @@ func (s *Source) Read(ctx context.Context, start, end batch.Offset, f func([]bat
 			return fmt.Errorf("offset of %s: %w", info.ID, err)
 		}
 		c, err := s.cursor(info.ID, start[info.ID])
+		if errors.Is(err, stream.ErrNoShard) { // retention took it just now
+			continue
+		}
 		if err != nil {
 			return fmt.Errorf("read stream %q: %w", s.name, err)
 		}
@@ -341,17 +352,12 @@ func (s *Source) Wait(ctx context.Context, start batch.Offset) error {
 	if err != nil {
 		return fmt.Errorf("wait for stream %q: %w", s.name, err)
 	}
-	if len(cursors) == 0 {
-		return fmt.Errorf("wait for stream %q: it has no open shard", s.name)
-	}
-	waiting, stop := context.WithCancel(ctx)
-	first := make(chan error, len(cursors))
-	var all sync.WaitGroup
-	for _, c := range cursors {
-		all.Go(func() { first <- c.shard.Wait(waiting, c.at) })
-	}
-	err = <-first
-	stop()
-	all.Wait()
-	return err
+	return s.store.Await(ctx, s.name, func() (bool, error) {
+		for _, c := range cursors {
+			if moved, err := c.shard.Moved(c.at); moved || err != nil {
+				return moved, err
+			}
+		}
+		return false, nil
+	})
 }

@@ -185,42 +185,6 @@ func TestPosition(t *testing.T) {
 	}
 }
 
-// split makes the last shard look like a child of the first one, which is closed.
-type split struct{ *stream.Store }
-
-func (s split) Shards(ctx context.Context, name string) ([]stream.ShardInfo, error) {
-	infos, err := s.Store.Shards(ctx, name)
-	infos[0].Closed = true
-	infos[len(infos)-1].Parents = []string{infos[0].ID}
-	return infos, err
-}
-
-// Children wait for their parents.
-func TestParentsFirst(t *testing.T) {
-	s := openStore(t, 3)
-	put(t, s, 0, 0, 3)
-	put(t, s, 1, 0, 3)
-	put(t, s, 2, 0, 3)
-	src := New(split{s}, "s")
-	var at batch.Offset
-	var all []string
-	for {
-		end, err := src.Plan(t.Context(), at, batch.Limit{Records: 4})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if end.Equal(at) {
-			break
-		}
-		all = append(all, strings.Fields(read(t, src, at, end))...)
-		at = end
-	}
-	order := strings.Join(all, " ")
-	if len(all) != 9 || strings.Index(order, "2000") < strings.Index(order, "0002") {
-		t.Fatalf("%s", order)
-	}
-}
-
 func TestWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := meta.NewMem()
