@@ -61,13 +61,20 @@ func TestRefusedCreations(t *testing.T) {
 	onDemand := &types.StreamModeDetails{StreamMode: types.StreamModeOnDemand}
 	for _, in := range []*sdk.CreateStreamInput{
 		{StreamModeDetails: onDemand, ShardCount: aws.Int32(2)},
-		{StreamModeDetails: onDemand, WarmThroughputMiBps: aws.Int32(10)},
-		{StreamModeDetails: onDemand, RecordDistributionStrategy: "AUTO"},
+		{ShardCount: aws.Int32(1), RecordDistributionStrategy: "AUTO"},
 		{ShardCount: aws.Int32(1), Tags: map[string]string{"a;b": "c"}},
 	} {
 		in.StreamName = aws.String("s")
 		_, err := w.CreateStream(t.Context(), in)
 		w.wantError(err, "InvalidArgumentException")
+	}
+	for _, in := range []*sdk.CreateStreamInput{
+		{StreamModeDetails: onDemand, WarmThroughputMiBps: aws.Int32(10)}, // the account has no commitment
+		{ShardCount: aws.Int32(1), WarmThroughputMiBps: aws.Int32(10)},
+	} {
+		in.StreamName = aws.String("s")
+		_, err := w.CreateStream(t.Context(), in)
+		w.wantError(err, "ValidationException", "WarmThroughputMiBps")
 	}
 	_, err := w.CreateStream(t.Context(), &sdk.CreateStreamInput{StreamName: aws.String("s"), ShardCount: aws.Int32(20001)})
 	w.wantError(err, "LimitExceededException", "20000")

@@ -1,14 +1,13 @@
 package kinesis
 
 // CreateStream makes the stream at once: it is ACTIVE when the answer comes, where AWS takes seconds. Without a mode it
-// is PROVISIONED and needs a ShardCount; an on-demand stream begins with four shards and must not name a count.
-// Skipped: RecordDistributionStrategy AUTO and WarmThroughputMiBps, which are refused.
+// is PROVISIONED and needs a ShardCount; an on-demand stream begins with four shards, or one for each MiB a second of
+// WarmThroughputMiBps, and must not name a count.
 
 import (
 	"context"
 	"errors"
 	"net/http"
-	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
@@ -36,6 +35,9 @@ func (s *service) createStream(ctx context.Context, in *kinesis.CreateStreamInpu
 		return nil, err
 	}
 	onDemand := mode == types.StreamModeOnDemand
+	if err := s.checkWarm(in.WarmThroughputMiBps, onDemand); err != nil {
+		return nil, err
+	}
 	if err := s.checkLimits(ctx, in, onDemand); err != nil {
 		return nil, err
 	}
@@ -45,6 +47,8 @@ func (s *service) createStream(ctx context.Context, in *kinesis.CreateStreamInpu
 		Shards:         int(value(in.ShardCount)),
 		MaxRecordBytes: int(value(in.MaxRecordSizeInKiB)) << 10,
 		Tags:           in.Tags,
+		SpreadEvenly:   in.RecordDistributionStrategy == types.RecordDistributionStrategyAuto,
+		WarmMiBps:      int(value(in.WarmThroughputMiBps)),
 	})
 	if errors.Is(err, stream.ErrExists) {
 		return nil, resourceInUse("Stream %s under account %s already exists.", *in.StreamName, s.streams.Account())
@@ -75,23 +79,26 @@ func checkCreateStream(in *kinesis.CreateStreamInput, mode types.StreamMode) err
 	switch {
 	case mode == types.StreamModeOnDemand && in.ShardCount != nil:
 		return invalidArgument("ShardCount cannot be specified for stream %s in ON_DEMAND mode.", *in.StreamName)
-	case in.WarmThroughputMiBps != nil:
-		return invalidArgument("WarmThroughputMiBps is not supported.")
-	case strings.EqualFold(string(in.RecordDistributionStrategy), "AUTO"):
-		return invalidArgument("RecordDistributionStrategy AUTO is not supported.")
+	case mode != types.StreamModeOnDemand && in.RecordDistributionStrategy == types.RecordDistributionStrategyAuto:
+		return noAuto(*in.StreamName)
 	}
 	return nil
 }
 
 // checkLimits refuses what would exceed the account's limits.
 func (s *service) checkLimits(ctx context.Context, in *kinesis.CreateStreamInput, onDemand bool) error {
-	l := s.count(ctx)
-	switch {
-	case onDemand && l.onDemandStreams >= onDemandStreamLimit:
-		return wire.Errorf("LimitExceededException", http.StatusBadRequest,
-			"This request would exceed the on-demand stream limit for the account %s. Limit: %d.", s.streams.Account(), onDemandStreamLimit)
-	case !onDemand:
+	if !onDemand {
 		return s.checkShardLimit(ctx, int(*in.ShardCount))
+	}
+	return s.checkOnDemandLimit(ctx)
+}
+
+// checkOnDemandLimit refuses one more on-demand stream than the account may have.
+func (s *service) checkOnDemandLimit(ctx context.Context) error {
+	if has := s.count(ctx).onDemandStreams; has >= onDemandStreamLimit {
+		return wire.Errorf("LimitExceededException", http.StatusBadRequest,
+			"This request would exceed the limit on the number of On-Demand streams for the account %s in %s. Current On-Demand streams count: %d. Limit: %d.",
+			s.streams.Account(), regionOf(s.streams.StreamARN("")), has, onDemandStreamLimit)
 	}
 	return nil
 }

@@ -48,7 +48,8 @@ func (s *service) describeStream(ctx context.Context, in *kinesis.DescribeStream
 		StreamModeDetails:       modeOf(d),
 		StreamCreationTimestamp: aws.Time(d.Created),
 		RetentionPeriodHours:    aws.Int32(int32(d.Retention.Hours())),
-		EncryptionType:          types.EncryptionTypeNone,
+		EncryptionType:          encryptionType(d.KeyID != ""),
+		KeyId:                   keyOf(d),
 		EnhancedMonitoring:      monitoringOf(d),
 		Shards:                  shards,
 		HasMoreShards:           aws.Bool(more),
@@ -108,19 +109,38 @@ func (s *service) describeStreamSummary(ctx context.Context, in *kinesis.Describ
 	if err != nil {
 		return nil, s.noStream(err, name)
 	}
-	return &kinesis.DescribeStreamSummaryOutput{StreamDescriptionSummary: &types.StreamDescriptionSummary{
+	account, err := s.streams.AccountSettings()
+	if err != nil {
+		return nil, err
+	}
+	summary := &types.StreamDescriptionSummary{
 		StreamName:              aws.String(d.Name),
 		StreamARN:               aws.String(d.ARN),
 		StreamStatus:            types.StreamStatusActive,
 		StreamModeDetails:       modeOf(d),
 		StreamCreationTimestamp: aws.Time(d.Created),
 		RetentionPeriodHours:    aws.Int32(int32(d.Retention.Hours())),
-		EncryptionType:          types.EncryptionTypeNone,
+		EncryptionType:          encryptionType(d.KeyID != ""),
+		KeyId:                   keyOf(d),
 		EnhancedMonitoring:      monitoringOf(d),
 		OpenShardCount:          aws.Int32(int32(d.OpenShards)),
 		ConsumerCount:           aws.Int32(int32(len(d.Consumers))),
 		MaxRecordSizeInKiB:      aws.Int32(int32(d.MaxRecordBytes >> 10)),
-	}}, nil
+
+		RecordDistributionStrategy: strategyOf(d),
+	}
+	if d.OnDemand && account.Commitment {
+		summary.WarmThroughput = warmThroughputOf(d)
+	}
+	return &kinesis.DescribeStreamSummaryOutput{StreamDescriptionSummary: summary}, nil
+}
+
+// keyOf is nothing for a stream that is not encrypted.
+func keyOf(d stream.Description) *string {
+	if d.KeyID == "" {
+		return nil
+	}
+	return aws.String(d.KeyID)
 }
 
 func (s *service) describeLimits(ctx context.Context, _ *kinesis.DescribeLimitsInput) (*kinesis.DescribeLimitsOutput, error) {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 
+	"github.com/weir-data/weir/internal/keyring"
 	"github.com/weir-data/weir/stream"
 	"github.com/weir-data/weir/wire"
 )
@@ -25,6 +26,10 @@ var codes = wire.Codes{
 	{Err: stream.ErrSplitPoint, Name: "InvalidArgumentException", Status: http.StatusBadRequest},
 	{Err: stream.ErrOnDemand, Name: "ValidationException", Status: http.StatusBadRequest},
 	{Err: stream.ErrTooLarge, Name: "InvalidArgumentException", Status: http.StatusBadRequest},
+	{Err: keyring.ErrID, Name: "KMSNotFoundException", Status: http.StatusBadRequest},
+	{Err: keyring.ErrNotFound, Name: "KMSNotFoundException", Status: http.StatusBadRequest},
+	{Err: keyring.ErrDenied, Name: "KMSAccessDeniedException", Status: http.StatusBadRequest},
+	{Err: stream.ErrKey, Name: "KMSInvalidStateException", Status: http.StatusBadRequest},
 	{Err: stream.ErrClosed, Name: "ServiceUnavailable", Status: http.StatusServiceUnavailable},
 }
 

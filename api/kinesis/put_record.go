@@ -14,7 +14,6 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
-	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 
 	"github.com/weir-data/weir/stream"
 	"github.com/weir-data/weir/wire"
@@ -71,15 +70,17 @@ func appendPutRecord(b []byte, out *kinesis.PutRecordOutput) []byte {
 
 func (s *service) putRecord(ctx context.Context, in *kinesis.PutRecordInput) (*kinesis.PutRecordOutput, error) {
 	start := s.now()
-	if err := checkPutRecord(in); err != nil {
+	keyless := in.PartitionKey == nil && s.spreads(in.StreamName, in.StreamARN)
+	if err := checkPutRecord(in, keyless); err != nil {
 		return nil, err
 	}
 	name, err := s.streamName(in.StreamName, in.StreamARN)
 	if err != nil {
 		return nil, err
 	}
-	e := stream.Entry{PartitionKey: []byte(*in.PartitionKey), ExplicitHashKey: value(in.ExplicitHashKey), Data: in.Data}
-	if err := s.checkEntry(name, e); err != nil {
+	e := stream.Entry{PartitionKey: []byte(value(in.PartitionKey)), ExplicitHashKey: value(in.ExplicitHashKey), Data: in.Data}
+	rules, err := s.checkEntry(name, e)
+	if err != nil {
 		return nil, err
 	}
 	if n := in.SequenceNumberForOrdering; n != nil && !s.possible(*n) {
@@ -103,14 +104,15 @@ func (s *service) putRecord(ctx context.Context, in *kinesis.PutRecordInput) (*k
 	return &kinesis.PutRecordOutput{
 		ShardId:        aws.String(placed[0].Shard),
 		SequenceNumber: aws.String(placed[0].SeqNum.String()),
-		EncryptionType: types.EncryptionTypeNone,
+		EncryptionType: encryptionType(rules.Encrypted),
 	}, nil
 }
 
-func checkPutRecord(in *kinesis.PutRecordInput) error {
+// checkPutRecord checks what the model demands of a request; keyless is one that needs no partition key.
+func checkPutRecord(in *kinesis.PutRecordInput, keyless bool) error {
 	var v wire.Violations
 	v.Pattern(in.SequenceNumberForOrdering, "sequenceNumberForOrdering", sequencePattern)
-	v.Required(in.PartitionKey != nil, "partitionKey")
+	v.Required(in.PartitionKey != nil || keyless, "partitionKey")
 	v.Length(in.PartitionKey, "partitionKey", 1, partitionKeyMax)
 	v.Pattern(in.ExplicitHashKey, "explicitHashKey", hashKeyPattern)
 	v.Required(in.Data != nil, "data")
@@ -125,24 +127,24 @@ func lengthAtMost(n int) string {
 	return fmt.Sprintf("Member must have length less than or equal to %d", n)
 }
 
-// checkEntry checks what depends on the stream: the size of the record, and the range of the hash key.
-func (s *service) checkEntry(name string, e stream.Entry) error {
+// checkEntry checks what depends on the stream: the size of the record, and the range of a hash key that decides.
+func (s *service) checkEntry(name string, e stream.Entry) (stream.PutRules, error) {
 	rules, err := s.streams.PutRules(name)
 	if err != nil {
-		return s.noStream(err, name)
+		return rules, s.noStream(err, name)
 	}
 	var v wire.Violations
 	if len(e.Data)+len(e.PartitionKey) > rules.MaxRecordBytes {
 		v.Check(false, "data", blobText(len(e.Data)), lengthAtMost(rules.MaxRecordBytes))
-		return v.Err()
+		return rules, v.Err()
 	}
-	if e.ExplicitHashKey == "" {
-		return nil
+	if e.ExplicitHashKey == "" || rules.SpreadEvenly {
+		return rules, nil
 	}
 	if _, err := stream.ParseHashKey(e.ExplicitHashKey); err != nil {
-		return hashKeyRangeError(e.ExplicitHashKey)
+		return rules, hashKeyRangeError(e.ExplicitHashKey)
 	}
-	return nil
+	return rules, nil
 }
 
 // possible reports whether a sequence number may have been given out: it has a form that ever was in use, and is not

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -27,6 +28,8 @@ const recordsMax = 500
 type putCall struct {
 	name, arn *string
 	dryRun    bool
+	keyless   bool // an entry has no partition key
+	rules     stream.PutRules
 	entries   []stream.Entry
 	arena     []byte // decoded data
 	placed    []stream.Placed
@@ -40,8 +43,8 @@ func (s *service) putRecords(ctx context.Context, r *wire.Request, w http.Respon
 	call := putCalls.Get().(*putCall)
 	defer call.free()
 	json := isJSON(r)
-	if !json || !call.scan(r.Body) {
-		if err := call.decode(r); err != nil {
+	if !json || !call.scan(r.Body) || call.keyless && !s.spreads(call.name, call.arn) {
+		if err := s.decodePutRecords(call, r); err != nil {
 			return err
 		}
 	}
@@ -74,6 +77,7 @@ func (s *service) putRecords(ctx context.Context, r *wire.Request, w http.Respon
 	} else {
 		call.answer = appendPlaced(call.answer[:0], call.placed)
 	}
+	call.answer = append(call.answer, `,"EncryptionType":"`+encryptionType(call.rules.Encrypted)+`"}`...)
 	writeJSON(w, r.ContentType, call.answer)
 	return nil
 }
@@ -86,20 +90,21 @@ func (c *putCall) free() {
 	putCalls.Put(c)
 }
 
-// decode reads the request by way of the SDK's struct.
-func (c *putCall) decode(r *wire.Request) error {
+// decodePutRecords reads the request by way of the SDK's struct.
+func (s *service) decodePutRecords(c *putCall, r *wire.Request) error {
 	in := new(kinesis.PutRecordsInput)
 	if err := r.DecodeInto(in); err != nil {
 		return err
 	}
-	if err := checkShape(in); err != nil {
+	c.keyless = slices.ContainsFunc(in.Records, func(e types.PutRecordsRequestEntry) bool { return e.PartitionKey == nil })
+	if err := checkShape(in, c.keyless && s.spreads(in.StreamName, in.StreamARN)); err != nil {
 		return err
 	}
 	c.name, c.arn, c.dryRun = in.StreamName, in.StreamARN, value(in.DryRun)
 	c.entries = c.entries[:0]
 	for _, e := range in.Records {
 		c.entries = append(c.entries, stream.Entry{
-			PartitionKey: []byte(*e.PartitionKey), ExplicitHashKey: value(e.ExplicitHashKey), Data: e.Data,
+			PartitionKey: []byte(value(e.PartitionKey)), ExplicitHashKey: value(e.ExplicitHashKey), Data: e.Data,
 		})
 	}
 	return nil
@@ -108,8 +113,8 @@ func (c *putCall) decode(r *wire.Request) error {
 // badEntriesMax is how many bad entries are looked at: more than that do not fit into a message.
 const badEntriesMax = 10
 
-// checkShape checks what the model demands of every entry.
-func checkShape(in *kinesis.PutRecordsInput) error {
+// checkShape checks what the model demands of every entry; those of a keyless request need no partition key.
+func checkShape(in *kinesis.PutRecordsInput, keyless bool) error {
 	var v wire.Violations
 	v.Required(in.Records != nil, "records")
 	if n := len(in.Records); in.Records != nil && (n < 1 || n > recordsMax) {
@@ -117,13 +122,13 @@ func checkShape(in *kinesis.PutRecordsInput) error {
 	}
 	for i, bad := 0, 0; i < len(in.Records) && bad < badEntriesMax; i++ {
 		e := &in.Records[i]
-		if e.PartitionKey != nil && e.Data != nil && validPartitionKey([]byte(*e.PartitionKey)) &&
+		if (e.PartitionKey == nil && keyless || e.PartitionKey != nil && validPartitionKey([]byte(*e.PartitionKey))) && e.Data != nil &&
 			(e.ExplicitHashKey == nil || validHashKey(*e.ExplicitHashKey)) && len(e.Data) <= maxRecordKiBMax<<10 {
 			continue
 		}
 		bad++
 		at := fmt.Sprintf("records.%d.member.", i+1)
-		v.Required(e.PartitionKey != nil, at+"partitionKey")
+		v.Required(e.PartitionKey != nil || keyless, at+"partitionKey")
 		v.Length(e.PartitionKey, at+"partitionKey", 1, partitionKeyMax)
 		v.Pattern(e.ExplicitHashKey, at+"explicitHashKey", hashKeyPattern)
 		v.Required(e.Data != nil, at+"data")
@@ -148,6 +153,7 @@ func (s *service) checkPutRecords(c *putCall) (name string, size int, err error)
 	if err != nil {
 		return "", 0, s.noStream(err, name)
 	}
+	c.rules = rules
 	var v wire.Violations
 	for i := range c.entries {
 		e := &c.entries[i]
@@ -164,7 +170,7 @@ func (s *service) checkPutRecords(c *putCall) (name string, size int, err error)
 		return "", 0, invalidArgument("Records size exceeds 10 MB limit")
 	}
 	for i := range c.entries {
-		if key := c.entries[i].ExplicitHashKey; key != "" {
+		if key := c.entries[i].ExplicitHashKey; key != "" && !rules.SpreadEvenly {
 			if _, err := stream.ParseHashKey(key); err != nil {
 				return "", 0, hashKeyRangeError(key)
 			}
@@ -175,7 +181,7 @@ func (s *service) checkPutRecords(c *putCall) (name string, size int, err error)
 
 // refusal says how records that were not stored are reported one by one; code is empty if err refuses the request.
 func refusal(err error) (message, code string) {
-	for _, whole := range []error{stream.ErrNotFound, stream.ErrClosed, stream.ErrTooLarge, context.Canceled, context.DeadlineExceeded} {
+	for _, whole := range []error{stream.ErrNotFound, stream.ErrClosed, stream.ErrTooLarge, stream.ErrKey, context.Canceled, context.DeadlineExceeded} {
 		if errors.Is(err, whole) {
 			return "", ""
 		}
@@ -193,7 +199,7 @@ func refusal(err error) (message, code string) {
 func (c *putCall) output(code, message string) *kinesis.PutRecordsOutput {
 	out := &kinesis.PutRecordsOutput{
 		FailedRecordCount: aws.Int32(0),
-		EncryptionType:    types.EncryptionTypeNone,
+		EncryptionType:    encryptionType(c.rules.Encrypted),
 		Records:           make([]types.PutRecordsResultEntry, len(c.entries)),
 	}
 	for i := range out.Records {
@@ -208,6 +214,7 @@ func (c *putCall) output(code, message string) *kinesis.PutRecordsOutput {
 	return out
 }
 
+// appendPlaced appends the answer up to EncryptionType.
 func appendPlaced(b []byte, placed []stream.Placed) []byte {
 	b = append(b, `{"FailedRecordCount":0,"Records":[`...)
 	for i := range placed {
@@ -220,9 +227,10 @@ func appendPlaced(b []byte, placed []stream.Placed) []byte {
 		b = append(b, placed[i].Shard...)
 		b = append(b, `"}`...)
 	}
-	return append(b, `],"EncryptionType":"NONE"}`...)
+	return append(b, ']')
 }
 
+// appendRefused appends the answer up to EncryptionType.
 func appendRefused(b []byte, n int, code, message string) []byte {
 	b = append(b, `{"FailedRecordCount":`...)
 	b = strconv.AppendInt(b, int64(n), 10)
@@ -233,5 +241,5 @@ func appendRefused(b []byte, n int, code, message string) []byte {
 		}
 		b = fmt.Appendf(b, `{"ErrorCode":%q,"ErrorMessage":%q}`, code, message)
 	}
-	return append(b, `],"EncryptionType":"NONE"}`...)
+	return append(b, ']')
 }

@@ -54,8 +54,11 @@ func (jsonFormat) record(b []byte, r *stream.Record, first bool) []byte {
 	b = appendSeconds(b, r.Arrival.UnixMilli())
 	b = append(b, `,"Data":"`...)
 	b = appendBase64(b, r.Data)
-	b = append(b, `","PartitionKey":`...)
-	b = appendText(b, r.PartitionKey)
+	b = append(b, '"')
+	if len(r.PartitionKey) > 0 { // else the stream needed none
+		b = append(b, `,"PartitionKey":`...)
+		b = appendText(b, r.PartitionKey)
+	}
 	if r.Encrypted {
 		b = append(b, `,"EncryptionType":"KMS"`...)
 	}
@@ -185,9 +188,12 @@ func (cborFormat) endRecords(b []byte) []byte { return append(b, cborBreak) }
 func (cborFormat) end(b []byte) []byte        { return append(b, cborBreak) }
 
 func (f cborFormat) record(b []byte, r *stream.Record, _ bool) []byte {
-	members := uint64(4)
+	members := uint64(3)
+	if len(r.PartitionKey) > 0 {
+		members++
+	}
 	if r.Encrypted {
-		members = 5
+		members++
 	}
 	b = cborHead(b, cborMap, members)
 	b = cborString(b, cborText, "SequenceNumber")
@@ -204,8 +210,10 @@ func (f cborFormat) record(b []byte, r *stream.Record, _ bool) []byte {
 	}
 	b = cborString(b, cborText, "Data")
 	b = cborString(b, cborBytes, r.Data)
-	b = cborString(b, cborText, "PartitionKey")
-	b = cborString(b, cborText, r.PartitionKey)
+	if len(r.PartitionKey) > 0 {
+		b = cborString(b, cborText, "PartitionKey")
+		b = cborString(b, cborText, r.PartitionKey)
+	}
 	if r.Encrypted {
 		b = cborString(b, cborText, "EncryptionType")
 		b = cborString(b, cborText, "KMS")

@@ -112,7 +112,8 @@ func (c *putCall) scanEntry(sc *scanner) (e stream.Entry, ok bool) {
 			return e, false
 		}
 	}
-	return e, e.Data != nil && e.PartitionKey != nil && len(e.Data) <= maxRecordKiBMax<<10
+	c.keyless = c.keyless || e.PartitionKey == nil
+	return e, e.Data != nil && len(e.Data) <= maxRecordKiBMax<<10
 }
 
 // scan reads a PutRecord request as putCall.scan reads PutRecords.

@@ -34,7 +34,7 @@ func FuzzScan(f *testing.F) {
 		if err := codec.DecodeJSON(body, &in, nil); err != nil {
 			t.Fatalf("taken, but it is %v", err)
 		}
-		if err := checkShape(&in); err != nil {
+		if err := checkShape(&in, c.keyless); err != nil {
 			t.Fatalf("taken, but it is %v", err)
 		}
 		if value(c.name) != value(in.StreamName) || value(c.arn) != value(in.StreamARN) || len(c.entries) != len(in.Records) {

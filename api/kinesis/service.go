@@ -101,6 +101,12 @@ func (s *service) streamOperations() []wire.Operation {
 		wire.Op("DisableEnhancedMonitoring", s.disableMonitoring),
 		wire.Op("UpdateStreamMode", s.updateStreamMode),
 		wire.Op("UpdateMaxRecordSize", s.updateMaxRecordSize),
+		wire.Op("UpdateStreamWarmThroughput", s.updateStreamWarmThroughput),
+		wire.Op("UpdateStreamRecordDistributionStrategy", s.updateRecordDistribution),
+		wire.Op("StartStreamEncryption", s.startStreamEncryption),
+		wire.Op("StopStreamEncryption", s.stopStreamEncryption),
+		wire.Op("DescribeAccountSettings", s.describeAccountSettings),
+		wire.Op("UpdateAccountSettings", s.updateAccountSettings),
 	}
 }
 

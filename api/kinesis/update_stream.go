@@ -1,7 +1,7 @@
 package kinesis
 
-// UpdateStreamMode and UpdateMaxRecordSize. The mode is recorded; shards stay as they are, as in AWS. Skipped: warm
-// throughput, which is refused, and the limit of two changes of mode a day.
+// UpdateStreamMode and UpdateMaxRecordSize. The mode is recorded; shards stay as they are, as in AWS, unless the warm
+// throughput that a stream is to have needs more. A provisioned stream has none, and places records by their keys.
 
 import (
 	"context"
@@ -26,15 +26,30 @@ func (s *service) updateStreamMode(ctx context.Context, in *kinesis.UpdateStream
 	if err := v.Err(); err != nil {
 		return nil, err
 	}
-	if in.WarmThroughputMiBps != nil {
-		return nil, invalidArgument("WarmThroughputMiBps is not supported.")
-	}
 	name, err := s.streamName(nil, in.StreamARN)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.streams.SetMode(ctx, name, in.StreamModeDetails.StreamMode == types.StreamModeOnDemand); err != nil {
+	d, err := s.streams.Describe(ctx, name)
+	if err != nil {
 		return nil, s.noStream(err, name)
+	}
+	onDemand := in.StreamModeDetails.StreamMode == types.StreamModeOnDemand
+	if err := s.checkWarm(in.WarmThroughputMiBps, onDemand); err != nil {
+		return nil, err
+	}
+	if onDemand && !d.OnDemand {
+		if err := s.checkOnDemandLimit(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if err := s.streams.SetMode(ctx, name, onDemand); err != nil {
+		return nil, s.noStream(err, name)
+	}
+	if in.WarmThroughputMiBps != nil {
+		if err := s.streams.SetWarmThroughput(ctx, name, int(*in.WarmThroughputMiBps)); err != nil {
+			return nil, s.noStream(err, name)
+		}
 	}
 	return &kinesis.UpdateStreamModeOutput{}, nil
 }

@@ -72,14 +72,15 @@ func (r *Ring) path(n keyName) string { return filepath.Join(r.opts.Dir, n.file(
 
 func (r *Ring) read(id string, name keyName) (key [32]byte, err error) {
 	b, err := r.readFile(r.path(name))
+	file := filepath.Base(r.path(name))
 	if errors.Is(err, fs.ErrNotExist) {
-		return key, fmt.Errorf("%w: %s, there is no file %s", ErrNotFound, id, r.path(name))
+		return key, fmt.Errorf("%w: %s, there is no file %s", ErrNotFound, id, file)
 	}
 	if err == nil {
 		key, err = decode(b)
 	}
 	if err != nil {
-		return key, fmt.Errorf("encryption key %s in %s: %w", id, r.path(name), denied(err))
+		return key, fmt.Errorf("encryption key %s in file %s: %w", id, file, denied(err))
 	}
 	return key, nil
 }
@@ -153,8 +154,13 @@ func syncDir(dir string) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-// denied marks an error of the file system that is about permissions.
+// denied marks an error of the file system that is about permissions. Where the folder lies is nobody's business who only
+// may read records, so paths are left out.
 func denied(err error) error {
+	var at *fs.PathError
+	if errors.As(err, &at) {
+		err = fmt.Errorf("%s: %w", at.Op, at.Err)
+	}
 	if errors.Is(err, fs.ErrPermission) {
 		return fmt.Errorf("%w: %w", ErrDenied, err)
 	}
