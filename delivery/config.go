@@ -39,13 +39,14 @@ func failf(kind error, format string, args ...any) error {
 // Compression is how an object's bytes are packed. Empty is not at all.
 type Compression string
 
-// The compressions, in the API's words.
+// The compressions, in the API's words. Zstd is for channels only.
 const (
 	Uncompressed Compression = "UNCOMPRESSED"
 	Gzip         Compression = "GZIP"
 	Zip          Compression = "ZIP"
 	Snappy       Compression = "Snappy"
 	HadoopSnappy Compression = "HADOOP_SNAPPY"
+	Zstd         Compression = "ZSTD"
 )
 
 // Bounds of the buffering hints.
@@ -183,6 +184,14 @@ func (c *Config) location() (*time.Location, error) {
 		return nil, failf(ErrInvalid, "CustomTimeZone '%s' is not a valid time zone", c.TimeZone)
 	}
 	return loc, nil
+}
+
+// trigger is when a buffer is delivered.
+func (i *Info) trigger() (size int64, interval time.Duration) {
+	if i.Channel != nil {
+		return channelBytesMax, i.Channel.Freshness
+	}
+	return i.Config.trigger()
 }
 
 // trigger is when a buffer is delivered: the smaller hints of target and backup.

@@ -86,7 +86,10 @@ type Streams struct {
 }
 
 // Open starts all delivery streams that are saved in opts.Meta; unfinished plans are carried out again.
-func Open(opts Options) (*Streams, error) {
+func Open(opts Options) (*Streams, error) { return open(opts, "delivery") }
+
+// open starts what is saved in a space of the metadata.
+func open(opts Options, space string) (*Streams, error) {
 	if opts.Account == "" {
 		opts.Account = "000000000000"
 	}
@@ -105,18 +108,18 @@ func Open(opts Options) (*Streams, error) {
 	if opts.Logger == nil {
 		opts.Logger = slog.Default()
 	}
-	s := &Streams{opts: opts, state: opts.Meta.Space("delivery"), slots: make(chan struct{}, opts.Parallel), workers: map[string]*worker{}}
+	s := &Streams{opts: opts, state: opts.Meta.Space(space), slots: make(chan struct{}, opts.Parallel), workers: map[string]*worker{}}
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	if err := s.removeLogs(s.ctx); err != nil {
 		return nil, err
 	}
 	for entry, err := range s.state.Scan(streamKey(""), "") {
 		if err != nil {
-			return nil, fmt.Errorf("open delivery streams: %w", err)
+			return nil, fmt.Errorf("open deliveries: %w", err)
 		}
 		info, err := meta.Load[Info](s.state, entry.Key)
 		if err != nil {
-			return nil, fmt.Errorf("open delivery streams: %w", err)
+			return nil, fmt.Errorf("open deliveries: %w", err)
 		}
 		s.start(info)
 	}

@@ -21,6 +21,7 @@ import (
 	"github.com/weir-data/weir/columnar"
 	"github.com/weir-data/weir/internal/meta"
 	"github.com/weir-data/weir/internal/vfs"
+	"github.com/weir-data/weir/metrics"
 )
 
 // world is what outlives the delivery streams: source, objects, table, metadata.
@@ -32,7 +33,10 @@ type world struct {
 	log     *fakeLog
 	objects *fakeObjects
 	tables  *fakeTables
+	metrics *metrics.Registry
 	streams *Streams
+
+	channels *Channels
 }
 
 func newWorld(t *testing.T) *world {
@@ -47,14 +51,17 @@ func (w *world) open() {
 	if w.meta, err = meta.Open(w.fs, "meta"); err != nil {
 		w.t.Fatal(err)
 	}
-	w.streams, err = Open(Options{Meta: w.meta, Objects: w.objects, Log: w.log, Tables: w.tables, Logger: slog.New(slog.DiscardHandler),
+	opts := Options{Meta: w.meta, Objects: w.objects, Log: w.log, Tables: w.tables, Metrics: w.metrics, Logger: slog.New(slog.DiscardHandler),
 		Stream: func(_ context.Context, name string) (batch.Source, error) {
 			if name != "in" {
 				return nil, errors.New("no such stream")
 			}
 			return w.source, nil
-		}})
-	if err != nil {
+		}}
+	if w.streams, err = Open(opts); err != nil {
+		w.t.Fatal(err)
+	}
+	if w.channels, err = OpenChannels(opts); err != nil {
 		w.t.Fatal(err)
 	}
 }
@@ -66,6 +73,7 @@ func sorted(lines []string) []string {
 
 func (w *world) close() {
 	w.streams.Close()
+	w.channels.Close()
 	w.meta.Close()
 }
 
@@ -301,20 +309,7 @@ func crashAt(t *testing.T, step int) map[string]string {
 		c := converting()
 		c.Backup = &Target{Bucket: "backup", Interval: time.Second}
 		w.create(Info{Name: "s", Source: "in", Config: c})
-		reached := make(chan struct{}, 100)
-		count := 0
-		border := func() {
-			if count++; count == step {
-				reached <- struct{}{}
-				time.Sleep(time.Hour) // the process dies here
-			}
-		}
-		w.objects.before = border
-		w.objects.after = func() {
-			w.objects.mu.Unlock()
-			border()
-			w.objects.mu.Lock()
-		}
+		reached := w.objects.dieAt(step)
 		for i := range 3 {
 			w.source.append("1", time.Now(), fmt.Sprintf(`{"id":%d}`, i), fmt.Sprintf(`{"id":%d`, i))
 			select {

@@ -160,13 +160,14 @@ type fakeObjects struct {
 	mu      sync.Mutex
 	objects map[string][]byte
 	headers map[string]map[string]string
+	classes map[string]string
 	fail    error
 	before  func()
 	after   func()
 }
 
 func newFakeObjects() *fakeObjects {
-	return &fakeObjects{objects: map[string][]byte{}, headers: map[string]map[string]string{}}
+	return &fakeObjects{objects: map[string][]byte{}, headers: map[string]map[string]string{}, classes: map[string]string{}}
 }
 
 func (o *fakeObjects) Put(ctx context.Context, bucket, key string, body io.Reader, opts objstore.PutOptions) (objstore.Info, error) {
@@ -190,10 +191,38 @@ func (o *fakeObjects) Put(ctx context.Context, bucket, key string, body io.Reade
 	}
 	o.objects[bucket+"/"+key] = data
 	o.headers[bucket+"/"+key] = opts.Headers
+	o.classes[bucket+"/"+key] = opts.StorageClass
 	if o.after != nil {
 		o.after()
 	}
 	return objstore.Info{Key: key, Size: int64(len(data))}, ctx.Err()
+}
+
+// dieAt says when a put has come to its step-th border, before or after it, and holds it up there as a crash would.
+func (o *fakeObjects) dieAt(step int) (reached chan struct{}) {
+	reached = make(chan struct{}, 100)
+	count := 0
+	border := func() {
+		if count++; count == step {
+			reached <- struct{}{}
+			time.Sleep(time.Hour) // the process dies here
+		}
+	}
+	o.before = border
+	o.after = func() {
+		o.mu.Unlock()
+		border()
+		o.mu.Lock()
+	}
+	return reached
+}
+
+// List is only asked whether a bucket is there.
+func (o *fakeObjects) List(_ context.Context, bucket string, _ objstore.ListOptions) (objstore.Page, error) {
+	if bucket == "absent" {
+		return objstore.Page{}, objstore.ErrNoSuchBucket
+	}
+	return objstore.Page{}, nil
 }
 
 // all returns the objects, keys in order.

@@ -13,14 +13,19 @@ import (
 	"github.com/weir-data/weir/objstore"
 )
 
-// flush carries out one plan. Each of its objects is one pass over the range; a pass that is repeated writes the same
-// bytes under the same name.
-type flush struct {
+// job is a plan that is under way.
+type job struct {
 	streams *Streams
 	info    Info
 	plan    *plan
 	source  batch.Source
-	meters  *meters
+}
+
+// flush carries out one plan of a delivery stream. Each of its objects is one pass over the range; a pass that is
+// repeated writes the same bytes under the same name.
+type flush struct {
+	job
+	meters *meters
 }
 
 func (f *flush) run(ctx context.Context) error {
@@ -45,8 +50,8 @@ func (f *flush) run(ctx context.Context) error {
 }
 
 // each calls fn with every record of the plan, in the order of the source.
-func (f *flush) each(ctx context.Context, fn func(batch.Record) error) error {
-	return f.source.Read(ctx, f.plan.Start, f.plan.End, func(records []batch.Record) error {
+func (j *job) each(ctx context.Context, fn func(batch.Record) error) error {
+	return j.source.Read(ctx, j.plan.Start, j.plan.End, func(records []batch.Record) error {
 		for _, r := range records {
 			if err := fn(r); err != nil {
 				return err
@@ -161,6 +166,7 @@ type object struct {
 	packer    io.WriteCloser
 	pipe      *io.PipeWriter
 	put       chan error
+	size      int64 // bytes that are stored, when close has returned nil
 }
 
 // create begins an object of the plan. An empty extension is that of the compression.
@@ -185,18 +191,25 @@ func (f *flush) create(ctx context.Context, role string, target Target, extensio
 	if pack.encoding != "" {
 		opts.Headers = map[string]string{"Content-Encoding": pack.encoding}
 	}
+	return f.put(ctx, target.Bucket, key, pack, opts)
+}
+
+// put begins an object.
+func (j *job) put(ctx context.Context, bucket, key string, pack packer, opts objstore.PutOptions) (*object, error) {
 	r, w := io.Pipe()
 	o := &object{Writer: w, pipe: w, put: make(chan error, 1)}
 	if pack.open != nil {
-		if o.packer, err = pack.open(w, key, f.plan.Instant); err != nil {
+		var err error
+		if o.packer, err = pack.open(w, key, j.plan.Instant); err != nil {
 			return nil, err
 		}
 		o.Writer = o.packer
 	}
 	go func() {
-		_, err := f.streams.opts.Objects.Put(ctx, target.Bucket, key, r, opts)
+		info, err := j.streams.opts.Objects.Put(ctx, bucket, key, r, opts)
+		o.size = info.Size
 		if err != nil {
-			err = fmt.Errorf("put s3://%s/%s: %w", target.Bucket, key, err)
+			err = fmt.Errorf("put s3://%s/%s: %w", bucket, key, err)
 		}
 		r.CloseWithError(errPut)
 		o.put <- err

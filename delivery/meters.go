@@ -16,11 +16,11 @@ type meters struct {
 	failedConversionRecords, failedConversionBytes   *metrics.Series
 }
 
-func newMeters(r *metrics.Registry, stream string) meters {
+func newMeters(r *metrics.Registry, stream string) *meters {
 	series := func(name, unit string) *metrics.Series {
 		return r.Series("AWS/Firehose", name, unit, metrics.Dimension{Name: "DeliveryStreamName", Value: stream})
 	}
-	return meters{
+	return &meters{
 		incomingRecords: series("IncomingRecords", "Count"), incomingBytes: series("IncomingBytes", "Bytes"),
 		readRecords: series("DataReadFromKinesisStream.Records", "Count"), readBytes: series("DataReadFromKinesisStream.Bytes", "Bytes"),
 		millisBehind: series("KinesisMillisBehindLatest", "Milliseconds"),

@@ -10,6 +10,7 @@ import (
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/snappy"
+	"github.com/klauspost/compress/zstd"
 )
 
 // packer is a compression as Firehose labels it.
@@ -24,10 +25,16 @@ var packers = map[Compression]packer{
 	Zip:          {".zip", "zip", openZip},
 	Snappy:       {".snappy", "snappy", openSnappy},
 	HadoopSnappy: {".snappy", "hadoop-snappy", openHadoopSnappy},
+	Zstd:         {".zst", "zstd", openZstd},
 }
 
 func openGzip(w io.Writer, _ string, _ time.Time) (io.WriteCloser, error) {
 	return gzip.NewWriter(w), nil
+}
+
+// openZstd uses one goroutine, so that the same records give the same bytes.
+func openZstd(w io.Writer, _ string, _ time.Time) (io.WriteCloser, error) {
+	return zstd.NewWriter(w, zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(1<<20))
 }
 
 // zipWriter writes an archive with one entry, named as the object without its extension.

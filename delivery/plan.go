@@ -27,8 +27,9 @@ type plan struct {
 	Bytes   int64
 	Instant time.Time // arrival of the oldest record: prefixes and names are evaluated at it
 	Made    time.Time
-	Version int // of the destination
-	Config  Config
+	Version int      // of the destination
+	Config  Config   `json:",omitzero"`
+	Channel *Channel `json:",omitempty"` // instead of a Config
 	// Schema (Spark's JSON form) and TableVersion are the table's as of the making, if there is a conversion.
 	Schema       json.RawMessage `json:",omitempty"`
 	TableVersion string          `json:",omitempty"`
@@ -41,7 +42,7 @@ func (s *Streams) pending(name string) (*plan, error) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read plan of delivery stream %s: %w", name, err)
+		return nil, fmt.Errorf("read plan of delivery %s: %w", name, err)
 	}
 	return &p, nil
 }
@@ -54,7 +55,7 @@ func (s *Streams) finish(name string, p *plan) error {
 	}
 	b.Delete(s.state, planKey(name))
 	if err := s.opts.Meta.Commit(&b); err != nil {
-		return fmt.Errorf("finish plan %d of delivery stream %s: %w", p.Number, name, err)
+		return fmt.Errorf("finish plan %d of delivery %s: %w", p.Number, name, err)
 	}
 	return nil
 }

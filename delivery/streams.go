@@ -23,9 +23,10 @@ type Info struct {
 	Source  string // name of the Kinesis stream; empty for direct put
 	Version int    // of the destination: 1, and one more with every Update
 	Created time.Time
-	Updated time.Time `json:",omitzero"`
-	Started time.Time `json:",omitzero"` // records from a source that arrived before are not delivered
-	Config  Config
+	Updated time.Time         `json:",omitzero"`
+	Started time.Time         `json:",omitzero"` // records from a source that arrived before are not delivered
+	Config  Config            `json:",omitzero"`
+	Channel *Channel          `json:",omitempty"` // instead of a Config: it is a channel
 	Tags    map[string]string `json:",omitempty"`
 	// Attributes is what the API keeps beside the configuration, to describe the stream as it was sent.
 	Attributes json.RawMessage `json:",omitempty"`
@@ -54,6 +55,20 @@ func (s *Streams) Create(ctx context.Context, info Info) error {
 	if err := s.checkTable(ctx, info.Config.Conversion); err != nil {
 		return err
 	}
+	_, err := s.add(ctx, info, func() error {
+		if _, ok := s.workers[info.Name]; ok {
+			return failf(ErrExists, "Firehose %s under accountId %s already exists", info.Name, s.opts.Account)
+		}
+		if len(s.workers) >= s.opts.StreamsMax {
+			return failf(ErrLimit, "You have already consumed your firehose quota of %d hoses. Firehose names: [%s]", s.opts.StreamsMax, info.Name)
+		}
+		return nil
+	})
+	return err
+}
+
+// add saves a new stream and starts it, unless refuse, which is called with mu held, gives a reason not to.
+func (s *Streams) add(ctx context.Context, info Info, refuse func() error) (Info, error) {
 	info.ID = uuid.NewString()
 	info.Version = 1
 	info.Created = s.opts.Now().UTC()
@@ -61,30 +76,27 @@ func (s *Streams) Create(ctx context.Context, info Info) error {
 	if info.Source != "" {
 		var err error
 		if start.Offset, err = s.startOffset(ctx, info.Source, info.Created); err != nil {
-			return failf(ErrInvalid, "Kinesis stream %s cannot be read: %v", info.Source, err)
+			return info, failf(ErrInvalid, "Kinesis stream %s cannot be read: %v", info.Source, err)
 		}
 		info.Started = info.Created
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
-		return errClosed
+		return info, errClosed
 	}
-	if _, ok := s.workers[info.Name]; ok {
-		return failf(ErrExists, "Firehose %s under accountId %s already exists", info.Name, s.opts.Account)
-	}
-	if len(s.workers) >= s.opts.StreamsMax {
-		return failf(ErrLimit, "You have already consumed your firehose quota of %d hoses. Firehose names: [%s]", s.opts.StreamsMax, info.Name)
+	if err := refuse(); err != nil {
+		return info, err
 	}
 	var b meta.Batch
 	if err := errors.Join(put(&b, s.state, streamKey(info.Name), info), put(&b, s.state, doneKey(info.Name), start)); err != nil {
-		return err
+		return info, err
 	}
 	if err := s.opts.Meta.Commit(&b); err != nil {
-		return fmt.Errorf("create delivery stream %s: %w", info.Name, err)
+		return info, fmt.Errorf("create delivery %s: %w", info.Name, err)
 	}
 	s.start(info)
-	return nil
+	return info, nil
 }
 
 // put adds the JSON form of v to a batch.
@@ -167,7 +179,7 @@ func (s *Streams) change(name string, f func(*Info) error) error {
 		return err
 	}
 	if err := meta.Save(s.state, streamKey(name), info); err != nil {
-		return fmt.Errorf("change delivery stream %s: %w", name, err)
+		return fmt.Errorf("change delivery %s: %w", name, err)
 	}
 	w.update(info)
 	return nil
@@ -218,7 +230,7 @@ func (s *Streams) Delete(ctx context.Context, name string) error {
 	}
 	if err := s.opts.Meta.Commit(&b); err != nil {
 		s.start(info)
-		return fmt.Errorf("delete delivery stream %s: %w", name, err)
+		return fmt.Errorf("delete delivery %s: %w", name, err)
 	}
 	delete(s.workers, name)
 	if err := s.removeLogs(ctx); err != nil {

@@ -11,23 +11,40 @@ import (
 	"github.com/weir-data/weir/internal/meta"
 )
 
-// worker carries one delivery stream: it gathers, plans and delivers, one thing after the other.
+// worker carries one delivery stream or channel: it gathers, plans and delivers, one thing after the other.
 type worker struct {
 	streams *Streams
-	meters  meters
+	meters  observer
+	deliver func(ctx context.Context, j job) error // carries out a plan
 	ctx     context.Context
 	stop    context.CancelFunc
 	done    chan struct{} // closed when run has returned
 
 	mu       sync.Mutex // guards the fields below
 	info     Info
+	failure  error              // of the newest attempt
 	stopWait context.CancelFunc // ends a wait for records, so that a new configuration is looked at
 }
 
 func newWorker(s *Streams, info Info) *worker {
-	w := &worker{streams: s, info: info, done: make(chan struct{}), meters: newMeters(s.opts.Metrics, info.Name)}
+	w := &worker{streams: s, info: info, done: make(chan struct{})}
 	w.ctx, w.stop = context.WithCancel(s.ctx)
+	if info.Channel != nil {
+		m := newChannelMeters(s.opts.Metrics, info)
+		w.meters, w.deliver = m, func(ctx context.Context, j job) error { return deliverToChannel(ctx, j, m) }
+		return w
+	}
+	m := newMeters(s.opts.Metrics, info.Name)
+	w.meters, w.deliver = m, func(ctx context.Context, j job) error { return (&flush{job: j, meters: m}).run(ctx) }
 	return w
+}
+
+// observer measures what a worker does, whatever it delivers to.
+type observer interface {
+	incoming(records int, bytes int64) // from clients directly
+	read(records, bytes int64)         // from a stream, while it gathers
+	behind(d time.Duration)            // the newest record that was seen
+	failed()                           // an attempt
 }
 
 func (w *worker) current() Info {
@@ -57,6 +74,7 @@ func (w *worker) run() {
 	backoff := backoffMin
 	for w.ctx.Err() == nil {
 		err := w.deliverNext(w.ctx)
+		w.note(err)
 		if err == nil {
 			backoff = backoffMin
 			continue
@@ -65,7 +83,7 @@ func (w *worker) run() {
 			return
 		}
 		w.meters.failed()
-		w.streams.opts.Logger.Warn("delivery will be tried again", "stream", w.current().Name, "after", backoff, "error", err)
+		w.streams.opts.Logger.Warn("delivery will be tried again", "delivery", w.current().Name, "after", backoff, "error", err)
 		select {
 		case <-w.ctx.Done():
 		case <-time.After(backoff):
@@ -95,8 +113,7 @@ func (w *worker) deliverNext(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	f := flush{streams: s, info: w.current(), plan: p, source: source, meters: &w.meters}
-	err = f.run(ctx)
+	err = w.deliver(ctx, job{streams: s, info: w.current(), plan: p, source: source})
 	<-s.slots
 	if err != nil {
 		return err
@@ -108,6 +125,13 @@ func (w *worker) deliverNext(ctx context.Context) error {
 		return s.opts.Log.Trim(ctx, w.current().logName(), p.End)
 	}
 	return nil
+}
+
+// note keeps how the newest attempt ended.
+func (w *worker) note(err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.failure = err
 }
 
 // source opens what the stream reads from.
@@ -151,7 +175,7 @@ func (w *worker) next(ctx context.Context, source batch.Source) (*plan, error) {
 	s, name := w.streams, w.current().Name
 	at, err := meta.Load[progress](s.state, doneKey(name))
 	if err != nil {
-		return nil, fmt.Errorf("read progress of delivery stream %s: %w", name, err)
+		return nil, fmt.Errorf("read progress of delivery %s: %w", name, err)
 	}
 	b := buffer{start: at.Offset, end: at.Offset}
 	if err := w.gather(ctx, source, &b); err != nil {
@@ -159,12 +183,12 @@ func (w *worker) next(ctx context.Context, source batch.Source) (*plan, error) {
 	}
 	info := w.current()
 	p := &plan{Number: at.Plan + 1, Start: b.start, End: b.end, Records: b.records, Bytes: b.bytes,
-		Instant: b.oldest.UTC(), Made: s.opts.Now().UTC(), Version: info.Version, Config: info.Config}
+		Instant: b.oldest.UTC(), Made: s.opts.Now().UTC(), Version: info.Version, Config: info.Config, Channel: info.Channel}
 	if err := s.resolveSchema(ctx, p); err != nil {
 		return nil, err
 	}
 	if err := meta.Save(s.state, planKey(name), p); err != nil {
-		return nil, fmt.Errorf("save plan of delivery stream %s: %w", name, err)
+		return nil, fmt.Errorf("save plan of delivery %s: %w", name, err)
 	}
 	return p, nil
 }
@@ -234,7 +258,7 @@ func (w *worker) count(ctx context.Context, source batch.Source, b *buffer, end 
 func (w *worker) config() (size int64, interval time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.info.Config.trigger()
+	return w.info.trigger()
 }
 
 // watch returns a context that ends when the stream's configuration changes; settle releases it.

@@ -38,6 +38,9 @@ type PutOptions struct {
 	ContentType string
 	Metadata    map[string]string
 	Headers     map[string]string
+	// StorageClass is S3's name of one whose objects can be read at once; empty is STANDARD. It is a label where there is
+	// only one kind of storage.
+	StorageClass string
 	// IfAbsent makes the put fail with ErrPrecondition if the key exists (If-None-Match: *). It is atomic
 	// among all writers of the store, in this and in other processes.
 	IfAbsent bool

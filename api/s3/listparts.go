@@ -51,7 +51,7 @@ func (h *Handler) listParts(c *call) error {
 		IsTruncated          bool
 		Parts                []partEntry `xml:"Part"`
 	}{
-		Bucket: c.bucket, Key: c.key, UploadId: id, Initiator: h.owner, Owner: h.owner, StorageClass: classOf(up.StorageClass),
+		Bucket: c.bucket, Key: c.key, UploadId: id, Initiator: h.owner, Owner: h.owner, StorageClass: classOf(up.Attributes.StorageClass),
 		ChecksumAlgorithm: wanted(up), PartNumberMarker: after, MaxParts: limit, IsTruncated: len(parts) > limit,
 	}
 	if out.ChecksumAlgorithm != "" {
@@ -158,7 +158,7 @@ func (out *uploadListing) add(h *Handler, up file.Upload, prefix, delimiter stri
 		return true
 	}
 	e := uploadEntry{
-		Key: encode(up.Key), UploadId: up.ID, Initiator: h.owner, Owner: h.owner, StorageClass: classOf(up.StorageClass),
+		Key: encode(up.Key), UploadId: up.ID, Initiator: h.owner, Owner: h.owner, StorageClass: classOf(up.Attributes.StorageClass),
 		Initiated: isoTime(up.Initiated), ChecksumAlgorithm: wanted(up),
 	}
 	if e.ChecksumAlgorithm != "" {

@@ -113,7 +113,7 @@ func (h *Handler) putOptions(c *call) (opts file.PutOptions, err error) {
 	if opts.Metadata, err = metadata(c.Header); err != nil {
 		return opts, err
 	}
-	if opts.StorageClass, err = storageClass(c.Header); err != nil {
+	if opts.Attributes.StorageClass, err = storageClass(c.Header); err != nil {
 		return opts, err
 	}
 	opts.Tags, err = headerTags(c.Header.Get("X-Amz-Tagging"))

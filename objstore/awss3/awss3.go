@@ -159,7 +159,7 @@ func (s *Store) putSmall(ctx context.Context, bucket, key string, data []byte, o
 		Bucket: &bucket, Key: &key, Body: bytes.NewReader(data), Metadata: opts.Metadata, ContentType: optional(opts.ContentType),
 		ContentEncoding: optional(opts.Headers["Content-Encoding"]), CacheControl: optional(opts.Headers["Cache-Control"]),
 		ContentDisposition: optional(opts.Headers["Content-Disposition"]), ContentLanguage: optional(opts.Headers["Content-Language"]),
-		IfMatch: optional(opts.IfMatch), Expires: expires(opts.Headers),
+		IfMatch: optional(opts.IfMatch), Expires: expires(opts.Headers), StorageClass: types.StorageClass(opts.StorageClass),
 	}
 	if opts.IfAbsent {
 		in.IfNoneMatch = aws.String("*")

@@ -38,7 +38,7 @@ func (s *Store) putBig(ctx context.Context, bucket, key string, body io.Reader, 
 		Bucket: &bucket, Key: &key, Metadata: opts.Metadata, ContentType: optional(opts.ContentType),
 		ContentEncoding: optional(opts.Headers["Content-Encoding"]), CacheControl: optional(opts.Headers["Cache-Control"]),
 		ContentDisposition: optional(opts.Headers["Content-Disposition"]), ContentLanguage: optional(opts.Headers["Content-Language"]),
-		Expires: expires(opts.Headers),
+		Expires: expires(opts.Headers), StorageClass: types.StorageClass(opts.StorageClass),
 	})
 	if err != nil {
 		return "", 0, err

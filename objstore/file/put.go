@@ -33,7 +33,7 @@ func newRecord(opts PutOptions) *record {
 
 // Put stores all of body, or nothing if body fails.
 func (s *Store) Put(ctx context.Context, bucket, key string, body io.Reader, opts objstore.PutOptions) (objstore.Info, error) {
-	obj, err := s.PutObject(ctx, bucket, key, body, PutOptions{PutOptions: opts})
+	obj, err := s.PutObject(ctx, bucket, key, body, PutOptions{PutOptions: opts, Attributes: Attributes{StorageClass: opts.StorageClass}})
 	return obj.Info, err
 }
 
