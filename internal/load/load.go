@@ -2,7 +2,8 @@
 // plain TCP connections, and answers of which only the needed bytes are looked at. It costs so little that the
 // server under test keeps nearly all of the machine.
 //
-// Dial a Conn per worker, call Do with a whole request, look at the Response; Request builds one.
+// Dial a Conn per worker, call Do with a whole request, look at the Response; Request builds one. Subscribe reads an
+// answer that is an event stream. Each and Member find what is needed in JSON.
 package load
 
 import (
@@ -52,36 +53,9 @@ func (c *Conn) Do(request []byte) (Response, error) {
 }
 
 func (c *Conn) read() (Response, error) {
-	line, err := c.r.ReadSlice('\n')
+	status, length, chunked, err := c.readHead()
 	if err != nil {
 		return Response{}, err
-	}
-	if len(line) < 12 {
-		return Response{}, fmt.Errorf("bad status line %q", line)
-	}
-	status, err := strconv.Atoi(string(line[9:12]))
-	if err != nil {
-		return Response{}, fmt.Errorf("bad status line %q", line)
-	}
-	length, chunked := -1, false
-	for {
-		line, err := c.r.ReadSlice('\n')
-		if err != nil {
-			return Response{}, err
-		}
-		line = bytes.TrimRight(line, "\r\n")
-		if len(line) == 0 {
-			break
-		}
-		name, value, _ := bytes.Cut(line, []byte(":"))
-		switch value = bytes.TrimSpace(value); {
-		case bytes.EqualFold(name, []byte("Content-Length")):
-			if length, err = strconv.Atoi(string(value)); err != nil || length < 0 || length > 64<<20 {
-				return Response{}, fmt.Errorf("bad Content-Length %q", value)
-			}
-		case bytes.EqualFold(name, []byte("Transfer-Encoding")):
-			chunked = bytes.EqualFold(value, []byte("chunked"))
-		}
 	}
 	c.body = c.body[:0]
 	switch {
@@ -95,17 +69,47 @@ func (c *Conn) read() (Response, error) {
 	return Response{Status: status, Body: c.body}, err
 }
 
-func (c *Conn) readChunks() error {
+// readHead reads up to the body; length is -1 if it is not said.
+func (c *Conn) readHead() (status, length int, chunked bool, err error) {
+	line, err := c.r.ReadSlice('\n')
+	if err != nil {
+		return 0, 0, false, err
+	}
+	if len(line) < 12 {
+		return 0, 0, false, fmt.Errorf("bad status line %q", line)
+	}
+	if status, err = strconv.Atoi(string(line[9:12])); err != nil {
+		return 0, 0, false, fmt.Errorf("bad status line %q", line)
+	}
+	length = -1
 	for {
 		line, err := c.r.ReadSlice('\n')
 		if err != nil {
+			return 0, 0, false, err
+		}
+		line = bytes.TrimRight(line, "\r\n")
+		if len(line) == 0 {
+			return status, length, chunked, nil
+		}
+		name, value, _ := bytes.Cut(line, []byte(":"))
+		switch value = bytes.TrimSpace(value); {
+		case bytes.EqualFold(name, []byte("Content-Length")):
+			if length, err = strconv.Atoi(string(value)); err != nil || length < 0 || length > 64<<20 {
+				return 0, 0, false, fmt.Errorf("bad Content-Length %q", value)
+			}
+		case bytes.EqualFold(name, []byte("Transfer-Encoding")):
+			chunked = bytes.EqualFold(value, []byte("chunked"))
+		}
+	}
+}
+
+func (c *Conn) readChunks() error {
+	for {
+		n, err := c.chunk()
+		if err != nil {
 			return err
 		}
-		n, err := strconv.ParseUint(string(bytes.TrimSpace(line)), 16, 32)
-		if err != nil || n > 64<<20 {
-			return fmt.Errorf("bad chunk size %q", line)
-		}
-		if err := c.readN(int(n)); err != nil {
+		if err := c.readN(n); err != nil {
 			return err
 		}
 		if _, err := c.r.Discard(2); err != nil {
@@ -115,6 +119,19 @@ func (c *Conn) readChunks() error {
 			return nil
 		}
 	}
+}
+
+// chunk reads the size of the next chunk.
+func (c *Conn) chunk() (int, error) {
+	line, err := c.r.ReadSlice('\n')
+	if err != nil {
+		return 0, err
+	}
+	n, err := strconv.ParseUint(string(bytes.TrimSpace(line)), 16, 32)
+	if err != nil || n > 64<<20 {
+		return 0, fmt.Errorf("bad chunk size %q", line)
+	}
+	return int(n), nil
 }
 
 // readN appends n bytes to the body.
