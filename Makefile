@@ -1,5 +1,5 @@
 # make check is what must pass before every commit; .ci/run runs it and more from a clean clone.
-.PHONY: build check fmt vet lint test race fuzz bench run demo crash interop terraform js
+.PHONY: build check fmt vet lint test race fuzz bench run demo crash soak interop terraform js
 
 FUZZTIME ?= 10s
 
@@ -40,6 +40,13 @@ demo: build
 SEED ?= 1
 crash:
 	go test ./test/crash -run TestKill -v -count=1 -timeout 20m -kills 20 -seed $(SEED)
+
+# A server at full speed for DURATION, with resharding, expiry, readers that come and go; nothing may be lost or grow.
+# Samples go to soak.csv. SOAK_DIR chooses the disk.
+DURATION ?= 20m
+SOAK_DIR ?= .
+soak:
+	go test ./test/soak -run TestSoak -v -count=1 -timeout 0 -duration $(DURATION) -seed $(SEED) -dir $(abspath $(SOAK_DIR)) -csv $(abspath soak.csv)
 
 # Other people's clients and readers against a real server: boto3, awscli, delta-rs, DuckDB. Installs them below .venv.
 interop:
