@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
-	"net/http"
 	"time"
 )
 
@@ -52,7 +51,7 @@ func (c *Conn) Subscribe(request []byte) (*Events, error) {
 	if err != nil {
 		return nil, err
 	}
-	if status == http.StatusOK && chunked {
+	if status == 200 && chunked {
 		return &Events{c: c}, nil
 	}
 	c.body = c.body[:0]
