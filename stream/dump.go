@@ -1,10 +1,8 @@
 package stream
 
 import (
-	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"time"
 
@@ -39,8 +37,9 @@ func Dump(w io.Writer, fs vfs.FS, path string) error {
 	if h.state != stateInUse {
 		return nil
 	}
-	fr := newFrameReader(file, h.number, segmentHeaderBytes, info.Size(), 1<<20)
+	fr := newFrameReader(file, h.number, 1<<20)
 	defer fr.close()
+	fr.seek(segmentHeaderBytes, info.Size())
 	for {
 		f, payload, pos, err := fr.next()
 		if err == io.EOF {
@@ -73,126 +72,58 @@ func (s segmentState) String() string {
 
 func stamp(ms int64) string { return time.UnixMilli(ms).UTC().Format("2006-01-02T15:04:05.000Z") }
 
+// dumpIndex prints an index file: what the segment holds of each shard, and how far the others had come.
 func dumpIndex(w io.Writer, fs vfs.FS, path string) error {
-	b, err := readFile(fs, path, maxIndexBytes)
-	if err != nil {
-		return err
-	}
-	x, err := decodeIndex(b)
+	g, seg, err := openIndex(fs, path)
 	if err != nil {
 		return fmt.Errorf("dump %s: %w", path, err)
 	}
-	fmt.Fprintf(w, "index of segment %d end=%d\n", x.number, x.end)
-	for _, r := range x.runs {
-		fmt.Fprintf(w, "stream=%d shard=%d created=%d records=%d first=%d last=%d last-arrival=%s entries=%d\n", r.stream,
-			r.index, r.created, r.records, r.first, r.last, stamp(r.lastArrival), len(r.entries))
+	h := &seg.head
+	fmt.Fprintf(w, "index of segment %d end=%d size=%d shards=%d streams=%d\n", h.number, h.end, h.size, h.shards, h.streams)
+	spans, err := g.streamsOf(seg)
+	for _, s := range spans {
+		fmt.Fprintf(w, "stream=%d greatest-arrival=%s\n", s.stream, stamp(s.maxArrival))
+	}
+	if err == nil {
+		err = g.directory(seg, func(e *dirEntry) { fmt.Fprint(w, e.describe(g, seg)) })
+	}
+	if err != nil {
+		return fmt.Errorf("dump %s: %w", path, err)
 	}
 	return nil
 }
 
-// Report is what Check found.
-type Report struct {
-	Segments int
-	Frames   int
-	Records  int64
-	Bytes    int64 // of whole frames
-	Torn     int64 // position in the last segment behind which there are no whole frames; 0 if nothing follows the last one
+// openIndex reads the head of an index file outside of any Store.
+func openIndex(fs vfs.FS, path string) (*segments, *segment, error) {
+	number, ok := parseName(fs.PathBase(path), indexSuffix)
+	if !ok {
+		return nil, nil, fmt.Errorf("%w: the name of an index is its number and %s", ErrCorrupt, indexSuffix)
+	}
+	g := &segments{fs: fs, dir: fs.PathDir(path), blocks: newBlockCache(1 << 20)}
+	f, err := g.readHead(number)
+	if err == nil && !f.indexed {
+		err = fmt.Errorf("%w: an old or damaged index; it is made again from the segment at the next start", ErrCorrupt)
+	}
+	return g, &segment{number: number, head: f.head}, err
 }
 
-// Check reads every segment and index in dir and verifies all checksums, the order of the records of each shard and the
-// chain of the segments. Damage gives ErrCorrupt; a torn tail of the last segment is not damage. Nothing is changed.
-// It may run beside an open Store, whose newest records it then may or may not see.
-func Check(fs vfs.FS, dir string) (Report, error) {
-	var rep Report
-	names, err := fs.List(dir)
-	if err != nil {
-		return rep, fmt.Errorf("check %s: %w", dir, err)
+func (e *dirEntry) describe(g *segments, seg *segment) string {
+	text := fmt.Sprintf("stream=%d shard=%d created=%d last=%d last-arrival=%s", e.stream, e.index, e.created, e.last, stamp(e.lastArrival))
+	if e.first == 0 {
+		return text + "\n"
 	}
-	slices.Sort(names)
-	g := &segments{fs: fs, dir: dir}
-	var segs []found
-	for _, name := range names {
-		number, ok := parseName(name, segmentSuffix)
-		if !ok {
-			continue
-		}
-		f, err := g.readHeader(name)
+	text += fmt.Sprintf(" first=%d records=%d", e.first, e.records)
+	r, err := g.loadRun(seg, e)
+	if err != nil {
+		return fmt.Sprintf("%s extents: %v\n", text, err)
+	}
+	n := 0
+	c := r.extents.cursor(seg.head.end)
+	for _, ok, err := c.next(); ok; _, ok, err = c.next() {
 		if err != nil {
-			return rep, fmt.Errorf("check %s: %w", name, err)
+			return fmt.Sprintf("%s extents: %v\n", text, err)
 		}
-		if f.header.number == number && f.header.state == stateInUse {
-			segs = append(segs, f)
-		}
+		n++
 	}
-	last := map[shardKey]uint64{}
-	segs = g.dropVoid(segs)
-	for i := range segs {
-		if err := g.checkSegment(&segs[i], i == len(segs)-1, last, &rep); err != nil {
-			return rep, fmt.Errorf("check segment %d: %w", segs[i].header.number, err)
-		}
-	}
-	return rep, nil
-}
-
-func (g *segments) checkSegment(f *found, isLast bool, last map[shardKey]uint64, rep *Report) error {
-	rep.Segments++
-	x, err := g.readIndex(f.header.number)
-	if err != nil {
-		return err
-	}
-	end, exact := f.size, false
-	switch {
-	case x != nil:
-		end, exact = x.end, true
-	case f.bound > 0:
-		end, exact = f.bound, true
-	case !isLast:
-		return fmt.Errorf("%w: it has no index and no later segment says where it ends", ErrCorrupt)
-	}
-	if f.bound > 0 && x != nil && f.bound != x.end {
-		return fmt.Errorf("%w: the index ends at %d, the next segment says %d", ErrCorrupt, x.end, f.bound)
-	}
-	file, err := g.fs.Open(g.path(segmentName(f.header.number)))
-	if err != nil {
-		return err
-	}
-	defer file.Close()
-	fr := newFrameReader(file, f.header.number, segmentHeaderBytes, end, 1<<20)
-	defer fr.close()
-	for {
-		h, payload, pos, err := fr.next()
-		if err == io.EOF {
-			return nil
-		}
-		if err == nil {
-			err = checkFrame(&h, payload, last)
-		}
-		if errors.Is(err, ErrCorrupt) && !exact {
-			rep.Torn = pos
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("at %d: %w", pos, err)
-		}
-		rep.Frames++
-		rep.Records += int64(h.records)
-		rep.Bytes += int64(h.size())
-	}
-}
-
-// checkFrame verifies a payload, record by record unless it is encrypted, and that the counters of the shard go on.
-func checkFrame(h *frameHeader, payload []byte, last map[shardKey]uint64) error {
-	if err := h.checkPayload(payload); err != nil {
-		return err
-	}
-	if h.key == 0 {
-		if _, err := h.appendRecords(nil, payload); err != nil {
-			return err
-		}
-	}
-	if h.first <= last[h.shardKey] {
-		return fmt.Errorf("%w: record %d of stream %d shard %d after record %d", ErrCorrupt, h.first, h.stream, h.index, last[h.shardKey])
-	}
-	last[h.shardKey] = h.last()
-	return nil
+	return fmt.Sprintf("%s extents=%d\n", text, n)
 }

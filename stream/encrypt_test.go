@@ -314,7 +314,7 @@ func FuzzEncryptedFrame(f *testing.F) {
 			c.seal(&h, payload)
 		}
 		h.payloadSum = sumOf(payload)
-		if err := checkFrame(&h, payload, map[shardKey]uint64{}); err != nil {
+		if err := (&checker{shards: map[shardKey]*checkedShard{}}).frame(&h, payload, segmentHeaderBytes); err != nil {
 			t.Fatal(err)
 		}
 		plain, err := c.open(nil, &h, payload)

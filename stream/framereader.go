@@ -23,14 +23,21 @@ type frameReader struct {
 
 var readBuffers sync.Pool
 
-func newFrameReader(f vfs.File, number uint64, pos, end int64, step int) *frameReader {
-	r := &frameReader{file: f, number: number, pos: pos, end: end, step: step}
+// newFrameReader returns a reader of a segment that reads up to step bytes at once, for seek to begin with.
+func newFrameReader(f vfs.File, number uint64, step int) *frameReader {
+	r := &frameReader{file: f, number: number, step: step}
 	if b, ok := readBuffers.Get().(*[]byte); ok && cap(*b) >= step {
 		r.buf = (*b)[:cap(*b)]
 	} else {
 		r.buf = make([]byte, step)
 	}
 	return r
+}
+
+// seek makes the frame at pos the next one, and end where the frames end.
+func (r *frameReader) seek(pos, end int64) {
+	r.pos, r.end = pos, end
+	r.lo, r.hi = 0, 0
 }
 
 // maxPooledBuffer keeps the buffer that one giant frame needed out of the pool.

@@ -3,12 +3,9 @@ package stream
 import (
 	"encoding/binary"
 	"fmt"
-	"hash/crc32"
-	"sort"
-	"sync/atomic"
 )
 
-// run is what one segment holds of one shard. Its sparse entries say where to start reading.
+// run is what one segment holds of one shard. Its extents say where.
 type run struct {
 	shardKey
 	segment     *segment
@@ -16,21 +13,13 @@ type run struct {
 	records     uint64
 	lastArrival int64 // of the last record
 	maxArrival  int64 // the clock may have stepped back within the run
-	entries     []entry
-	dropped     atomic.Bool // retention is over, or the stream is deleted
+	extents     extents
 }
 
-// entry is a frame at which a reader can start.
-type entry struct {
-	first  uint64 // counter of the frame's first record
-	before int64  // greatest arrival in the run before this frame
-	pos    uint32 // in the segment
-}
-
-// add notes a frame at pos. A new entry is made each stride bytes of the segment.
-func (r *run) add(h *frameHeader, pos int64, stride int64) {
-	if n := len(r.entries); n == 0 || pos-int64(r.entries[n-1].pos) >= stride {
-		r.entries = append(r.entries, entry{first: h.first, before: r.maxArrival, pos: uint32(pos)})
+// add notes a frame at pos. A new extent is begun each stride bytes, and where much that belongs to others lies between.
+func (r *run) add(h *frameHeader, pos, stride int64) {
+	if !r.extents.extend(pos, int64(h.size()), stride) {
+		r.extents.begin(extent{first: h.first, before: r.maxArrival, pos: pos, end: pos + int64(h.size())})
 	}
 	if r.records == 0 {
 		r.first = h.first
@@ -41,120 +30,119 @@ func (r *run) add(h *frameHeader, pos int64, stride int64) {
 	r.maxArrival = max(r.maxArrival, h.arrival)
 }
 
-// seek is a position from which a scan meets the record after counter.
-func (r *run) seek(after uint64) int64 {
-	i := sort.Search(len(r.entries), func(i int) bool { return r.entries[i].first > after+1 })
-	return int64(r.entries[max(i-1, 0)].pos)
+// standing is how far a shard has come by the end of a segment.
+func (r *run) standing(before standing) standing {
+	return standing{shardKey: r.shardKey, last: r.last, lastArrival: r.lastArrival, maxArrival: max(before.maxArrival, r.maxArrival)}
 }
 
-// seekTime is a position from which a scan meets the first record that arrived at or after ms.
-func (r *run) seekTime(ms int64) int64 {
-	i := sort.Search(len(r.entries), func(i int) bool { return r.entries[i].before >= ms })
-	return int64(r.entries[max(i-1, 0)].pos)
+// standing is how far a shard has come since it was made.
+type standing struct {
+	shardKey
+	last        uint64 // counter of the last record, 0 if there never was one
+	lastArrival int64  // of that record
+	maxArrival  int64  // greatest arrival
 }
 
-// The index file of a segment holds its runs, so that opening the log does not read the segment. It is derived from
-// the segment, except for the end.
-const (
-	indexMagic      = "weiridx\x01"
-	indexHeadBytes  = 28
-	indexRunBytes   = 64
-	indexEntryBytes = 20
-	maxIndexBytes   = 256 << 20
-)
-
-// segmentIndex is the content of an index file.
-type segmentIndex struct {
-	number uint64
-	end    int64 // frames at or past it never were acknowledged
-	runs   []*run
+// extent is a stretch of a segment from one frame of a shard to another one of it. Frames of others may lie between.
+type extent struct {
+	first  uint64 // counter of the first record
+	before int64  // greatest arrival in the run before it
+	pos    int64
+	end    int64
 }
 
-func (x *segmentIndex) encode() []byte {
-	size := indexHeadBytes + 4
-	for _, r := range x.runs {
-		size += indexRunBytes + indexEntryBytes*len(r.entries)
+// gapShare of the stride is what a reader rather reads and throws away than beginning a new read behind it.
+const gapShare = 32
+
+// extents is a list of extents in the form in which the index file has it, so that a shard costs a segment a few bytes
+// also where thousands of shards are written in turn. All but the last, which still grows, are encoded: four uvarints
+// each, the differences of first, before and pos to the one before (of pos, to its end), and the length.
+type extents struct {
+	encoded []byte
+	prev    extent // the last encoded one
+	last    extent // its end is 0 if there is none
+}
+
+// extend makes the last extent include the size bytes at pos; false if they had better begin a new one.
+func (x *extents) extend(pos, size, stride int64) bool {
+	if x.last.end == 0 || pos-x.last.pos >= stride || pos-x.last.end > stride/gapShare {
+		return false
 	}
-	b := make([]byte, 0, size)
-	le := binary.LittleEndian
-	b = append(b, indexMagic...)
-	b = le.AppendUint64(b, x.number)
-	b = le.AppendUint64(b, uint64(x.end))
-	b = le.AppendUint32(b, uint32(len(x.runs)))
-	for _, r := range x.runs {
-		b = le.AppendUint64(b, r.stream)
-		b = le.AppendUint64(b, r.created)
-		b = le.AppendUint32(b, r.index)
-		b = le.AppendUint32(b, uint32(len(r.entries)))
-		b = le.AppendUint64(b, r.first)
-		b = le.AppendUint64(b, r.last)
-		b = le.AppendUint64(b, r.records)
-		b = le.AppendUint64(b, uint64(r.lastArrival))
-		b = le.AppendUint64(b, uint64(r.maxArrival))
-		for _, e := range r.entries {
-			b = le.AppendUint64(b, e.first)
-			b = le.AppendUint64(b, uint64(e.before))
-			b = le.AppendUint32(b, e.pos)
+	x.last.end = pos + size
+	return true
+}
+
+func (x *extents) begin(e extent) {
+	x.encoded = x.appendLast(x.encoded)
+	x.prev, x.last = x.last, e
+}
+
+// appendLast appends the last extent, if there is one, to the encoded ones.
+func (x *extents) appendLast(b []byte) []byte {
+	if x.last.end == 0 {
+		return b
+	}
+	b = binary.AppendUvarint(b, x.last.first-x.prev.first)
+	b = binary.AppendUvarint(b, uint64(x.last.before-x.prev.before))
+	b = binary.AppendUvarint(b, uint64(x.last.pos-x.prev.end))
+	return binary.AppendUvarint(b, uint64(x.last.end-x.last.pos))
+}
+
+// extentCursor walks over extents.
+type extentCursor struct {
+	rest  []byte
+	prev  extent
+	last  extent // to come after rest; its end is 0 if none does
+	limit int64  // no extent reaches further
+}
+
+// cursor is at the first extent; end is that of the segment.
+func (x *extents) cursor(end int64) extentCursor {
+	return extentCursor{rest: x.encoded, last: x.last, limit: end}
+}
+
+// next returns the next extent; ok is false behind the last one. What no writer writes gives ErrCorrupt.
+func (c *extentCursor) next() (e extent, ok bool, err error) {
+	if len(c.rest) == 0 {
+		e, c.last = c.last, extent{}
+		return e, e.end > 0, nil
+	}
+	var fields [4]uint64
+	for i := range fields {
+		v, n := binary.Uvarint(c.rest)
+		if n <= 0 {
+			return e, false, fmt.Errorf("%w: extent ends early", ErrCorrupt)
 		}
+		fields[i], c.rest = v, c.rest[n:]
 	}
-	return le.AppendUint32(b, crc32.Checksum(b, castagnoli))
+	const most = 1 << 62
+	if fields[0] > most || fields[1] > most || fields[2] > uint64(c.limit) || fields[3] > uint64(c.limit) {
+		return e, false, fmt.Errorf("%w: extent out of bounds", ErrCorrupt)
+	}
+	e = extent{first: c.prev.first + fields[0], before: c.prev.before + int64(fields[1]), pos: c.prev.end + int64(fields[2])}
+	e.end = e.pos + int64(fields[3])
+	if e.first == 0 || e.first > maxCounter || e.before < 0 || e.pos < segmentHeaderBytes || e.end <= e.pos || e.end > c.limit {
+		return e, false, fmt.Errorf("%w: extent of %d to %d", ErrCorrupt, e.pos, e.end)
+	}
+	c.prev = e
+	return e, true, nil
 }
 
-// decodeIndex reads an index file; anything odd gives ErrCorrupt.
-func decodeIndex(b []byte) (*segmentIndex, error) {
-	le := binary.LittleEndian
-	if len(b) < indexHeadBytes+4 || string(b[:8]) != indexMagic {
-		return nil, fmt.Errorf("%w: no index", ErrCorrupt)
+// seek returns the last extent for which begins is true, or the first if it is for none, and a cursor to those behind.
+// Begins must be true of a first part of the extents, and false of the rest.
+func (x *extents) seek(end int64, begins func(extent) bool) (extent, extentCursor, error) {
+	c := x.cursor(end)
+	at, ok, err := c.next()
+	if err == nil && !ok {
+		err = fmt.Errorf("%w: a run without extents", ErrCorrupt)
 	}
-	body := b[:len(b)-4]
-	if le.Uint32(b[len(body):]) != crc32.Checksum(body, castagnoli) {
-		return nil, fmt.Errorf("%w: index checksum", ErrCorrupt)
-	}
-	x := &segmentIndex{number: le.Uint64(b[8:]), end: int64(le.Uint64(b[16:]))}
-	runs := le.Uint32(b[24:])
-	body = body[indexHeadBytes:]
-	if x.end < segmentHeaderBytes || uint64(runs)*indexRunBytes > uint64(len(body)) {
-		return nil, fmt.Errorf("%w: index of %d runs", ErrCorrupt, runs)
-	}
-	for range runs {
-		r, rest, err := decodeRun(body, x.end)
-		if err != nil {
-			return nil, err
+	rest := c
+	for ok && err == nil {
+		var e extent
+		if e, ok, err = c.next(); !ok || !begins(e) {
+			break
 		}
-		x.runs, body = append(x.runs, r), rest
+		at, rest = e, c
 	}
-	if len(body) != 0 {
-		return nil, fmt.Errorf("%w: %d bytes after the index", ErrCorrupt, len(body))
-	}
-	return x, nil
-}
-
-func decodeRun(b []byte, end int64) (*run, []byte, error) {
-	le := binary.LittleEndian
-	if len(b) < indexRunBytes {
-		return nil, nil, fmt.Errorf("%w: index ends within a run", ErrCorrupt)
-	}
-	r := &run{
-		shardKey:    shardKey{stream: le.Uint64(b), created: le.Uint64(b[8:]), index: le.Uint32(b[16:])},
-		first:       le.Uint64(b[24:]),
-		last:        le.Uint64(b[32:]),
-		records:     le.Uint64(b[40:]),
-		lastArrival: int64(le.Uint64(b[48:])),
-		maxArrival:  int64(le.Uint64(b[56:])),
-	}
-	n := uint64(le.Uint32(b[20:]))
-	b = b[indexRunBytes:]
-	if n == 0 || n*indexEntryBytes > uint64(len(b)) || r.first == 0 || r.last < r.first || r.last > maxCounter {
-		return nil, nil, fmt.Errorf("%w: index run of %d entries", ErrCorrupt, n)
-	}
-	r.entries = make([]entry, n)
-	for i := range r.entries {
-		e := entry{first: le.Uint64(b), before: int64(le.Uint64(b[8:])), pos: le.Uint32(b[16:])}
-		if int64(e.pos) < segmentHeaderBytes || int64(e.pos) >= end || i > 0 && e.pos <= r.entries[i-1].pos {
-			return nil, nil, fmt.Errorf("%w: index entry at %d", ErrCorrupt, e.pos)
-		}
-		r.entries[i] = e
-		b = b[indexEntryBytes:]
-	}
-	return r, b, nil
+	return at, rest, err
 }

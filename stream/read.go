@@ -94,19 +94,45 @@ func (sc *scan) step() error {
 		sc.mu.Unlock()
 		return sc.fromMemory(frames)
 	}
-	r := sc.runLocked()
-	if r == nil { // all that was there has been trimmed
-		sc.counter, sc.page.AtTip = sc.tip, true
-		sc.mu.Unlock()
-		return nil
-	}
-	last, pos, end, expired := r.last, r.seek(sc.counter), r.segment.end.Load(), r.maxArrival < sc.horizon
+	r, tip, sealed := sc.runLocked(), sc.tip, sc.sealed.last
 	sc.mu.Unlock()
-	if expired {
-		sc.counter = last
+	if sc.counter < sealed {
+		found, ok, err := sc.store.segs.runAfter(sc.shardKey, sc.counter)
+		switch {
+		case err != nil:
+			return err
+		case !ok: // freed
+			sc.counter = sealed
+			return nil
+		}
+		r = found
+	}
+	switch {
+	case r.segment == nil: // all that was there has been freed
+		sc.counter, sc.page.AtTip = tip, true
+		return nil
+	case r.maxArrival < sc.horizon:
+		return sc.skipExpired(&r, sealed)
+	}
+	return sc.fromDisk(&r)
+}
+
+// skipExpired passes over a run whose records have all expired, and at once over those that follow it in sealed segments.
+func (sc *scan) skipExpired(r *run, sealed uint64) error {
+	sc.counter = r.last
+	if sc.counter >= sealed {
 		return nil
 	}
-	return sc.fromDisk(r, pos, end, last)
+	next, ok, err := sc.store.segs.runSince(sc.shardKey, sc.horizon)
+	if err != nil {
+		return err
+	}
+	before := sealed
+	if ok {
+		before = next.first - 1
+	}
+	sc.counter = max(sc.counter, before)
+	return nil
 }
 
 // recentLocked are the frames in memory from the record after counter on; none if that record is only on disk.
@@ -118,13 +144,15 @@ func (sc *scan) recentLocked() []recentFrame {
 	return sc.recent[i:]
 }
 
-// runLocked is the run that holds the record after counter, or the one that follows.
-func (sc *scan) runLocked() *run {
-	i := sort.Search(len(sc.runs), func(i int) bool { return sc.runs[i].last > sc.counter })
-	if i == len(sc.runs) {
-		return nil
+// runLocked is the run in a segment that is not sealed which holds the record after counter, or the one that follows; the
+// zero run if there is none. The copy stays valid while the writer adds to the run.
+func (sc *scan) runLocked() run {
+	for _, r := range sc.runs { // as many as there are unsealed segments
+		if r.last > sc.counter {
+			return *r
+		}
 	}
-	return sc.runs[i]
+	return run{}
 }
 
 func (sc *scan) fromMemory(frames []recentFrame) (err error) {
@@ -142,21 +170,39 @@ func (sc *scan) fromMemory(frames []recentFrame) (err error) {
 	return err
 }
 
-func (sc *scan) fromDisk(r *run, pos, end int64, last uint64) error {
+// fromDisk gives records of a run, extent after extent.
+func (sc *scan) fromDisk(r *run) error {
 	file, err := sc.store.segs.acquire(r.segment)
 	if errors.Is(err, errFreed) {
-		return nil // its runs are being dropped; look again
+		return nil // look again
 	}
 	if err != nil {
 		return err
 	}
 	defer sc.store.segs.release(r.segment)
-	fr := newFrameReader(file, r.segment.number, pos, end, sc.store.opts.tuning.readBytes)
+	fr := newFrameReader(file, r.segment.number, sc.store.opts.tuning.readBytes)
 	defer fr.close()
+	x, rest, err := r.extents.seek(r.segment.end.Load(), func(x extent) bool { return x.first <= sc.counter+1 })
+	for ok := true; ok && err == nil; x, ok, err = rest.next() {
+		fr.seek(x.pos, x.end)
+		if err := sc.fromExtent(fr, r.last); err != nil {
+			return err
+		}
+		if !sc.more() || sc.counter >= r.last {
+			return nil
+		}
+	}
+	if err == nil {
+		err = fmt.Errorf("%w: no record %d", ErrCorrupt, sc.counter+1)
+	}
+	return fmt.Errorf("segment %d: %w", r.segment.number, err)
+}
+
+func (sc *scan) fromExtent(fr *frameReader, last uint64) error {
 	for sc.more() && sc.counter < last {
 		h, payload, at, err := fr.next()
 		if err == io.EOF {
-			return fmt.Errorf("segment %d: %w: no record %d before %d", r.segment.number, ErrCorrupt, sc.counter+1, end)
+			return nil
 		}
 		if err == nil && h.shardKey == sc.shardKey && h.last() > sc.counter {
 			if err = h.checkPayload(payload); err == nil {
@@ -164,7 +210,7 @@ func (sc *scan) fromDisk(r *run, pos, end int64, last uint64) error {
 			}
 		}
 		if err != nil {
-			return fmt.Errorf("segment %d at %d: %w", r.segment.number, at, err)
+			return fmt.Errorf("segment %d at %d: %w", fr.number, at, err)
 		}
 	}
 	return nil
@@ -220,25 +266,14 @@ func (sh Shard) Before(ctx context.Context, t time.Time) (SeqNum, error) {
 		ms++
 	}
 	for {
-		sh.mu.Lock()
-		if sh.dead {
-			sh.mu.Unlock()
-			return SeqNum{}, sh.gone()
-		}
-		i := 0
-		for i < len(sh.runs) && sh.runs[i].maxArrival < ms {
-			i++
-		}
-		if i == len(sh.runs) {
-			tip := sh.tip
-			sh.mu.Unlock()
+		r, tip, err := sh.runSince(ms)
+		if err == nil && r.segment == nil {
 			return sh.At(tip), nil
 		}
-		r := sh.runs[i]
-		pos, end := r.seekTime(ms), r.segment.end.Load()
-		sh.mu.Unlock()
-
-		first, err := sh.store.firstSince(ctx, r, pos, end, ms)
+		var first uint64
+		if err == nil {
+			first, err = sh.store.firstSince(ctx, &r, ms)
+		}
 		if errors.Is(err, errFreed) {
 			continue
 		}
@@ -249,25 +284,58 @@ func (sh Shard) Before(ctx context.Context, t time.Time) (SeqNum, error) {
 	}
 }
 
-// firstSince is the counter of the first record of a run, from pos on, that arrived at ms or later.
-func (s *Store) firstSince(ctx context.Context, r *run, pos, end, ms int64) (uint64, error) {
+// runSince is the first run with a record that arrived at ms or later; the zero run if there is none.
+func (sh Shard) runSince(ms int64) (r run, tip uint64, err error) {
+	sh.mu.Lock()
+	dead, sealed := sh.dead, sh.sealed.maxArrival >= ms
+	tip = sh.tip
+	for i := len(sh.runs) - 1; i >= 0; i-- {
+		if sh.runs[i].maxArrival >= ms {
+			r = *sh.runs[i]
+		}
+	}
+	sh.mu.Unlock()
+	if dead {
+		return run{}, 0, ErrNotFound
+	}
+	if sealed {
+		found, ok, err := sh.store.segs.runSince(sh.shardKey, ms)
+		if ok || err != nil {
+			return found, tip, err
+		}
+	}
+	return r, tip, nil
+}
+
+// firstSince is the counter of the first record of a run that arrived at ms or later.
+func (s *Store) firstSince(ctx context.Context, r *run, ms int64) (uint64, error) {
 	file, err := s.segs.acquire(r.segment)
 	if err != nil {
 		return 0, err
 	}
 	defer s.segs.release(r.segment)
-	fr := newFrameReader(file, r.segment.number, pos, end, s.opts.tuning.readBytes)
+	fr := newFrameReader(file, r.segment.number, s.opts.tuning.readBytes)
 	defer fr.close()
-	for ctx.Err() == nil {
-		h, _, at, err := fr.next()
-		if err != nil {
-			return 0, fmt.Errorf("segment %d at %d: %w", r.segment.number, at, err)
-		}
-		if h.shardKey == r.shardKey && h.arrival >= ms {
-			return h.first, nil
+	x, rest, err := r.extents.seek(r.segment.end.Load(), func(x extent) bool { return x.before < ms })
+	for ok := true; ok && err == nil; x, ok, err = rest.next() {
+		fr.seek(x.pos, x.end)
+		for ctx.Err() == nil {
+			h, _, at, err := fr.next()
+			if err == io.EOF {
+				break
+			}
+			if err != nil {
+				return 0, fmt.Errorf("segment %d at %d: %w", r.segment.number, at, err)
+			}
+			if h.shardKey == r.shardKey && h.arrival >= ms {
+				return h.first, nil
+			}
 		}
 	}
-	return 0, ctx.Err()
+	if err == nil {
+		err = fmt.Errorf("%w: no record since %s", ErrCorrupt, stamp(ms))
+	}
+	return 0, errors.Join(ctx.Err(), err)
 }
 
 // Read returns durable records of a shard with a sequence number greater than after, oldest first: at most limit

@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -11,13 +12,18 @@ import (
 
 // found is a segment file that holds a part of the log.
 type found struct {
-	header segmentHeader
-	size   int64
-	bound  int64 // where its frames end, from the header of a later segment; 0 if none says
+	number  uint64
+	indexed bool      // it was sealed; then head is known, else
+	head    indexHead // of its index
+	header  segmentHeader
+	size    int64
+	bound   int64 // where its frames end, from the header of a later segment or an old index; 0 if neither says
 }
 
-// recover finds out what the log holds and leaves it with all of that durable. Nothing is written, except the sync of
-// the last segment: what a killed process had written to it may be seen by readers only when it cannot be lost any more.
+// recover finds out what the log holds and leaves it with all of that durable. Of sealed segments it reads the heads of
+// their indexes, and of the newest index all, which says how far each shard had come; only what is not sealed is read
+// itself, which is the last few segments at most. Nothing is written, except the sync of the last segment: what a killed
+// process had written to it may be seen by readers only when it cannot be lost any more.
 func (s *Store) recover() error {
 	names, err := s.opts.FS.List(s.opts.Dir)
 	if err != nil {
@@ -28,11 +34,20 @@ func (s *Store) recover() error {
 	if err != nil {
 		return err
 	}
-	segs = s.segs.dropVoid(segs)
+	if segs, err = s.segs.dropVoid(segs); err != nil {
+		return err
+	}
+	if err := s.adoptSealed(segs); err != nil {
+		return err
+	}
 	for i := range segs {
-		last := i == len(segs)-1
-		if err := s.recoverSegment(&segs[i], last); err != nil {
-			return fmt.Errorf("segment %d: %w", segs[i].header.number, err)
+		f, last := &segs[i], i == len(segs)-1
+		s.segs.last, s.segs.lastEnd = f.number, f.head.end
+		if f.indexed {
+			continue
+		}
+		if err := s.recoverSegment(f, last); err != nil {
+			return fmt.Errorf("segment %d: %w", f.number, err)
 		}
 	}
 	s.dropOrphans(names)
@@ -49,8 +64,18 @@ func (g *segments) classify(names []string) ([]found, error) {
 			continue
 		}
 		g.number.Store(max(g.number.Load(), number))
-		f, err := g.readHeader(name)
-		if err != nil {
+		f := found{number: number}
+		var err error
+		if _, has := slices.BinarySearch(names, indexName(number)); has {
+			if f, err = g.readHead(number); err != nil {
+				return nil, fmt.Errorf("%s: %w", indexName(number), err)
+			}
+		}
+		if f.indexed {
+			segs = append(segs, f)
+			continue
+		}
+		if err := g.readHeader(&f); err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
 		switch {
@@ -62,124 +87,271 @@ func (g *segments) classify(names []string) ([]found, error) {
 			spares = append(spares, f)
 		}
 	}
+	return segs, g.keepSpare(spares, segs)
+}
+
+// keepSpare takes over the newest of the spares, if it is newer than the log.
+func (g *segments) keepSpare(spares, segs []found) error {
 	for i, f := range spares {
-		name := segmentName(f.header.number)
-		if i < len(spares)-1 || len(segs) > 0 && f.header.number < segs[len(segs)-1].header.number {
+		name := segmentName(f.number)
+		if i < len(spares)-1 || len(segs) > 0 && f.number < segs[len(segs)-1].number {
 			g.void = append(g.void, name)
 			continue
 		}
 		file, err := g.fs.OpenReadWrite(g.path(name), vfs.Category)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", name, err)
+			return fmt.Errorf("%s: %w", name, err)
 		}
-		g.spare = &spare{number: f.header.number, file: file, size: max(f.size, g.opts.tuning.firstSegmentBytes), zeroed: f.size}
+		g.spare = &spare{number: f.number, file: file, size: max(f.size, g.opts.tuning.firstSegmentBytes), zeroed: f.size}
 	}
-	return segs, nil
+	return nil
 }
 
-func (g *segments) readHeader(name string) (found, error) {
-	file, err := g.fs.Open(g.path(name))
+// readHead looks at the index of a segment. One that cannot be used is made again from the segment, except for where that
+// ends.
+func (g *segments) readHead(number uint64) (found, error) {
+	f := found{number: number}
+	file, err := g.fs.Open(g.path(indexName(number)))
 	if err != nil {
-		return found{}, err
+		return f, err
+	}
+	defer file.Close()
+	b := make([]byte, indexHeadBytes)
+	n, err := file.ReadAt(b, 0)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return f, err
+	}
+	info, err := file.Stat()
+	if err != nil {
+		return f, err
+	}
+	if head, err := decodeIndexHead(b[:n]); err == nil && head.number == number {
+		f.head, f.size, f.bound = head, head.size, head.end
+		f.indexed = head.fileBytes() == info.Size()
+		return f, nil
+	}
+	whole, err := readFile(g.fs, g.path(indexName(number)), maxIndexV1Bytes)
+	if err != nil {
+		return f, err
+	}
+	if end, ok := indexEndV1(whole, number); ok {
+		f.bound = end
+	}
+	return f, nil
+}
+
+func (g *segments) readHeader(f *found) error {
+	file, err := g.fs.Open(g.path(segmentName(f.number)))
+	if err != nil {
+		return err
 	}
 	defer file.Close()
 	info, err := file.Stat()
 	if err != nil {
-		return found{}, err
+		return err
 	}
 	block := make([]byte, headerUsed)
 	n, err := file.ReadAt(block, 0)
 	if err != nil && !errors.Is(err, io.EOF) {
-		return found{}, err
+		return err
 	}
-	h, err := decodeSegmentHeader(block[:n])
-	return found{header: h, size: info.Size()}, err
+	f.header, err = decodeSegmentHeader(block[:n])
+	f.size = info.Size()
+	return err
 }
 
 // dropVoid takes out segments that never held a durable frame, and tells each of the others where it ends if a later
-// header knows.
-func (g *segments) dropVoid(segs []found) []found {
+// header knows. A sealed one did hold frames.
+func (g *segments) dropVoid(segs []found) ([]found, error) {
 	var kept []found
 	for i := len(segs) - 1; i >= 0; i-- {
 		f := segs[i]
-		if n := len(kept); n > 0 {
-			next := kept[n-1].header
-			if f.header.number > next.prev {
-				g.void = append(g.void, segmentName(f.header.number))
+		if n := len(kept); n > 0 && !f.indexed {
+			next := &kept[n-1]
+			if next.header.number == 0 {
+				if err := g.readHeader(next); err != nil {
+					return nil, fmt.Errorf("%s: %w", segmentName(next.number), err)
+				}
+			}
+			if f.number > next.header.prev {
+				g.void = append(g.void, segmentName(f.number))
 				continue
 			}
-			if f.header.number == next.prev {
-				f.bound = next.prevEnd
+			if f.number == next.header.prev {
+				f.bound = next.header.prevEnd
 			}
 		}
 		kept = append(kept, f)
 	}
 	slices.Reverse(kept)
-	return kept
+	return kept, nil
 }
 
-// recoverSegment makes the records of a segment readable.
+// adoptSealed makes sealed segments readable through their indexes, and tells the shards what the newest index says.
+func (s *Store) adoptSealed(segs []found) error {
+	g := s.segs
+	for i := range segs {
+		if f := &segs[i]; f.indexed {
+			seg := &segment{number: f.number, size: f.size, head: f.head}
+			seg.end.Store(f.head.end)
+			g.sealed = append(g.sealed, seg)
+		}
+	}
+	for len(g.sealed) > 0 {
+		at := len(g.sealed) - 1
+		newest := g.sealed[at]
+		err := g.directory(newest, s.adoptStanding)
+		if err == nil {
+			return nil
+		}
+		if !errors.Is(err, ErrCorrupt) {
+			return fmt.Errorf("index of segment %d: %w", newest.number, err)
+		}
+		// Read the segment itself; the index before it tells the rest.
+		g.sealed = g.sealed[:at]
+		for i := range segs {
+			if segs[i].number == newest.number {
+				segs[i].indexed = false
+			}
+		}
+	}
+	return nil
+}
+
+// adoptStanding tells a shard what an index says of it.
+func (s *Store) adoptStanding(e *dirEntry) {
+	sh := s.shardOf(e.shardKey)
+	if sh == nil {
+		return
+	}
+	sh.sealed = e.standing
+	sh.advance(e.last, e.lastArrival)
+}
+
+// shardOf is the shard with a key; nil if nobody wants it any more.
+func (s *Store) shardOf(key shardKey) *shard {
+	st := s.numbers[key.stream]
+	if st == nil {
+		return nil
+	}
+	if sh := st.layout.Load().shard(key.index); sh != nil && sh.created == key.created {
+		return sh
+	}
+	return nil
+}
+
+// advance notes a record that is known to exist or to have existed.
+func (sh *shard) advance(last uint64, arrival int64) {
+	if last > sh.tip {
+		sh.tip, sh.lastArrival, sh.next = last, arrival, last+1
+	}
+}
+
+// recoverSegment makes the records of a segment that was not sealed readable.
 func (s *Store) recoverSegment(f *found, last bool) error {
 	g := s.segs
-	x, err := g.readIndex(f.header.number)
+	if !last && f.bound == 0 {
+		return fmt.Errorf("%w: it has no index and no later segment says where it ends", ErrCorrupt)
+	}
+	if n := len(g.sealed); n > 0 && f.number < g.sealed[n-1].number {
+		s.resealAmong(f)
+		return nil
+	}
+	x, err := s.scanFound(f, last)
 	if err != nil {
 		return err
-	}
-	indexed := x != nil
-	if !indexed {
-		if !last && f.bound == 0 {
-			return fmt.Errorf("%w: it has no index and no later segment says where it ends", ErrCorrupt)
-		}
-		if x, err = s.scanSegment(f, last); err != nil {
-			return err
-		}
 	}
 	if last && len(x.runs) == 0 {
 		// Begun and never used, or its first group was torn: its frames must not be taken for new ones, so it is not
 		// continued either.
 		g.last, g.lastEnd = f.header.prev, f.header.prevEnd
-		g.void = append(g.void, segmentName(f.header.number))
+		g.void = append(g.void, segmentName(f.number))
 		return nil
 	}
-	g.last, g.lastEnd = f.header.number, x.end
-	seg := &segment{number: f.header.number, size: f.size, indexed: indexed}
+	g.last, g.lastEnd = f.number, x.end
+	seg := &segment{number: f.number, size: f.size}
 	seg.end.Store(x.end)
 	for _, r := range x.runs {
-		r.segment = seg
-		if s.adopt(r) {
+		if sh := s.shardOf(r.shardKey); sh != nil {
+			r.segment = seg
 			seg.runs = append(seg.runs, r)
+			sh.runs = append(sh.runs, r)
+			sh.advance(r.last, r.lastArrival)
 		}
 	}
-	g.sealed = append(g.sealed, seg)
+	g.unsealed = append(g.unsealed, seg)
+	if len(g.unsealed) <= maxUnsealed {
+		return nil
+	}
+	// Indexes of the first version, or many that cannot be read. On a full disk they are written later.
+	if err := s.sealAll(); err != nil {
+		s.logger.Warn("stream log: an index could not be written, will be tried again", "error", err)
+	}
 	return nil
 }
 
-// scanSegment builds the index of a segment from its frames. In the last one they end where no whole frame begins; in
-// any other one that would be damage.
-func (s *Store) scanSegment(f *found, last bool) (*segmentIndex, error) {
-	file, err := s.opts.FS.Open(s.segs.path(segmentName(f.header.number)))
-	if err != nil {
-		return nil, err
+// resealAmong makes the index of a segment again that is older than others which have theirs. Where that fails, those who
+// read this segment get an error.
+func (s *Store) resealAmong(f *found) {
+	g := s.segs
+	seg := &segment{number: f.number, size: f.size, damaged: true}
+	seg.end.Store(f.bound)
+	at, _ := slices.BinarySearchFunc(g.sealed, f.number, func(a *segment, n uint64) int { return cmp.Compare(a.number, n) })
+	g.sealed = slices.Insert(slices.Clone(g.sealed), at, seg)
+	if err := s.remakeIndex(g.sealed[:at], seg); err != nil {
+		s.logger.Error("stream log: an index could not be made again, will be tried later", "segment", f.number, "error", err)
 	}
-	defer file.Close()
+}
+
+// scanFound builds the index of a segment from its frames. In the last one they end where no whole frame begins; in any
+// other one that would be damage.
+func (s *Store) scanFound(f *found, last bool) (*segmentIndex, error) {
 	end := f.size
 	if f.bound > 0 {
 		end = f.bound
 	}
-	x, err := indexFrames(file, f.header.number, end, s.opts.tuning.indexStride)
-	if err == nil || !last || !errors.Is(err, ErrCorrupt) {
+	x, err := s.segs.scan(f.number, end, s.opts.tuning.indexStride)
+	if !last || err != nil && (f.bound > 0 || !errors.Is(err, ErrCorrupt)) {
 		return x, err
 	}
-	s.logger.Info("stream log: cut at the last whole frame", "segment", f.header.number, "pos", x.end, "found", err)
-	return x, file.SyncData()
+	if err != nil {
+		s.logger.Info("stream log: cut at the last whole frame", "segment", f.number, "pos", x.end, "found", err)
+	}
+	return x, s.segs.syncSegment(f.number)
+}
+
+// syncSegment makes durable what a killed process has written to a segment.
+func (g *segments) syncSegment(number uint64) error {
+	file, err := g.fs.Open(g.path(segmentName(number)))
+	if err != nil {
+		return err
+	}
+	return errors.Join(file.SyncData(), file.Close())
+}
+
+// segmentIndex is what the frames of a segment say.
+type segmentIndex struct {
+	end  int64 // of the last whole frame
+	runs []*run
+}
+
+// scan reads the frames of a segment; see indexFrames. Without the file the index is nil.
+func (g *segments) scan(number uint64, end, stride int64) (*segmentIndex, error) {
+	file, err := g.fs.Open(g.path(segmentName(number)))
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	return indexFrames(file, number, end, stride)
 }
 
 // indexFrames reads all frames of a segment up to end. With an error it returns what comes before the damage.
 func indexFrames(file vfs.File, number uint64, end, stride int64) (*segmentIndex, error) {
-	x := &segmentIndex{number: number, end: segmentHeaderBytes}
+	x := &segmentIndex{end: segmentHeaderBytes}
 	runs := map[shardKey]*run{}
-	fr := newFrameReader(file, number, segmentHeaderBytes, end, 1<<20)
+	fr := newFrameReader(file, number, 1<<20)
 	defer fr.close()
+	fr.seek(segmentHeaderBytes, end)
 	for {
 		h, payload, pos, err := fr.next()
 		if err == io.EOF {
@@ -205,34 +377,8 @@ func indexFrames(file vfs.File, number uint64, end, stride int64) (*segmentIndex
 	}
 }
 
-// adopt gives a recovered run to its shard; false if nobody wants it any more.
-func (s *Store) adopt(r *run) bool {
-	st := s.numbers[r.stream]
-	if st == nil {
-		return false
-	}
-	sh := st.layout.Load().shard(r.index)
-	if sh == nil || r.created != sh.created || r.last <= sh.tip {
-		return false // trimmed: the floor is above it
-	}
-	sh.runs = append(sh.runs, r)
-	sh.tip, sh.lastArrival = r.last, r.lastArrival
-	sh.next = r.last + 1
-	return true
-}
-
-// readIndex returns the index of a segment, nil if there is none that can be used.
-func (g *segments) readIndex(number uint64) (*segmentIndex, error) {
-	b, err := readFile(g.fs, g.path(indexName(number)), maxIndexBytes)
-	if err != nil || b == nil {
-		return nil, err
-	}
-	x, err := decodeIndex(b)
-	if err != nil || x.number != number {
-		return nil, nil // it is derived: the segment is read instead
-	}
-	return x, nil
-}
+// maxIndexV1Bytes bounds what is read of an index of the first version.
+const maxIndexV1Bytes = 256 << 20
 
 // readFile returns the content of a file, nil if it does not exist.
 func readFile(fs vfs.FS, path string, limit int64) ([]byte, error) {
@@ -252,14 +398,16 @@ func readFile(fs vfs.FS, path string, limit int64) ([]byte, error) {
 
 // dropOrphans notes files that belong to no segment: pieces of indexes, and a segment on its way to be used again.
 func (s *Store) dropOrphans(names []string) {
-	sealed := map[uint64]bool{}
-	for _, seg := range s.segs.sealed {
-		sealed[seg.number] = true
+	known := map[uint64]bool{}
+	for _, segs := range [][]*segment{s.segs.sealed, s.segs.unsealed} {
+		for _, seg := range segs {
+			known[seg.number] = true
+		}
 	}
 	for _, name := range names {
 		number, isIndex := parseName(name, indexSuffix)
 		_, isTemp := parseName(name, indexSuffix+tempSuffix)
-		if name == recycledName || isTemp || isIndex && !sealed[number] {
+		if name == recycledName || isTemp || isIndex && !known[number] {
 			s.segs.void = append(s.segs.void, name)
 		}
 	}

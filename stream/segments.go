@@ -22,9 +22,12 @@ type segments struct {
 
 	spares sync.Mutex // held while a spare is made
 
+	blocks *blockCache // of the indexes of sealed segments
+
 	mu       sync.Mutex // guards the fields below; held across no write or sync
 	spare    *spare
-	sealed   []*segment // by number
+	sealed   []*segment // by number; found through their indexes; never changed in place
+	unsealed []*segment // by number, all later than the sealed ones; their runs are in memory
 	recycled bool       // there is a file recycledName
 	void     []string   // names of files that are of no more use
 	files    map[uint64]*readHandle
@@ -37,10 +40,16 @@ type segment struct {
 	end    atomic.Int64 // of the durable frames
 
 	// Guarded by segments.mu.
-	runs    []*run // those that are dropped are taken out when the segment is looked at
-	indexed bool   // the index file is durable
+	runs    []*run // until it is sealed
+	head    indexHead
+	image   []byte // the index, while its file could not be written
+	damaged bool   // the index file could not be read
 	readers int    // scans under way; the file is not recycled before they end
 	freed   bool
+
+	// A stream that has records in the segment and the greatest arrival of them: as long as it keeps those, nothing else
+	// need be asked. Used by the housekeeper only.
+	witness streamSpan
 }
 
 // active is the segment that the writer appends to.
@@ -89,7 +98,7 @@ func (g *segments) chain() (number uint64, end int64) {
 	return g.last, g.lastEnd
 }
 
-// retire seals the active segment, or drops it if nothing in it became durable.
+// retire ends the active segment, or drops it if nothing in it became durable.
 func (g *segments) retire() {
 	a := g.active
 	if a == nil {
@@ -101,7 +110,7 @@ func (g *segments) retire() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if a.synced {
-		g.sealed = append(g.sealed, a.segment)
+		g.unsealed = append(g.unsealed, a.segment)
 	} else {
 		g.void = append(g.void, segmentName(a.number))
 	}

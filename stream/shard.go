@@ -42,7 +42,8 @@ type shard struct {
 	lastArrival int64      // of that record
 	meter       meter
 	recent      []recentFrame
-	runs        []*run // oldest first
+	sealed      standing // by the end of the last sealed segment; what those hold is found through their indexes
+	runs        []*run   // in segments that are not sealed, oldest first
 	moved       chan struct{}
 }
 
@@ -275,9 +276,6 @@ func (sh *shard) kill() {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	sh.dead = true
-	for _, r := range sh.runs {
-		r.dropped.Store(true)
-	}
 	sh.runs, sh.recent = nil, nil
 	sh.wakeLocked()
 }
@@ -286,9 +284,6 @@ func (sh *shard) kill() {
 func (sh *shard) retire() {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	for _, r := range sh.runs {
-		r.dropped.Store(true)
-	}
 	sh.runs, sh.recent = nil, nil
 }
 
@@ -305,6 +300,4 @@ func (sh *shard) forget(c *chunk) {
 }
 
 // horizon is the arrival, in Unix milliseconds, before which records have expired.
-func (sh *shard) horizon(now time.Time) int64 {
-	return now.Add(-time.Duration(sh.stream.retention.Load())).UnixMilli()
-}
+func (sh *shard) horizon(now time.Time) int64 { return sh.stream.horizon(now) }

@@ -38,6 +38,8 @@ type Store struct {
 	segmentUsed int64  // of the segment that filling belongs to
 	segmentSize int64
 
+	sealing sync.Mutex // held while segments are sealed
+
 	tail       tail            // used by the writer only
 	activeRuns map[*shard]*run // used by the writer only
 	written    chan struct{}   // closed when the writer has ended
@@ -86,7 +88,7 @@ func newStore(opts Options) *Store {
 		kept:       make(chan struct{}),
 	}
 	s.work = sync.NewCond(&s.appendMu)
-	s.segs = &segments{fs: opts.FS, dir: opts.Dir, opts: &s.opts, files: map[uint64]*readHandle{}}
+	s.segs = &segments{fs: opts.FS, dir: opts.Dir, opts: &s.opts, files: map[uint64]*readHandle{}, blocks: newBlockCache(opts.tuning.indexBytes)}
 	return s
 }
 
@@ -151,7 +153,7 @@ func (s *Store) Close() error {
 	<-s.kept
 
 	s.segs.retire()
-	errs := []error{s.segs.sealAll(), s.segs.close(), s.lock.Close()}
+	errs := []error{s.sealAll(), s.segs.close(), s.lock.Close()}
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("close stream log %s: %w", s.opts.Dir, err)
 	}

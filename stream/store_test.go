@@ -2,12 +2,10 @@ package stream
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"hash/crc32"
 	"math/rand/v2"
-	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -18,10 +16,6 @@ import (
 )
 
 func sumOf(b []byte) uint32 { return crc32.Checksum(b, castagnoli) }
-
-func segmentIndexSum(body []byte) []byte {
-	return binary.LittleEndian.AppendUint32(slices.Clone(body), sumOf(body))
-}
 
 // openMem is a store with background work, on a disk in memory, with segments so small that everything happens.
 func openMem(t testing.TB, disk vfs.FS, m *meta.Store) *Store {

@@ -79,7 +79,8 @@ type tuning struct {
 	firstSegmentBytes int64         // of an empty directory, so that it is ready at once
 	chunkBytes        int           // unit of the cache and greatest group
 	groupBytes        int           // a group that has so much is not added to
-	indexStride       int64         // bytes of a segment between two entries of a run
+	indexStride       int64         // greatest extent of a run, about
+	indexBytes        int           // pieces of indexes kept in memory
 	readBytes         int           // read from disk at once
 	inline            bool          // housekeeping happens in the writer, so that the order of operations is fixed
 	trimEvery         time.Duration // how often retention is looked at
@@ -109,6 +110,7 @@ func (o Options) withDefaults() Options {
 	t.chunkBytes = orDefault(t.chunkBytes, 4<<20)
 	t.groupBytes = orDefault(t.groupBytes, 2<<20)
 	t.indexStride = orDefault(t.indexStride, 512<<10)
+	t.indexBytes = orDefault(t.indexBytes, 8<<20)
 	t.readBytes = orDefault(t.readBytes, 256<<10)
 	t.trimEvery = orDefault(t.trimEvery, time.Minute)
 	return o

@@ -62,6 +62,7 @@ type streamDoc struct {
 	CreatedMillis  int64
 	OnDemand       bool
 	RetentionHours int
+	ExpiredMillis  int64 `json:",omitempty"` // what arrived before this had expired when the retention was last made longer
 	MaxRecordBytes int
 	Monitoring     []string          `json:",omitempty"`
 	Tags           map[string]string `json:",omitempty"`
@@ -113,6 +114,7 @@ type streamState struct {
 	bell      bell          // rung when any of the shards has changed
 	frozen    chan struct{} // not nil during a reshard, closed after it; guarded by Store.appendMu
 	retention atomic.Int64
+	expired   atomic.Int64  // Unix milliseconds; what arrived before does not come back, however long the retention is
 	monitored atomic.Uint32 // bits of the shard-level metrics
 	onDemand  atomic.Bool
 	keys      atomic.Pointer[[]*streamKey]
@@ -137,10 +139,16 @@ func newStreamState(doc streamDoc, o *Options) *streamState {
 func (st *streamState) use(doc streamDoc) {
 	st.doc = doc
 	st.retention.Store(int64(time.Duration(doc.RetentionHours) * time.Hour))
+	st.expired.Store(doc.ExpiredMillis)
 	st.monitored.Store(monitoringBits(doc.Monitoring))
 	st.onDemand.Store(doc.OnDemand)
 	st.spread.Store(doc.SpreadEvenly)
 	st.useKeys(&doc)
+}
+
+// horizon is the arrival, in Unix milliseconds, before which records have expired.
+func (st *streamState) horizon(now time.Time) int64 {
+	return max(st.expired.Load(), now.Add(-time.Duration(st.retention.Load())).UnixMilli())
 }
 
 func (st *streamState) shard(s *Store, index uint32) (Shard, error) {
@@ -352,6 +360,9 @@ func (s *Store) StreamARN(name string) string {
 // SetRetention changes for how long records are kept. What has expired does not come back.
 func (s *Store) SetRetention(ctx context.Context, name string, d time.Duration) error {
 	return s.update(name, func(doc *streamDoc) error {
+		if before := time.Duration(doc.RetentionHours) * time.Hour; d > before {
+			doc.ExpiredMillis = max(doc.ExpiredMillis, s.opts.Now().Add(-before).UnixMilli())
+		}
 		doc.RetentionHours = int(d / time.Hour)
 		return nil
 	})

@@ -46,6 +46,11 @@ func (s *Store) wakeWriter() { s.work.Signal() }
 // writeGroup makes a group durable and returns where it begins in the active segment.
 func (s *Store) writeGroup(g *group) (int64, error) {
 	if g.from == 0 && g.chunk.roll {
+		if s.segs.unsealedCount() >= maxUnsealed { // the housekeeper is slow, or fails
+			if err := s.sealAll(); err != nil {
+				return 0, err
+			}
+		}
 		if err := s.segs.roll(s.opts.Now().UnixMilli()); err != nil {
 			return 0, err
 		}
@@ -86,7 +91,7 @@ func (s *Store) publish(g *group, pos int64) {
 			f.shard.newest = g.chunk
 			g.chunk.shards = append(g.chunk.shards, f.shard)
 		}
-		fresh := len(r.entries) == 0
+		fresh := r.records == 0
 		ok := f.shard.publish(g.chunk, f.off, &f.head, r, pos+int64(f.off-g.from), s.opts.tuning.indexStride)
 		if ok && fresh {
 			s.segs.addRun(r)
