@@ -391,7 +391,9 @@ func (m *logModel) checkSince(sh Shard, recs []modelRecord, at time.Time, horizo
 			break
 		}
 	}
-	i := slices.IndexFunc(recs, func(r modelRecord) bool { return r.arrival >= at.UnixMilli() && (r.arrival >= horizon || r.counter > p.Counter) })
+	i := slices.IndexFunc(recs, func(r modelRecord) bool {
+		return r.arrival >= at.UnixMilli() && (r.arrival >= horizon || r.counter > p.Counter)
+	})
 	switch {
 	case i < 0 && p.Counter != tip:
 		m.t.Fatalf("%s %s since %s: after %d, the tip is %d", sh.Stream(), sh.ID(), stamp(at.UnixMilli()), p.Counter, tip)

@@ -211,6 +211,10 @@ func (g *segments) piece(seg *segment, pos int64, size int, what string) ([]byte
 		return nil, errFreed
 	}
 	seg.damaged = true
+	select {
+	case g.kick <- struct{}{}:
+	default: // it is due already
+	}
 	return nil, fmt.Errorf("index of segment %d: %w", seg.number, err)
 }
 

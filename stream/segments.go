@@ -22,7 +22,8 @@ type segments struct {
 
 	spares sync.Mutex // held while a spare is made
 
-	blocks *blockCache // of the indexes of sealed segments
+	blocks *blockCache   // of the indexes of sealed segments
+	kick   chan struct{} // wakes the housekeeper; nil where nobody waits
 
 	mu       sync.Mutex // guards the fields below; held across no write or sync
 	spare    *spare

@@ -89,6 +89,9 @@ func newStore(opts Options) *Store {
 	}
 	s.work = sync.NewCond(&s.appendMu)
 	s.segs = &segments{fs: opts.FS, dir: opts.Dir, opts: &s.opts, files: map[uint64]*readHandle{}, blocks: newBlockCache(opts.tuning.indexBytes)}
+	if !opts.tuning.inline { // else it belongs to the writer
+		s.segs.kick = s.kick
+	}
 	return s
 }
 
