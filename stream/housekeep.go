@@ -3,6 +3,7 @@ package stream
 import (
 	"errors"
 	"io/fs"
+	"slices"
 	"time"
 
 	"github.com/weir-data/weir/internal/vfs"
@@ -61,7 +62,7 @@ func writeFile(fs vfs.FS, name string, content []byte) error {
 	if err != nil {
 		return err
 	}
-	if _, err := f.Write(content); err != nil {
+	if _, err := f.Write(slices.Clone(content)); err != nil { // a Write may change what it is given
 		f.Close()
 		return err
 	}

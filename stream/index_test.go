@@ -221,7 +221,7 @@ type modelRecord struct {
 // the indexes of those that are, while streams with different retention come and go, indexes are damaged and the clock
 // steps back.
 func TestLookupAgainstModel(t *testing.T) {
-	for seed := range uint64(100) {
+	for seed := range uint64(6) {
 		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
 			w := newWorld(t)
 			defer w.close()

@@ -50,7 +50,7 @@ func BenchmarkOpenRetained(b *testing.B) {
 					b.Fatalf("%d segments", n)
 				}
 				used = heapInUse() - before
-				sh := s.streams["s"].shards[c.shards/2]
+				sh := s.streams["s"].layout.Load().all[c.shards/2]
 				b.StartTimer()
 				if r, ok, err := s.segs.runAfter(sh.shardKey, sh.tip/3); err != nil || !ok || r.first > sh.tip/3+1 {
 					b.Fatal(r, ok, err)
@@ -88,7 +88,7 @@ func placeRetained(b *testing.B, dir string, m *meta.Store, segments, shards int
 		b.Fatal(err)
 	}
 	var keys []shardKey
-	for _, sh := range s.streams["s"].shards {
+	for _, sh := range s.streams["s"].layout.Load().all {
 		keys = append(keys, sh.shardKey)
 	}
 	now := s.opts.Now().UnixMilli()
