@@ -86,7 +86,9 @@ func TestReshardRefusals(t *testing.T) {
 	w.create("s", 3)
 	_, err := w.CreateStream(t.Context(), &sdk.CreateStreamInput{StreamName: aws.String("demand"), StreamModeDetails: &types.StreamModeDetails{StreamMode: types.StreamModeOnDemand}})
 	w.check(err)
-	noShard := func(id string) string { return "Could not find shard " + id + " in stream s under account 000000000000." }
+	noShard := func(id string) string {
+		return "Could not find shard " + id + " in stream s under account 000000000000."
+	}
 	point := func(key, shard, start, end string) string {
 		return fmt.Sprintf("NewStartingHashKey %s used in SplitShard() on shard %s in stream s under account 000000000000 is not both greater than one plus the shard's StartingHashKey %s and less than the shard's EndingHashKey %s.",
 			key, shard, start, end)
