@@ -3,6 +3,7 @@ package kinesis_test
 import (
 	"errors"
 	"log/slog"
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"sync"
@@ -16,8 +17,10 @@ import (
 	"github.com/aws/smithy-go"
 
 	"github.com/weir-data/weir/api/kinesis"
+	"github.com/weir-data/weir/internal/awshttp"
 	"github.com/weir-data/weir/internal/meta"
 	"github.com/weir-data/weir/internal/vfs"
+	"github.com/weir-data/weir/metrics"
 	"github.com/weir-data/weir/stream"
 	"github.com/weir-data/weir/wire"
 )
@@ -44,12 +47,14 @@ func (c *clock) advance(d time.Duration) {
 type world struct {
 	*testing.T
 	*sdk.Client
-	clock  *clock
-	disk   vfs.FS
-	meta   *meta.Store
-	store  *stream.Store
-	server *httptest.Server
-	limits bool // AWS's limits hold
+	clock   *clock
+	disk    vfs.FS
+	meta    *meta.Store
+	metrics *metrics.Registry
+	store   *stream.Store
+	front   http.Handler
+	server  *httptest.Server
+	limits  bool // AWS's limits hold
 }
 
 func newWorld(t *testing.T) *world {
@@ -63,21 +68,32 @@ func newWorld(t *testing.T) *world {
 }
 
 func (w *world) start() {
+	w.open(w.clock.Now)
+	w.server = httptest.NewServer(w.front)
+	w.Client = client(w.server.URL, http.DefaultTransport)
+}
+
+// open makes the service.
+func (w *world) open(now func() time.Time) {
 	var err error
+	w.metrics = metrics.New(metrics.Options{Now: now})
 	w.store, err = stream.Open(stream.Options{
-		FS: w.disk, Dir: "log", Meta: w.meta, Now: w.clock.Now, SegmentBytes: 1 << 20,
+		FS: w.disk, Dir: "log", Meta: w.meta, Now: now, SegmentBytes: 1 << 20, Metrics: w.metrics,
 	})
 	w.check(err)
-	service, err := kinesis.Service(kinesis.Options{Streams: w.store, Meta: w.meta, Now: w.clock.Now, Limits: w.limits})
+	service, err := kinesis.Service(kinesis.Options{Streams: w.store, Meta: w.meta, Now: now, Limits: w.limits})
 	w.check(err)
-	front, err := wire.NewServer(wire.Options{Now: w.clock.Now, Logger: slog.New(slog.DiscardHandler)}, service)
+	w.front, err = wire.NewServer(wire.Options{Now: now, Logger: slog.New(slog.DiscardHandler)}, service)
 	w.check(err)
-	w.server = httptest.NewServer(front)
-	w.Client = sdk.New(sdk.Options{
+}
+
+func client(url string, transport http.RoundTripper) *sdk.Client {
+	return sdk.New(sdk.Options{
 		Region:       "us-east-1",
-		BaseEndpoint: aws.String(w.server.URL),
+		BaseEndpoint: &url,
 		Credentials:  credentials.NewStaticCredentialsProvider("AKID", "secret", ""),
 		Retryer:      aws.NopRetryer{},
+		HTTPClient:   awshttp.OwnBody(&http.Client{Transport: transport}),
 	})
 }
 
