@@ -47,6 +47,7 @@ func (c *clock) advance(d time.Duration) {
 type world struct {
 	*testing.T
 	*sdk.Client
+	another func() *sdk.Client // like Client
 	clock   *clock
 	disk    vfs.FS
 	meta    *meta.Store
@@ -70,7 +71,8 @@ func newWorld(t *testing.T) *world {
 func (w *world) start() {
 	w.open(w.clock.Now)
 	w.server = httptest.NewServer(w.front)
-	w.Client = client(w.server.URL, http.DefaultTransport)
+	w.another = func() *sdk.Client { return client(w.server.URL, http.DefaultTransport) }
+	w.Client = w.another()
 }
 
 // open makes the service.
