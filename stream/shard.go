@@ -48,7 +48,14 @@ type shard struct {
 }
 
 // ShardID is the name of the shard with the given index.
-func ShardID(index uint32) string { return fmt.Sprintf("shardId-%012d", index) }
+func ShardID(index uint32) string {
+	id := []byte("shardId-000000000000")
+	for i := len(id) - 1; index > 0; i-- {
+		id[i] += byte(index % 10)
+		index /= 10
+	}
+	return string(id)
+}
 
 // ParseShardID returns the index in a shard's name. As in AWS, whatever stands before the first dash is not looked at.
 func ParseShardID(id string) (uint32, bool) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"sort"
 	"sync"
 	"time"
 
@@ -213,22 +214,33 @@ type ShardInfo struct {
 }
 
 // Shards lists the shards of a stream by id, closed ones included while they may hold records.
-func (s *Store) Shards(ctx context.Context, stream string) ([]ShardInfo, error) {
+func (s *Store) Shards(ctx context.Context, stream string) (infos []ShardInfo, err error) {
+	err = s.ShardsAfter(ctx, stream, -1, func(info ShardInfo) bool {
+		infos = append(infos, info)
+		return true
+	})
+	return infos, err
+}
+
+// ShardsAfter calls f with the shards that Shards lists and whose index is greater than after, by id, until f returns
+// false. They are those of one moment, during which f must not use the Store.
+func (s *Store) ShardsAfter(ctx context.Context, stream string, after int64, f func(ShardInfo) bool) error {
 	s.mu.RLock() // a reshard is seen whole
 	defer s.mu.RUnlock()
 	st := s.streams[stream]
 	if st == nil {
-		return nil, fmt.Errorf("stream %q: %w", stream, ErrNotFound)
+		return fmt.Errorf("stream %q: %w", stream, ErrNotFound)
 	}
 	all := st.layout.Load().all
+	from := sort.Search(len(all), func(i int) bool { return int64(all[i].index) > after })
 	now := s.opts.Now()
-	infos := make([]ShardInfo, 0, len(all))
-	for _, sh := range all {
+	for _, sh := range all[from:] {
 		sh.mu.Lock()
-		if !sh.expiredLocked(sh.horizon(now)) {
-			infos = append(infos, sh.infoLocked())
-		}
+		expired, info := sh.expiredLocked(sh.horizon(now)), sh.infoLocked()
 		sh.mu.Unlock()
+		if !expired && !f(info) {
+			break
+		}
 	}
-	return infos, nil
+	return nil
 }

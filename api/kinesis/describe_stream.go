@@ -32,15 +32,14 @@ func (s *service) describeStream(ctx context.Context, in *kinesis.DescribeStream
 	if err != nil {
 		return nil, s.noStream(err, name)
 	}
-	infos, err := s.streams.Shards(ctx, name)
-	if err != nil {
-		return nil, s.noStream(err, name)
-	}
 	limit := describeShardsMax
 	if in.Limit != nil {
 		limit = min(limit, int(*in.Limit))
 	}
-	shards, more := page(infos, value(in.ExclusiveStartShardId), limit)
+	shards, more, err := s.page(ctx, name, value(in.ExclusiveStartShardId), limit, func(*stream.ShardInfo) bool { return true })
+	if err != nil {
+		return nil, err
+	}
 	return &kinesis.DescribeStreamOutput{StreamDescription: &types.StreamDescription{
 		StreamName:              aws.String(d.Name),
 		StreamARN:               aws.String(d.ARN),
@@ -54,21 +53,6 @@ func (s *service) describeStream(ctx context.Context, in *kinesis.DescribeStream
 		Shards:                  shards,
 		HasMoreShards:           aws.Bool(more),
 	}}, nil
-}
-
-// page is up to limit shards with an id greater than after.
-func page(infos []stream.ShardInfo, after string, limit int) (shards []types.Shard, more bool) {
-	shards = []types.Shard{}
-	for _, info := range infos {
-		if info.ID <= after {
-			continue
-		}
-		if len(shards) == limit {
-			return shards, true
-		}
-		shards = append(shards, shardOf(info))
-	}
-	return shards, false
 }
 
 func shardOf(info stream.ShardInfo) types.Shard {

@@ -6,6 +6,7 @@ package kinesis
 import (
 	"context"
 	"encoding/json"
+	"math"
 	"net/http"
 	"time"
 
@@ -43,28 +44,49 @@ func (s *service) listShards(ctx context.Context, in *kinesis.ListShardsInput) (
 	if d.Incarnation != q.Incarnation {
 		return nil, resourceNotFound("Stream %s under account %s not found.", q.Stream, s.streams.Account())
 	}
-	infos, err := s.streams.Shards(ctx, q.Stream)
-	if err != nil {
-		return nil, s.noStream(err, q.Stream)
-	}
-	horizon := s.now().Add(-d.Retention)
-	var wanted []stream.ShardInfo
-	for _, info := range infos {
-		if q.wants(info, horizon) {
-			wanted = append(wanted, info)
-		}
-	}
 	limit := listShardsMax
 	if in.MaxResults != nil {
 		limit = min(limit, int(*in.MaxResults))
 	}
-	out := &kinesis.ListShardsOutput{}
-	var more bool
-	if out.Shards, more = page(wanted, q.After, limit); more {
-		q.After = *out.Shards[len(out.Shards)-1].ShardId
+	horizon := s.now().Add(-d.Retention)
+	shards, more, err := s.page(ctx, q.Stream, q.After, limit, func(info *stream.ShardInfo) bool { return q.wants(info, horizon) })
+	if err != nil {
+		return nil, err
+	}
+	out := &kinesis.ListShardsOutput{Shards: shards}
+	if more {
+		q.After = *shards[len(shards)-1].ShardId
 		out.NextToken = aws.String(s.sealQuery(q))
 	}
 	return out, nil
+}
+
+// page is up to limit wanted shards that come after the one with the id after, or all with no id; more says that others
+// follow.
+func (s *service) page(ctx context.Context, name, after string, limit int, wanted func(*stream.ShardInfo) bool) (shards []types.Shard, more bool, err error) {
+	shards = []types.Shard{}
+	err = s.streams.ShardsAfter(ctx, name, indexOf(after), func(info stream.ShardInfo) bool {
+		if !wanted(&info) {
+			return true
+		}
+		if more = len(shards) == limit; !more {
+			shards = append(shards, shardOf(info))
+		}
+		return !more
+	})
+	return shards, more, s.noStream(err, name)
+}
+
+// indexOf is the number in a shard's id; a text that is none stands before or after all shards, as it does in the order
+// of texts.
+func indexOf(id string) int64 {
+	if index, ok := stream.ParseShardID(id); ok {
+		return int64(index)
+	}
+	if id < stream.ShardID(0) {
+		return -1
+	}
+	return math.MaxInt64
 }
 
 func checkListShards(in *kinesis.ListShardsInput) error {
@@ -125,7 +147,7 @@ func (s *service) newShardQuery(ctx context.Context, in *kinesis.ListShardsInput
 	}
 	q := shardQuery{Stream: name, Incarnation: d.Incarnation, Filter: types.ShardFilterTypeFromTrimHorizon}
 	if id := in.ExclusiveStartShardId; id != nil {
-		q.After = canonicalShard(*id)
+		q.After = *id
 	}
 	if in.ShardFilter == nil {
 		return q, nil
@@ -146,18 +168,11 @@ func (q *shardQuery) use(f *types.ShardFilter, started bool) error {
 	case byShard && started:
 		return invalidArgument("ExclusiveStartShardId and a ShardFilter of type AFTER_SHARD_ID cannot be provided together.")
 	case byShard:
-		q.After = canonicalShard(*f.ShardId)
+		q.After = *f.ShardId
 	case byTime:
 		q.At = *f.Timestamp
 	}
 	return nil
-}
-
-func canonicalShard(id string) string {
-	if index, ok := stream.ParseShardID(id); ok {
-		return stream.ShardID(index)
-	}
-	return id
 }
 
 func (s *service) sealQuery(q shardQuery) string {
@@ -169,7 +184,7 @@ func (s *service) sealQuery(q shardQuery) string {
 }
 
 // wants reports whether the filter lets a shard through.
-func (q *shardQuery) wants(info stream.ShardInfo, horizon time.Time) bool {
+func (q *shardQuery) wants(info *stream.ShardInfo, horizon time.Time) bool {
 	openAt := func(t time.Time) bool {
 		return !info.Created.After(t) && (!info.Closed || !info.ClosedAt.Before(t))
 	}
