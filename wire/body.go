@@ -21,8 +21,8 @@ const (
 
 var (
 	errBusy     = Errorf("ThrottlingException", http.StatusBadRequest, "Rate exceeded: too many request bodies at once.")
-	errBodyEnds = Errorf("SerializationException", http.StatusBadRequest, "The request body ended early.")
-	errBadGzip  = Errorf("SerializationException", http.StatusBadRequest, "The request body is not valid gzip.")
+	errBodyEnds = Errorf(serialization, http.StatusBadRequest, "The request body ended early.")
+	errBadGzip  = Errorf(serialization, http.StatusBadRequest, "The request body is not valid gzip.")
 )
 
 func errTooLarge(max int) error {
@@ -130,5 +130,5 @@ func (b *buffer) inflate(encoding string, body []byte, max int) ([]byte, error) 
 		}
 		return out, err
 	}
-	return nil, Errorf("SerializationException", http.StatusUnsupportedMediaType, "Content-Encoding %.40q is not supported.", encoding)
+	return nil, Errorf(serialization, http.StatusUnsupportedMediaType, "Content-Encoding %.40q is not supported.", encoding)
 }

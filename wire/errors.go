@@ -63,7 +63,7 @@ func (c Codes) exception(err error) (e *Error, known bool) {
 	}
 	var bad *codec.Error
 	if errors.As(err, &bad) {
-		return Errorf("SerializationException", http.StatusBadRequest, "%s", bad.Message), true
+		return Errorf(serialization, http.StatusBadRequest, "%s", bad.Message), true
 	}
 	if errors.Is(err, context.Canceled) { // the client has gone, or we are stopping
 		return Errorf("ServiceUnavailable", http.StatusServiceUnavailable, "The request was cancelled."), true

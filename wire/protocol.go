@@ -30,7 +30,11 @@ func extendedID() string {
 
 // exceptionFields are the members of the JSON and CBOR error shapes.
 func exceptionFields(e *Error) []codec.Field {
-	fields := []codec.Field{{Name: "__type", Value: e.Name}, {Name: "message", Value: e.Message}}
+	message := "message"
+	if e.Name == serialization {
+		message = "Message" // as AWS writes it, and clients read both
+	}
+	fields := []codec.Field{{Name: "__type", Value: e.Name}, {Name: message, Value: e.Message}}
 	for _, name := range slices.Sorted(maps.Keys(e.Fields)) {
 		fields = append(fields, codec.Field{Name: name, Value: e.Fields[name]})
 	}
@@ -49,10 +53,20 @@ func mustEncode(b []byte, err error) []byte {
 type awsJSON struct{}
 
 func (awsJSON) decode(r *Request, in any) error {
+	if len(r.Body) == 0 {
+		return errNoBody
+	}
 	return codec.DecodeJSON(r.Body, in, r.service.Unions)
 }
 
-func (awsJSON) encode(_ *Request, out any) ([]byte, error) { return codec.AppendJSON(nil, out) }
+func (awsJSON) encode(r *Request, out any) ([]byte, error) {
+	if r.service.BareAnswers && !codec.HasMembers(out) {
+		return nil, nil
+	}
+	return codec.AppendJSON(nil, out)
+}
+
+var errNoBody = Errorf(serialization, http.StatusBadRequest, "The request has no body.")
 
 func (awsJSON) headers(r *Request, h http.Header) {
 	h.Set("Content-Type", r.ContentType)
@@ -70,10 +84,16 @@ type (
 )
 
 func (awsCBOR) decode(r *Request, in any) error {
+	if len(r.Body) == 0 {
+		return errNoBody
+	}
 	return codec.DecodeCBOR(r.Body, in, codec.Milliseconds, r.service.Unions)
 }
 
-func (awsCBOR) encode(_ *Request, out any) ([]byte, error) {
+func (awsCBOR) encode(r *Request, out any) ([]byte, error) {
+	if r.service.BareAnswers && !codec.HasMembers(out) {
+		return nil, nil
+	}
 	return codec.AppendCBOR(nil, out, codec.Milliseconds)
 }
 

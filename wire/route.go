@@ -69,6 +69,9 @@ func (t *routes) find(r *http.Request) route {
 	if r.Header.Get("Smithy-Protocol") == "rpc-v2-cbor" || strings.HasPrefix(r.URL.Path, "/service/") && contentType == "application/cbor" {
 		return t.findShape(r.URL.Path, contentType)
 	}
+	if r.Method == http.MethodPost && r.URL.Path == "/" && strings.HasPrefix(contentType, "application/x-amz-") {
+		return t.findTarget("", contentType)
+	}
 	form := r.Method == http.MethodPost && contentType == "application/x-www-form-urlencoded"
 	if r.URL.Path == "/" && (form || r.URL.RawQuery != "" && r.URL.Query().Has("Action")) && signedFor(r) != "s3" {
 		return route{service: nobody, protocol: query{}, contentType: contentType}

@@ -178,7 +178,11 @@ func (w *writer) Flush() { w.FlushError() }
 // Unwrap is for http.ResponseController.
 func (w *writer) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-const unknownOperation = "UnknownOperationException"
+// Exceptions that the front door itself treats in a way of their own.
+const (
+	unknownOperation = "UnknownOperationException"
+	serialization    = "SerializationException"
+)
 
 func errUnknownOperation(format string, args ...any) error {
 	return &Error{Name: unknownOperation, Status: http.StatusBadRequest, Message: fmt.Sprintf(format, args...)}

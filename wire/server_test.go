@@ -73,7 +73,10 @@ func TestEnvelopes(t *testing.T) {
 		{"json exception", "/", `{}`, []string{jsonType, "X-Amz-Target: Kinesis_20131202.DescribeStream"}, 400,
 			`{"__type":"ResourceNotFoundException","message":"no such stream"}`},
 		{"json wrong type", "/", `{"PartitionKey":5}`, []string{jsonType, "X-Amz-Target: Kinesis_20131202.PutRecord"}, 400,
-			`{"__type":"SerializationException","message":"NUMBER_VALUE cannot be converted to String"}`},
+			`{"__type":"SerializationException","Message":"NUMBER_VALUE cannot be converted to String"}`},
+		{"json without a body", "/", "", []string{jsonType, "X-Amz-Target: Kinesis_20131202.PutRecord"}, 400,
+			`{"__type":"SerializationException","Message":"The request has no body."}`},
+		{"json without a target", "/", `{}`, []string{jsonType}, 400, `{"__type":"UnknownOperationException","message":"Unknown operation "}`},
 		{"json more members", "/", `{}`, []string{jsonType, "X-Amz-Target: AWSGlue.CreateTable"}, 400,
 			`{"__type":"AlreadyExistsException","message":"Table already exists.","ThrottleReasons":"none"}`},
 		{"unknown operation", "/", `{}`, []string{jsonType, "X-Amz-Target: Kinesis_20131202.Nothing"}, 400,
@@ -114,7 +117,7 @@ func TestJavaClient(t *testing.T) {
 	if string(got.put.Data) != "\x01\x02\x03" {
 		t.Errorf("got %+v", got.put)
 	}
-	res = send(t, base, "", cborType, "X-Amz-Target: Kinesis_20131202.GetRecords")
+	res = send(t, base, "\xa0", cborType, "X-Amz-Target: Kinesis_20131202.GetRecords")
 	if body := text(t, res); !strings.Contains(body, "\xc1\x1b\x00\x00\x01\x8b\xcf\xe5\x68\x7b") {
 		t.Errorf("timestamp is no tagged integer of milliseconds: %x", body)
 	}

@@ -39,6 +39,9 @@ type Service struct {
 	// CrossAccount says that the service decides by itself what callers of other accounts may do. Others refuse them:
 	// what a server has belongs to its one account.
 	CrossAccount bool
+	// BareAnswers says that in AWS JSON and its CBOR an answer without members has no body, not even {}: the model of the
+	// service gives such operations no output at all.
+	BareAnswers bool
 	// BodyMax bounds a request body in bytes, before and after decompression; default 16 MiB.
 	BodyMax int
 }

@@ -58,6 +58,8 @@ func Service(opts Options) (wire.Service, error) {
 		ShapeName:  "Kinesis_20131202",
 		Operations: operations,
 		Errors:     codes,
+
+		BareAnswers: true,
 	}, nil
 }
 

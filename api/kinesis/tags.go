@@ -216,7 +216,7 @@ func checkTagTexts(set map[string]string, keys []string) error {
 	for _, text := range texts {
 		for _, c := range text {
 			if !unicode.IsLetter(c) && !unicode.IsDigit(c) && !unicode.Is(unicode.Zs, c) && !unicode.IsMark(c) && !strings.ContainsRune("_./=+-%@:", c) {
-				return invalidArgument("Some tags contain invalid characters. Valid characters: Unicode letters, digits, white space, _ . / = + - %% @ :.")
+				return invalidArgument("Some tags contain invalid characters. Valid characters: Unicode letters, digits, white space, _ . / = + - %% @.")
 			}
 		}
 	}

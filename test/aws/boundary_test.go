@@ -376,6 +376,12 @@ func TestBoundaries(t *testing.T) {
 func (p *prober) judge(t *testing.T, front http.Handler, op string, body []byte, c probe) {
 	t.Helper()
 	status, _, raw := call(t, front, op, mediaJSON, body)
+	if status == http.StatusOK && p.Operations[op].Output == "" {
+		if len(raw) > 0 || c.malformed || c.want != nil {
+			t.Errorf("%s: %d %.300s", c.what, status, raw)
+		}
+		return
+	}
 	var a answer
 	if err := json.Unmarshal(raw, &a); err != nil {
 		t.Errorf("%s: %v in %.300s", c.what, err, raw)

@@ -281,3 +281,13 @@ func FuzzDecodeQuery(f *testing.F) {
 		}
 	})
 }
+
+// AWS takes a number that is too large for its type as the largest, so that the bounds of the member speak.
+func TestIntegersSaturate(t *testing.T) {
+	for text, want := range map[string]int32{"2147483647": 1<<31 - 1, "2147483648": 1<<31 - 1, "9007199254740992": 1<<31 - 1, "-2147483649": -1 << 31, "34.56": 34} {
+		var in kinesis.GetRecordsInput
+		if err := DecodeJSON([]byte(`{"Limit":`+text+`}`), &in, nil); err != nil || *in.Limit != want {
+			t.Errorf("%s: %d, %v", text, aws.ToInt32(in.Limit), err)
+		}
+	}
+}

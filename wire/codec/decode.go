@@ -112,8 +112,8 @@ func (d *decoder) scalar(v reflect.Value) error {
 		if err != nil {
 			return err
 		}
-		if v.OverflowInt(n) {
-			return malformed("Number %d is out of range", n)
+		if v.OverflowInt(n) { // to the nearest that fits, as AWS does; the bounds of the member then decide
+			n = min(max(n, math.MinInt32), math.MaxInt32)
 		}
 		v.SetInt(n)
 	case reflect.Float32, reflect.Float64:

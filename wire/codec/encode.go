@@ -114,6 +114,15 @@ func writeStructure(out sink, v reflect.Value) error {
 	return nil
 }
 
+// HasMembers reports whether the struct v (or pointer to one) is of a type that has members.
+func HasMembers(v any) bool {
+	t := reflect.TypeOf(v)
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	return len(planOf(t).fields) > 0
+}
+
 func absent(v reflect.Value) bool {
 	switch v.Kind() {
 	case reflect.Pointer, reflect.Slice, reflect.Map, reflect.Interface:
