@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -23,36 +22,39 @@ import (
 
 // benchPipeline measures the rides pipeline of the tutorial, from a full stream to a committed Delta table partitioned by
 // hour: weir run --once in a process of its own on the data directory that a server filled.
-func benchPipeline(ctx context.Context, c *BenchCmd, dir string) (measurement, error) {
+func benchPipeline(b *bench) error {
 	m := measurement{Peer: "put in the same run"}
-	data := dir + "/data"
-	if err := c.fill(ctx, data, &m); err != nil {
-		return m, err
+	data := filepath.Join(b.dir, "data")
+	if err := b.fill(data, &m); err != nil {
+		return err
 	}
 	exe, err := os.Executable()
 	if err != nil {
-		return m, err
+		return err
 	}
-	file := filepath.Join(dir, "rides.yaml")
+	file := filepath.Join(b.dir, "rides.yaml")
 	if err := os.WriteFile(file, bytes.ReplaceAll(examples.RidesPipeline, []byte("input-stream"), []byte(benchStream)), 0o644); err != nil {
-		return m, err
+		return err
 	}
-	cmd := exec.CommandContext(ctx, exe, "run", file, "--once", "--progress", "--embedded", "--data", data)
+	cmd := exec.CommandContext(b.ctx, exe, "run", file, "--once", "--progress", "--embedded", "--data", data)
 	cmd.Env = withoutAWS(os.Environ())
 	var out, log bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &log
 	if err := cmd.Run(); err != nil {
-		return m, fmt.Errorf("%w: %s", err, log.String())
+		return fmt.Errorf("%w: %s", err, log.String())
 	}
 	if usage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
 		m.PeakMiB = float64(usage.Maxrss) / 1024
 	}
-	return m, m.addReports(&out)
+	if err := m.addReports(&out); err != nil {
+		return err
+	}
+	return b.emit(m)
 }
 
 // fill puts rides into a stream for the time of the benchmark, and makes the bucket.
-func (c *BenchCmd) fill(ctx context.Context, data string, m *measurement) error {
-	s, err := startChild(ctx, data, false)
+func (b *bench) fill(data string, m *measurement) error {
+	s, err := startChild(b.ctx, data, false)
 	if err != nil {
 		return err
 	}
@@ -60,18 +62,18 @@ func (c *BenchCmd) fill(ctx context.Context, data string, m *measurement) error 
 	if err := call(s.addr, "CreateStream", map[string]any{"StreamName": benchStream, "ShardCount": 4}, nil, false); err != nil {
 		return err
 	}
-	cl, err := newClients(ctx, "http://"+s.addr)
+	cl, err := newClients(b.ctx, "http://"+s.addr)
 	if err != nil {
 		return err
 	}
-	if _, err := cl.S3.CreateBucket(ctx, &s3.CreateBucketInput{Bucket: aws.String("lake")}); err != nil {
+	if _, err := cl.S3.CreateBucket(b.ctx, &s3.CreateBucketInput{Bucket: aws.String("lake")}); err != nil {
 		return err
 	}
-	requests, err := benchRequests(s.addr, c.Connections, false)
+	requests, err := rides.requests(s.addr, 8, false)
 	if err != nil {
 		return err
 	}
-	calls, elapsed, err := drive(s.addr, requests, c.Duration)
+	calls, elapsed, err := drive(s.addr, requests, b.Duration)
 	m.PeerRate = float64(len(calls)*benchBatch) / elapsed.Seconds()
 	return err
 }

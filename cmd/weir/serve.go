@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"runtime/pprof"
 	"time"
 
 	"github.com/weir-data/weir/access"
@@ -22,6 +23,7 @@ type ServeCmd struct {
 	Region      string `help:"Region in names and answers." default:"us-east-1"`
 	Account     string `help:"Account in names and answers, 12 digits." default:"000000000000"`
 	Verbose     bool   `help:"Log more." short:"v"`
+	CPUProfile  string `help:"File that gets a CPU profile of the whole run." type:"path" hidden:""`
 }
 
 // Help is shown by weir serve --help.
@@ -41,6 +43,13 @@ func (c *ServeCmd) Run(ctx context.Context) error {
 		level = slog.LevelDebug
 	}
 	logger := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
+	if c.CPUProfile != "" {
+		stop, err := profileCPU(c.CPUProfile)
+		if err != nil {
+			return err
+		}
+		defer stop()
+	}
 	began := time.Now()
 	h, err := openHouse(ctx, houseConfig{
 		Dir: c.Data, Keys: c.Keys, Listen: c.Listen, Credentials: c.Credentials, Environment: true, Insecure: c.Insecure,
@@ -55,6 +64,19 @@ func (c *ServeCmd) Run(ctx context.Context) error {
 	case <-h.served:
 	}
 	return h.Close()
+}
+
+// profileCPU writes a profile to a file until stop is called.
+func profileCPU(name string) (stop func(), err error) {
+	f, err := os.Create(name)
+	if err != nil {
+		return nil, err
+	}
+	if err := pprof.StartCPUProfile(f); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return func() { pprof.StopCPUProfile(); f.Close() }, nil
 }
 
 // houseConfig says how to open a house. Region and Account have defaults.

@@ -11,7 +11,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -42,6 +41,15 @@ type child struct {
 	cmd   *exec.Cmd
 	addr  string
 	ready time.Duration
+}
+
+// serve is startChild on the benchmark's folder, with a profile if one is wanted.
+func (b *bench) serve(signed bool, variant string) (*child, error) {
+	var more []string
+	if b.CPUProfile != "" {
+		more = append(more, "--cpu-profile", filepath.Join(b.CPUProfile, b.name+variant+".pprof"))
+	}
+	return startChild(b.ctx, filepath.Join(b.dir, "data"+variant), signed, more...)
 }
 
 // startChild runs weir serve on dir and returns when it says that it is ready.
@@ -106,21 +114,27 @@ func peakMiB(pid int) float64 {
 	return 0
 }
 
-// benchRequests encodes PutRecords calls with rides of the size of the tutorial's, one per connection.
-func benchRequests(addr string, n int, signed bool) ([][]byte, error) {
-	requests := make([][]byte, n)
+// putShape is what a call of the load puts.
+type putShape struct {
+	records int  // in a call
+	bytes   int  // of data in a record
+	one     bool // by PutRecord
+}
+
+// requests encodes calls of a shape, one per connection: rides as the tutorial's producer sends them, or filler of another
+// size. Keys are spread over all shards.
+func (p putShape) requests(addr string, connections int, signed bool) ([][]byte, error) {
+	requests := make([][]byte, connections)
 	for i := range requests {
-		var b bytes.Buffer
-		b.WriteString(`{"StreamName":"` + benchStream + `","Records":[`)
-		for j := range benchBatch {
-			if j > 0 {
-				b.WriteByte(',')
-			}
-			data := base64.StdEncoding.EncodeToString(benchRide(i*benchBatch + j))
-			fmt.Fprintf(&b, `{"Data":"%s","PartitionKey":"%d"}`, data, (i*benchBatch+j)*7919)
+		if i > 0 && p.records*p.bytes > 4<<20 { // large ones are shared: what costs is their bytes
+			requests[i] = requests[0]
+			continue
 		}
-		b.WriteString(`]}`)
-		r, err := encodeCall(addr, "PutRecords", b.Bytes(), signed)
+		operation, body := "PutRecords", p.body(i)
+		if p.one {
+			operation = "PutRecord"
+		}
+		r, err := encodeCall(addr, operation, body, signed)
 		if err != nil {
 			return nil, err
 		}
@@ -129,16 +143,38 @@ func benchRequests(addr string, n int, signed bool) ([][]byte, error) {
 	return requests, nil
 }
 
-// benchRide is a ride of about benchRecord bytes as the tutorial's producer sends it.
-func benchRide(i int) []byte {
+func (p putShape) body(connection int) []byte {
+	var b bytes.Buffer
+	b.WriteString(`{"StreamName":"` + benchStream + `",`)
+	if !p.one {
+		b.WriteString(`"Records":[`)
+	}
+	for j := range p.records {
+		n := connection*p.records + j
+		data := benchRide(n, p.bytes)
+		switch {
+		case p.one:
+			fmt.Fprintf(&b, `"Data":"%s","PartitionKey":"%d"`, base64.StdEncoding.EncodeToString(data), n*7919)
+			continue
+		case j > 0:
+			b.WriteByte(',')
+		}
+		fmt.Fprintf(&b, `{"Data":"%s","PartitionKey":"%d"}`, base64.StdEncoding.EncodeToString(data), n*7919)
+	}
+	if !p.one {
+		b.WriteByte(']')
+	}
+	b.WriteByte('}')
+	return b.Bytes()
+}
+
+// benchRide is a ride as the tutorial's producer sends it, of about size bytes, at least 445.
+func benchRide(i, size int) []byte {
 	s := fmt.Sprintf(`{"VendorID": %d, "tpep_pickup_datetime": "2019-01-%02dT%02d:%02d:12", "tpep_dropoff_datetime": "2019-01-%02dT%02d:%02d:59", `+
 		`"passenger_count": 1.0, "trip_distance": %d.5, "RatecodeID": 1.0, "store_and_fwd_flag": "N", "PULocationID": %d, "DOLocationID": %d, "payment_type": 1, `+
 		`"fare_amount": %d.5, "extra": 0.5, "mta_tax": 0.5, "tip_amount": 1.95, "tolls_amount": 0.0, "improvement_surcharge": 0.3, "total_amount": %d.75, "congestion_surcharge": 2.5, "Airport_fee": 0.0`,
 		1+i%2, 1+i/5000%28, i/200%24, i%60, 1+i/5000%28, i/200%24, i%60, i%20, 1+i%263, 1+i*31%263, 5+i%40, 9+i%40)
-	for len(s) < benchRecord-1 {
-		s += " "
-	}
-	return append([]byte(s), '}')
+	return append([]byte(s+strings.Repeat(" ", max(0, size-1-len(s)))), '}')
 }
 
 // encodeCall is a whole Kinesis request; a signed one is good for five minutes.
@@ -239,20 +275,4 @@ func repeat(addr string, request []byte, stopped *atomic.Bool) ([]time.Duration,
 		latencies = append(latencies, time.Since(t))
 	}
 	return latencies, nil
-}
-
-// sink is the limit that put is compared with: an HTTP server that reads the same bodies and does nothing.
-func sink() (addr string, stop func(), err error) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", nil, err
-	}
-	answer := bytes.Repeat([]byte("x"), 60_000)
-	srv := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		io.Copy(io.Discard, r.Body)
-		w.Header().Set("Content-Length", strconv.Itoa(len(answer)))
-		w.Write(answer)
-	})}
-	go srv.Serve(ln)
-	return ln.Addr().String(), func() { srv.Close() }, nil
 }
