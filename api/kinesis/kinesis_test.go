@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -18,6 +19,7 @@ import (
 
 	"github.com/weir-data/weir/api/kinesis"
 	"github.com/weir-data/weir/internal/awshttp"
+	"github.com/weir-data/weir/internal/keyring"
 	"github.com/weir-data/weir/internal/meta"
 	"github.com/weir-data/weir/internal/vfs"
 	"github.com/weir-data/weir/metrics"
@@ -55,11 +57,12 @@ type world struct {
 	store   *stream.Store
 	front   http.Handler
 	server  *httptest.Server
-	limits  bool // AWS's limits hold
+	limits  bool   // AWS's limits hold
+	keys    string // folder
 }
 
 func newWorld(t *testing.T) *world {
-	w := &world{T: t, disk: vfs.NewCrashable(), meta: meta.NewMem(), clock: &clock{now: time.Date(2026, 11, 22, 8, 0, 0, 123e6, time.UTC)}}
+	w := &world{T: t, disk: vfs.NewCrashable(), meta: meta.NewMem(), keys: filepath.Join(t.TempDir(), "keys"), clock: &clock{now: time.Date(2026, 11, 22, 8, 0, 0, 123e6, time.UTC)}}
 	w.start()
 	t.Cleanup(func() {
 		w.stop()
@@ -81,6 +84,7 @@ func (w *world) open(now func() time.Time) {
 	w.metrics = metrics.New(metrics.Options{Now: now})
 	w.store, err = stream.Open(stream.Options{
 		FS: w.disk, Dir: "log", Meta: w.meta, Now: now, SegmentBytes: 1 << 20, Metrics: w.metrics,
+		Keys: keyring.New(keyring.Options{Dir: w.keys, Region: "us-east-1", Account: "000000000000"}),
 	})
 	w.check(err)
 	service, err := kinesis.Service(kinesis.Options{Streams: w.store, Meta: w.meta, Now: now, Limits: w.limits})
