@@ -25,11 +25,15 @@ resource "aws_kinesis_stream" "clicks" {
   shard_count         = 2
   retention_period    = var.changed ? 72 : 48
   shard_level_metrics = var.changed ? ["IncomingRecords"] : ["IncomingBytes", "OutgoingBytes"]
+  encryption_type     = "KMS"
+  kms_key_id          = var.changed ? "arn:aws:kms:us-east-1:000000000000:key/1234abcd-12ab-34cd-56ef-1234567890ab" : "alias/aws/kinesis"
   tags                = local.tags
 }
 
 resource "aws_kinesis_stream" "on_demand" {
-  name = "on-demand"
+  name            = "on-demand"
+  encryption_type = var.changed ? "NONE" : "KMS"
+  kms_key_id      = var.changed ? null : "alias/wide"
 
   stream_mode_details {
     stream_mode = "ON_DEMAND"
