@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -273,5 +274,97 @@ func checkRanges(t *testing.T, r *reshaping, n int) {
 	}
 	if next != (HashKey{}) {
 		t.Fatalf("the last shard ends before %v", next)
+	}
+}
+
+// Puts, splits, merges, time that passes, restarts and power losses in any order: what has not expired is there, each key
+// in order, and the rest is not.
+func TestRandomReshards(t *testing.T) {
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	rng := rand.New(rand.NewPCG(seed, 0))
+	w := newWorld(t)
+	defer w.close()
+	ctx := context.Background()
+	if err := w.store.Create(ctx, Config{Name: "s", Shards: 3}); err != nil {
+		t.Fatal(err)
+	}
+	arrived := map[string][]time.Time{} // of each record of a key
+	check := func() {
+		t.Helper()
+		got := lineage(t, w.store, "s")
+		for key, times := range arrived {
+			expired := 0
+			for expired < len(times) && times[expired].Before(w.now.Add(-DefaultRetention)) {
+				expired++
+			}
+			if len(got[key]) != len(times)-expired {
+				t.Fatalf("key %s: %d records, %d of %d have not expired", key, len(got[key]), len(times)-expired, len(times))
+			}
+			for i, data := range got[key] {
+				if strings.TrimRight(data, ".") != fmt.Sprint(expired+i) {
+					t.Fatalf("key %s: record %d is %.9q", key, expired+i, data)
+				}
+			}
+		}
+		checkCovered(t, w.store, "s")
+	}
+	known := map[string]ShardInfo{}
+	for range 400 {
+		switch n := rng.IntN(100); {
+		case n < 50:
+			var entries []Entry
+			for range 1 + rng.IntN(6) {
+				key := fmt.Sprint("key", rng.IntN(8))
+				data := fmt.Sprint(len(arrived[key])) + strings.Repeat(".", rng.IntN(600))
+				entries = append(entries, Entry{PartitionKey: []byte(key), Data: []byte(data)})
+				arrived[key] = append(arrived[key], w.now)
+			}
+			if _, err := w.store.Put(ctx, "s", entries); err != nil {
+				t.Fatal(err)
+			}
+		case n < 70:
+			if err := randomReshard(rng, w.store, "s"); err != nil {
+				t.Fatal(err)
+			}
+		case n < 85:
+			w.now = w.now.Add(time.Duration(rng.Int64N(int64(2 * time.Hour))))
+		case n < 90:
+			w.run("housekeep")
+		case n < 95:
+			w.run("reopen")
+		case n < 97:
+			w.run("crash")
+		default:
+			check()
+		}
+		infos, err := w.store.Shards(ctx, "s")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, i := range infos { // a shard is what it was, but may be closed
+			if old, ok := known[i.ID]; ok && (old.First != i.First || old.HashStart != i.HashStart || old.Closed && !i.Closed) {
+				t.Fatalf("%+v was %+v", i, old)
+			}
+			known[i.ID] = i
+		}
+	}
+	check()
+	w.now = w.now.Add(DefaultRetention + time.Hour)
+	w.run("housekeep")
+	w.run("reopen")
+	check()
+	d, err := w.store.Describe(ctx, "s")
+	if infos, err2 := w.store.Shards(ctx, "s"); err != nil || err2 != nil || len(infos) != d.OpenShards {
+		t.Errorf("%d shards are listed, %d are open, %v, %v", len(infos), d.OpenShards, err, err2)
+	}
+	floors := 0
+	for e, err := range w.store.spaces.floors.Scan("", "") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if floors++; floors > d.OpenShards {
+			t.Errorf("floor %s is of no shard", e.Key)
+		}
 	}
 }
