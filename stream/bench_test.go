@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/weir-data/weir/internal/meta"
 	"github.com/weir-data/weir/internal/vfs"
@@ -125,4 +126,70 @@ func BenchmarkRead(b *testing.B) {
 			b.ReportMetric(float64(records)/b.Elapsed().Seconds(), "records/s")
 		})
 	}
+}
+
+// The same with many shards: a batch of 500 records goes to as many frames as it meets shards, a single record must not
+// feel how many there are.
+func BenchmarkPutShards(b *testing.B) {
+	for _, shards := range []int{1, 100, 5000} {
+		for _, c := range []struct {
+			batch, writers int
+			limits         Limits
+		}{{500, 8, Limits{}}, {1, 64, Limits{}}, {500, 8, Limits{Records: 1 << 40, Bytes: 1 << 50}}} {
+			b.Run(fmt.Sprintf("shards=%d/batch=%d/limits=%t", shards, c.batch, c.limits != Limits{}), func(b *testing.B) {
+				s := benchStore(b, Options{Limits: c.limits})
+				if err := s.Create(context.Background(), Config{Name: "many", Shards: shards}); err != nil {
+					b.Fatal(err)
+				}
+				entries := benchEntries(c.batch, 450)
+				b.ResetTimer()
+				var wg sync.WaitGroup
+				for w := range c.writers {
+					wg.Go(func() {
+						var placed []Placed
+						var err error
+						for i := w; i < b.N; i += c.writers {
+							if placed, err = s.Append(context.Background(), "many", entries, placed[:0]); err != nil {
+								b.Error(err)
+								return
+							}
+						}
+					})
+				}
+				wg.Wait()
+				b.ReportMetric(float64(b.N*c.batch)/b.Elapsed().Seconds(), "records/s")
+			})
+		}
+	}
+}
+
+// From 1 to 5,000 shards and back, and a list of them.
+func BenchmarkUpdateShardCount(b *testing.B) {
+	s := benchStore(b, Options{})
+	ctx := context.Background()
+	var up, down, list time.Duration
+	for i := range b.N {
+		name := fmt.Sprint("stream", i)
+		if err := s.Create(ctx, Config{Name: name, Shards: 1}); err != nil {
+			b.Fatal(err)
+		}
+		begin := time.Now()
+		if _, err := s.UpdateShardCount(ctx, name, 5000); err != nil {
+			b.Fatal(err)
+		}
+		up += time.Since(begin)
+		begin = time.Now()
+		if _, err := s.Shards(ctx, name); err != nil {
+			b.Fatal(err)
+		}
+		list += time.Since(begin)
+		begin = time.Now()
+		if _, err := s.UpdateShardCount(ctx, name, 1); err != nil {
+			b.Fatal(err)
+		}
+		down += time.Since(begin)
+	}
+	b.ReportMetric(float64(up.Milliseconds())/float64(b.N), "ms-up")
+	b.ReportMetric(float64(down.Milliseconds())/float64(b.N), "ms-down")
+	b.ReportMetric(float64(list.Microseconds())/float64(b.N), "µs-list")
 }
