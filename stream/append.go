@@ -101,7 +101,8 @@ func (s *Store) Append(ctx context.Context, stream string, entries []Entry, plac
 	return placed, nil
 }
 
-// place gives the entries their places in a group, which is nil if none is admitted. A reshard that is under way is waited for.
+// place gives the entries their places in a group, which is nil if none is admitted. It waits for a reshard that is under
+// way.
 func (s *Store) place(ctx context.Context, st *streamState, p *placing, entries []Entry) (*group, int64, error) {
 	for {
 		if err := p.divide(st.layout.Load(), entries); err != nil {

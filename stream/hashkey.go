@@ -31,21 +31,20 @@ func (h HashKey) Bytes() (raw [16]byte) {
 }
 
 // String is the decimal text.
-func (h HashKey) String() string { return h.big().String() }
+func (h HashKey) String() string {
+	var b [3 * limbDigits]byte
+	return string(h.appendText(b[:0]))
+}
 
 // MarshalText is String, for JSON.
-func (h HashKey) MarshalText() ([]byte, error) { return []byte(h.String()), nil }
+func (h HashKey) MarshalText() ([]byte, error) { return h.appendText(nil), nil }
+
+func (h HashKey) appendText(dst []byte) []byte { return appendDecimal(dst, 0, h.Hi, h.Lo) }
 
 // UnmarshalText is ParseHashKey.
 func (h *HashKey) UnmarshalText(text []byte) (err error) {
 	*h, err = ParseHashKey(string(text))
 	return err
-}
-
-func (h HashKey) big() *big.Int {
-	b := new(big.Int).SetUint64(h.Hi)
-	b.Lsh(b, 64)
-	return b.Or(b, new(big.Int).SetUint64(h.Lo))
 }
 
 // ParseHashKey reads the decimal text of a hash key. What is no number from 0 to 2^128-1 gives an error that wraps

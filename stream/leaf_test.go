@@ -69,10 +69,10 @@ func TestHashKeys(t *testing.T) {
 		ranges := evenRanges(n)
 		want := new(big.Int)
 		for _, r := range ranges {
-			if r.Start.big().Cmp(want) != 0 || !r.Start.Less(r.End) {
+			if bigKey(r.Start).Cmp(want) != 0 || !r.Start.Less(r.End) {
 				t.Fatalf("%d ranges: one starts at %s, want %s", n, r.Start, want)
 			}
-			want.Add(r.End.big(), big.NewInt(1))
+			want.Add(bigKey(r.End), big.NewInt(1))
 		}
 		if ranges[n-1].End != MaxHashKey {
 			t.Fatalf("%d ranges end at %s", n, ranges[n-1].End)
@@ -201,4 +201,27 @@ func FuzzParseSeqNum(f *testing.F) {
 		s.Parts()
 		s.Version()
 	})
+}
+
+func bigKey(h HashKey) *big.Int {
+	b := new(big.Int).SetUint64(h.Hi)
+	b.Lsh(b, 64)
+	return b.Or(b, new(big.Int).SetUint64(h.Lo))
+}
+
+// The decimal text of a hash key is its number's, and is read back.
+func TestHashKeyText(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 1))
+	keys := []HashKey{{}, {Lo: 9}, {Lo: 1e19 - 1}, {Lo: 1e19}, {Lo: 1<<64 - 1}, {Hi: 1}, {Hi: 1e19}, {Hi: 1e19 - 1}, MaxHashKey}
+	for range 1000 {
+		keys = append(keys, HashKey{rng.Uint64() >> rng.IntN(64), rng.Uint64() >> rng.IntN(64)})
+	}
+	for _, h := range keys {
+		if want := bigKey(h).String(); h.String() != want {
+			t.Fatalf("%s, want %s", h, want)
+		}
+		if back, err := ParseHashKey(h.String()); err != nil || back != h {
+			t.Fatalf("%s read back: %s, %v", h, back, err)
+		}
+	}
 }

@@ -2,6 +2,7 @@ package stream
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -366,5 +367,33 @@ func TestRandomReshards(t *testing.T) {
 		if floors++; floors > d.OpenShards {
 			t.Errorf("floor %s is of no shard", e.Key)
 		}
+	}
+}
+
+// Documents of before resharding have no indexes: a shard's place was its index.
+func TestOldDocuments(t *testing.T) {
+	w := newWorld(t)
+	defer w.close()
+	w.run("create s 3")
+	w.run("put s 2 a")
+	raw, err := w.store.spaces.streams.Get("s")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var doc map[string]any
+	if err := json.Unmarshal(raw, &doc); err != nil {
+		t.Fatal(err)
+	}
+	delete(doc, "NextShard")
+	for _, sh := range doc["Shards"].([]any) {
+		delete(sh.(map[string]any), "Index")
+	}
+	if err := meta.Save(w.store.spaces.streams, "s", doc); err != nil {
+		t.Fatal(err)
+	}
+	w.run("reopen")
+	if got := w.run("read s 2") + w.run("split s 2 8") + w.run("reopen") + w.run("shards s") + w.run("read s 2"); got != "1:a\n"+
+		"0: 0-5.33 made=0s\n1: 5.33-10.7 made=0s\n2: 10.7-16 made=0s closed=1s children=3,4\n3: 10.7-13.3 parents=2 made=1s\n4: 13.3-16 parents=2 made=1s\n1:a\n" {
+		t.Error(got)
 	}
 }

@@ -126,7 +126,11 @@ func (s SeqNum) String() string {
 // AppendText appends the decimal text to dst.
 func (s SeqNum) AppendText(dst []byte) []byte {
 	hi, mid, lo := s.words()
-	hi &= 1<<60 - 1 // a SeqNum never has more; it keeps the quotients in one word
+	return appendDecimal(dst, hi&(1<<60-1), mid, lo) // a SeqNum never has more
+}
+
+// appendDecimal appends the decimal text of a number of up to 188 bits, so that the quotients fit in one word each.
+func appendDecimal(dst []byte, hi, mid, lo uint64) []byte {
 	q1, r := bits.Div64(hi%limb, mid, limb)
 	q0, d0 := bits.Div64(r, lo, limb)
 	d2, d1 := bits.Div64(q1%limb, q0, limb)

@@ -6,9 +6,13 @@
 // syncs group after group and publishes them to readers (writer.go); segments that are full are sealed with an index,
 // and freed when retention is over (housekeep.go).
 //
+// SplitShard, MergeShards and UpdateShardCount close shards and open others in their place while all of that goes on
+// (reshard.go). Who reads a shard to its end (Page.Ended) goes on with its Children.
+//
 // After a crash, whether kill -9 or power loss: every record whose Put returned is there, with its sequence number;
 // of a Put that had not returned any part may be there; nothing else is. Streams and their attributes live in the
-// metadata store and survive likewise. docs/formats/segment.md is the layout on disk.
+// metadata store and survive likewise: a reshard has happened whole or not at all. docs/formats/segment.md and
+// docs/formats/streams.md are the layout on disk.
 package stream
 
 import (

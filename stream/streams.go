@@ -104,7 +104,10 @@ func newSpaces(m *meta.Store) spaces {
 	}
 }
 
-func floorKey(k shardKey) string { return fmt.Sprintf("%016x/%08x", k.stream, k.index) }
+func floorKey(k shardKey) string { return floorPrefix(k.stream) + fmt.Sprintf("%08x", k.index) }
+
+// floorPrefix is what the keys of all shards of a stream begin with.
+func floorPrefix(number uint64) string { return fmt.Sprintf("%016x/", number) }
 
 // streamState is an open stream.
 type streamState struct {
@@ -281,8 +284,11 @@ func (s *Store) remove(name string, withConsumers bool) error {
 	all := st.layout.Load().all
 	newest := slices.MaxFunc(all, func(a, b *shard) int { return cmp.Compare(a.created, b.created) })
 	batch.Put(s.spaces.deleted, name, fmt.Append(nil, newest.created))
-	for _, sh := range all {
-		batch.Delete(s.spaces.floors, floorKey(sh.shardKey))
+	for e, err := range s.spaces.floors.Scan(floorPrefix(st.number), "") {
+		if err != nil {
+			return fmt.Errorf("delete stream %q: %w", name, err)
+		}
+		batch.Delete(s.spaces.floors, e.Key)
 	}
 	if err := s.spaces.store.Commit(batch); err != nil {
 		return fmt.Errorf("delete stream %q: %w", name, err)
