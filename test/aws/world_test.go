@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/weir-data/weir/api/kinesis"
+	"github.com/weir-data/weir/internal/keyring"
 	"github.com/weir-data/weir/internal/meta"
 	"github.com/weir-data/weir/internal/vfs"
 	"github.com/weir-data/weir/stream"
@@ -32,7 +33,10 @@ func newFront(t *testing.T) *wire.Server {
 		}
 	}
 	store := meta.NewMem()
-	streams, err := stream.Open(stream.Options{FS: vfs.NewCrashable(), Dir: "log", Meta: store, SegmentBytes: 1 << 20})
+	streams, err := stream.Open(stream.Options{
+		FS: vfs.NewCrashable(), Dir: "log", Meta: store, SegmentBytes: 1 << 20,
+		Keys: keyring.New(keyring.Options{Dir: t.TempDir(), Region: "us-east-1", Account: account}),
+	})
 	check(err)
 	t.Cleanup(func() {
 		check(streams.Close())
