@@ -24,7 +24,7 @@ var (
 // TestKill kills weir serve with SIGKILL at random moments while a producer that retries, a pipeline into a Delta
 // table and a delivery stream into Parquet files are at work, and the pipeline's process every third time too. Then
 // every record that is in the stream must be in the table once and in the Parquet files once, and every record that
-// was acknowledged must be in the stream.
+// was acknowledged must be in the stream. With an odd seed the stream is encrypted at rest.
 func TestKill(t *testing.T) {
 	if *seed == 0 {
 		*seed = uint64(time.Now().UnixNano())
@@ -36,7 +36,7 @@ func TestKill(t *testing.T) {
 
 	w := newWorld(t)
 	server := w.start("serve", "serve", "--listen", w.addr, "--data", filepath.Join(w.dir, "data"))
-	w.provision(ctx)
+	w.provision(ctx, *seed%2 == 1)
 	producer := w.start("produce", "produce", "users", "--stream", streamName, "--endpoint", w.url,
 		"--amount", fmt.Sprint(*kills*20_000+40_000), "--rate", "10000", "--ack-log", w.ackLog(), "--seed", fmt.Sprint(*seed))
 	pipeline := w.start("run", "run", w.pipelineFile(), "--endpoint", w.url)

@@ -198,12 +198,18 @@ dead_letters: s3://` + bucketName + `/_dead/pipeline
 }
 
 // provision makes the stream, the bucket, the table and the delivery stream.
-func (w *world) provision(ctx context.Context) {
+func (w *world) provision(ctx context.Context, encrypted bool) {
 	w.t.Helper()
 	k := kinesis.NewFromConfig(w.cfg)
 	_, err := k.CreateStream(ctx, &kinesis.CreateStreamInput{StreamName: aws.String(streamName), ShardCount: aws.Int32(4)})
 	w.must("create stream", err)
 	w.must("wait for stream", kinesis.NewStreamExistsWaiter(k).Wait(ctx, &kinesis.DescribeStreamInput{StreamName: aws.String(streamName)}, 30*time.Second))
+	if encrypted {
+		_, err = k.StartStreamEncryption(ctx, &kinesis.StartStreamEncryptionInput{
+			StreamName: aws.String(streamName), EncryptionType: kt.EncryptionTypeKms, KeyId: aws.String("alias/aws/kinesis"),
+		})
+		w.must("encrypt stream", err)
+	}
 	_, err = w.s3().CreateBucket(ctx, &s3.CreateBucketInput{Bucket: aws.String(bucketName)})
 	w.must("create bucket", err)
 	g := glue.NewFromConfig(w.cfg)
