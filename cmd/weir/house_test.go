@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"net/http"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -13,6 +15,9 @@ import (
 	cwtypes "github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+
+	"github.com/weir-data/weir/internal/keyring"
+	"github.com/weir-data/weir/stream"
 )
 
 func testHouse(t *testing.T) (*house, *clients) {
@@ -118,5 +123,45 @@ func TestWorkgroupMetrics(t *testing.T) {
 	}
 	if !has("loud") || has("quiet") {
 		t.Errorf("metrics of the workgroup that publishes: %v, of the other: %v", has("loud"), has("quiet"))
+	}
+}
+
+// The keys of encrypted streams lie in the data directory, unless they are to lie elsewhere; a house on the same data
+// without them has all but those records.
+func TestKeysElsewhere(t *testing.T) {
+	ctx, cfg := t.Context(), houseConfig{Dir: t.TempDir(), Keys: filepath.Join(t.TempDir(), "keys"), Listen: "127.0.0.1:0"}
+	h, err := openHouse(ctx, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := h.streams.Create(ctx, stream.Config{Name: "s", Shards: 1}); err != nil {
+		t.Fatal(err)
+	}
+	if err := h.streams.SetEncryption(ctx, "s", "alias/aws/kinesis"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.streams.Put(ctx, "s", []stream.Entry{{PartitionKey: []byte("k"), Data: []byte("secret")}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := h.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if !exists(filepath.Join(cfg.Keys, "alias.aws.kinesis")) || exists(filepath.Join(cfg.Dir, "keys")) {
+		t.Error("the key is not where it should be, or also elsewhere")
+	}
+	for _, c := range []struct {
+		keys string
+		want error
+	}{{"", keyring.ErrNotFound}, {cfg.Keys, nil}} {
+		cfg.Keys = c.keys
+		if h, err = openHouse(ctx, cfg); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := h.streams.Read(ctx, "s", stream.ShardID(0), stream.SeqNum{}, 1, 1<<20); !errors.Is(err, c.want) {
+			t.Errorf("keys in %q: %v", c.keys, err)
+		}
+		if err := h.Close(); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
