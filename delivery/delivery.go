@@ -1,17 +1,19 @@
 // Package delivery is Firehose: delivery streams gather records from a stream, or from clients directly, and deliver
-// them as objects into buckets, as they came or turned into Parquet.
+// them as objects into buckets, as they came or turned into Parquet. It is Kinesis' channels too, which are made of the
+// same parts.
 //
 // Streams is all delivery streams of a data directory; Config is the behaviour of one; Prefix a compiled expression of
 // an object's folder. The usual order of calls is: Open, Create, Put (for streams without source), Update, Delete, Close.
+// Channels is all channels, with Channel for the behaviour of one: OpenChannels, Create, Update, Delete, Close.
 //
-// One goroutine a delivery stream waits for records, counts them until a buffering hint is reached, and then delivers
+// One goroutine a delivery stream or channel waits for records, counts them until a buffering hint is reached, and then delivers
 // the range from the source, which is read once more, so that nothing is held in memory. Before it begins, the plan is
 // saved: the range, the configuration, the table's columns, the instant that prefixes are evaluated at. Object names
 // and bytes follow from plan and range alone. After all objects of a plan are put, the position moves on.
 //
 // What survives a crash: an acknowledged Create, Update, Delete and Put; and, as an unfinished plan is carried out
 // again with the same names and the same bytes, every record is in exactly one object: delivery is exactly once.
-// docs/formats/delivery.md describes what is saved.
+// docs/formats/delivery.md and docs/formats/channels.md describe what is saved.
 package delivery
 
 import (

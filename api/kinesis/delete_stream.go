@@ -1,7 +1,7 @@
 package kinesis
 
 // DeleteStream removes the stream at once, where AWS shows it as DELETING for a while. A stream with consumers is
-// refused unless EnforceConsumerDeletion is set.
+// refused unless EnforceConsumerDeletion is set; one with a channel always.
 
 import (
 	"context"
@@ -16,6 +16,11 @@ import (
 func (s *service) deleteStream(ctx context.Context, in *kinesis.DeleteStreamInput) (*kinesis.DeleteStreamOutput, error) {
 	name, err := s.addressed(in.StreamName, in.StreamARN, in.StreamId)
 	if err != nil {
+		return nil, err
+	}
+	s.channelChange.Lock()
+	defer s.channelChange.Unlock()
+	if err := s.checkNoChannels(name, "is"); err != nil {
 		return nil, err
 	}
 	remove := s.streams.DeleteUnused

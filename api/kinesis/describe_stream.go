@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 
+	"github.com/weir-data/weir/delivery"
 	"github.com/weir-data/weir/stream"
 	"github.com/weir-data/weir/wire"
 )
@@ -113,6 +114,9 @@ func (s *service) describeStreamSummary(ctx context.Context, in *kinesis.Describ
 
 		RecordDistributionStrategy: strategyOf(d),
 	}
+	if s.channels != nil {
+		summary.ChannelCount = aws.Int32(int32(len(s.channelsOf(name))))
+	}
 	if d.OnDemand && account.Commitment {
 		summary.WarmThroughput = warmThroughputOf(d)
 	}
@@ -129,10 +133,14 @@ func keyOf(d stream.Description) *string {
 
 func (s *service) describeLimits(ctx context.Context, _ *kinesis.DescribeLimitsInput) (*kinesis.DescribeLimitsOutput, error) {
 	u := s.count(ctx)
-	return &kinesis.DescribeLimitsOutput{
+	out := &kinesis.DescribeLimitsOutput{
 		ShardLimit:               aws.Int32(shardLimit),
 		OpenShardCount:           aws.Int32(int32(u.shards)),
 		OnDemandStreamCount:      aws.Int32(int32(u.onDemandStreams)),
 		OnDemandStreamCountLimit: aws.Int32(onDemandStreamLimit),
-	}, nil
+	}
+	if s.channels != nil {
+		out.ChannelCount, out.ChannelCountLimit = aws.Int32(int32(len(s.channels.List()))), aws.Int32(delivery.ChannelsMax)
+	}
+	return out, nil
 }

@@ -1,6 +1,7 @@
 package kinesis_test
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -18,6 +19,9 @@ import (
 	"github.com/aws/smithy-go"
 
 	"github.com/weir-data/weir/api/kinesis"
+	"github.com/weir-data/weir/batch"
+	batchstream "github.com/weir-data/weir/batch/stream"
+	"github.com/weir-data/weir/delivery"
 	"github.com/weir-data/weir/internal/awshttp"
 	"github.com/weir-data/weir/internal/keyring"
 	"github.com/weir-data/weir/internal/meta"
@@ -59,10 +63,14 @@ type world struct {
 	server  *httptest.Server
 	limits  bool   // AWS's limits hold
 	keys    string // folder
+
+	objects  *bucketStore
+	channels *delivery.Channels
 }
 
 func newWorld(t *testing.T) *world {
-	w := &world{T: t, disk: vfs.NewCrashable(), meta: meta.NewMem(), keys: filepath.Join(t.TempDir(), "keys"), clock: &clock{now: time.Date(2026, 11, 22, 8, 0, 0, 123e6, time.UTC)}}
+	w := &world{T: t, disk: vfs.NewCrashable(), meta: meta.NewMem(), keys: filepath.Join(t.TempDir(), "keys"), objects: newBucketStore(t),
+		clock: &clock{now: time.Date(2026, 11, 22, 8, 0, 0, 123e6, time.UTC)}}
 	w.start()
 	t.Cleanup(func() {
 		w.stop()
@@ -87,7 +95,14 @@ func (w *world) open(now func() time.Time) {
 		Keys: keyring.New(keyring.Options{Dir: w.keys, Region: "us-east-1", Account: "000000000000"}),
 	})
 	w.check(err)
-	service, err := kinesis.Service(kinesis.Options{Streams: w.store, Meta: w.meta, Now: now, Limits: w.limits})
+	w.channels, err = delivery.OpenChannels(delivery.Options{
+		Meta: w.meta, Objects: w.objects, Now: now, Logger: slog.New(slog.DiscardHandler),
+		Stream: func(_ context.Context, name string) (batch.Source, error) {
+			return batchstream.NewWith(w.store, name, batch.KeepPacked), nil
+		},
+	})
+	w.check(err)
+	service, err := kinesis.Service(kinesis.Options{Streams: w.store, Meta: w.meta, Now: now, Limits: w.limits, Channels: w.channels})
 	w.check(err)
 	w.front, err = wire.NewServer(wire.Options{Now: now, Logger: slog.New(slog.DiscardHandler)}, service)
 	w.check(err)
@@ -105,6 +120,7 @@ func client(url string, transport http.RoundTripper) *sdk.Client {
 
 func (w *world) stop() {
 	w.server.Close()
+	w.check(w.channels.Close())
 	w.check(w.store.Close())
 }
 

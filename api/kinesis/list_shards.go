@@ -120,17 +120,29 @@ func (s *service) shardQuery(ctx context.Context, in *kinesis.ListShardsInput) (
 	case in.ShardFilter != nil:
 		return shardQuery{}, invalidArgument("NextToken and ShardFilter cannot be provided together.")
 	}
-	payload, issued, err := s.tokens.open(tokenShards, *in.NextToken)
+	payload, err := s.openPage(tokenShards, *in.NextToken)
+	if err != nil {
+		return shardQuery{}, err
+	}
 	var q shardQuery
-	if err != nil || json.Unmarshal(payload, &q) != nil {
+	if json.Unmarshal(payload, &q) != nil {
 		return shardQuery{}, invalidArgument("NextToken is invalid.")
 	}
+	return q, nil
+}
+
+// openPage reads a token for a next page, which has a life.
+func (s *service) openPage(kind tokenKind, token string) (payload []byte, err error) {
+	payload, issued, err := s.tokens.open(kind, token)
+	if err != nil {
+		return nil, invalidArgument("NextToken is invalid.")
+	}
 	if now := s.now(); now.Sub(issued) > tokenLife {
-		return shardQuery{}, wire.Errorf("ExpiredNextTokenException", http.StatusBadRequest,
+		return nil, wire.Errorf("ExpiredNextTokenException", http.StatusBadRequest,
 			"NextToken expired. The token was created at time %s while right now it is %s which is further in the future than the tolerated delay of %d milliseconds.",
 			utcText(issued), utcText(now), tokenLife.Milliseconds())
 	}
-	return q, nil
+	return payload, nil
 }
 
 func (s *service) newShardQuery(ctx context.Context, in *kinesis.ListShardsInput) (shardQuery, error) {

@@ -12,8 +12,10 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
+	"github.com/weir-data/weir/delivery"
 	"github.com/weir-data/weir/internal/meta"
 	"github.com/weir-data/weir/stream"
 	"github.com/weir-data/weir/wire"
@@ -25,6 +27,8 @@ type Options struct {
 	Meta    *meta.Store   // keeps the key of iterators; never nil
 	Now     func() time.Time
 	Limits  bool // AWS's limits of calls and changes in a time hold
+	// Channels deliver streams into buckets; nil: the operations on channels are not served.
+	Channels *delivery.Channels
 }
 
 // service holds what the operations work on.
@@ -34,7 +38,9 @@ type service struct {
 	now     func() time.Time
 	limits  bool
 
-	subscribers subscribers
+	subscribers   subscribers
+	channels      *delivery.Channels
+	channelChange sync.Mutex // held while a channel is made, and while its stream is deleted or given another mode
 }
 
 // Service returns the operations over opts.Streams. An error means that the metadata store could not be used.
@@ -46,11 +52,14 @@ func Service(opts Options) (wire.Service, error) {
 	if err != nil {
 		return wire.Service{}, fmt.Errorf("key of shard iterators: %w", err)
 	}
-	s := &service{streams: opts.Streams, tokens: newSealer(key, opts.Now), now: opts.Now, limits: opts.Limits}
+	s := &service{streams: opts.Streams, tokens: newSealer(key, opts.Now), now: opts.Now, limits: opts.Limits, channels: opts.Channels}
 	operations := s.dataOperations()
 	operations = append(operations, s.streamOperations()...)
 	operations = append(operations, s.tagOperations()...)
 	operations = append(operations, s.consumerOperations()...)
+	if s.channels != nil {
+		operations = append(operations, s.channelOperations()...)
+	}
 	return wire.Service{
 		Name:       "kinesis",
 		Target:     "Kinesis_20131202",
@@ -129,5 +138,15 @@ func (s *service) consumerOperations() []wire.Operation {
 		wire.Op("DescribeStreamConsumer", s.describeStreamConsumer),
 		wire.Op("DeregisterStreamConsumer", s.deregisterStreamConsumer),
 		wire.Op("ListStreamConsumers", s.listStreamConsumers),
+	}
+}
+
+func (s *service) channelOperations() []wire.Operation {
+	return []wire.Operation{
+		wire.Op("CreateChannel", s.createChannel),
+		wire.Op("UpdateChannel", s.updateChannel),
+		wire.Op("DeleteChannel", s.deleteChannel),
+		wire.Op("DescribeChannel", s.describeChannel),
+		wire.Op("ListChannels", s.listChannels),
 	}
 }

@@ -1,7 +1,7 @@
 package kinesis
 
 // AddTagsToStream, RemoveTagsFromStream, ListTagsForStream, and TagResource, UntagResource, ListTagsForResource, which
-// take the ARN of a stream or of a consumer. At most 50 tags each.
+// take the ARN of a stream, a consumer or a channel. At most 50 tags each.
 
 import (
 	"context"
@@ -17,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 
+	"github.com/weir-data/weir/delivery"
 	"github.com/weir-data/weir/stream"
 	"github.com/weir-data/weir/wire"
 )
@@ -125,6 +126,9 @@ func (s *service) listTagsForResource(ctx context.Context, in *kinesis.ListTagsF
 	if err != nil {
 		return nil, err
 	}
+	if r.channel != "" {
+		return &kinesis.ListTagsForResourceOutput{Tags: tagList(r.tags)}, nil
+	}
 	if r.consumer != "" {
 		_, c, err := s.findConsumer(ctx, r.stream, r.consumer)
 		if err != nil {
@@ -139,8 +143,11 @@ func (s *service) listTagsForResource(ctx context.Context, in *kinesis.ListTagsF
 	return &kinesis.ListTagsForResourceOutput{Tags: tagList(d.Tags)}, nil
 }
 
-// resource is what carries tags: a stream, or a consumer of it.
-type resource struct{ stream, consumer string }
+// resource is what carries tags: a stream, or a consumer of it, or a channel.
+type resource struct {
+	stream, consumer, channel string
+	tags                      map[string]string // of a channel
+}
 
 // resource finds out what an ARN names, after the violations noted so far.
 func (s *service) resource(ctx context.Context, v *wire.Violations, arn, id *string) (resource, error) {
@@ -150,6 +157,9 @@ func (s *service) resource(ctx context.Context, v *wire.Violations, arn, id *str
 	if err := v.Err(); err != nil {
 		return resource{}, err
 	}
+	if strings.Contains(*arn, ":channel/") {
+		return s.channelResource(*arn)
+	}
 	if !strings.Contains(*arn, "/consumer/") {
 		name, err := s.streamName(nil, arn)
 		return resource{stream: name}, err
@@ -158,9 +168,20 @@ func (s *service) resource(ctx context.Context, v *wire.Violations, arn, id *str
 	return resource{stream: name, consumer: c.Name}, err
 }
 
+func (s *service) channelResource(arn string) (resource, error) {
+	if s.channels == nil {
+		return resource{}, s.noChannel(arn)
+	}
+	info, _, err := s.channel(arn)
+	return resource{channel: info.Name, tags: info.Tags}, err
+}
+
 func (s *service) changeTags(ctx context.Context, r resource, set map[string]string, remove []string) error {
 	if err := checkTagTexts(set, remove); err != nil {
 		return err
+	}
+	if r.channel != "" {
+		return s.changeChannelTags(r.channel, set, remove)
 	}
 	var err error
 	if r.consumer == "" {
@@ -173,6 +194,24 @@ func (s *service) changeTags(ctx context.Context, r resource, set map[string]str
 			r.stream, s.streams.Account(), tagsMax)
 	}
 	return s.noStream(err, r.stream)
+}
+
+func (s *service) changeChannelTags(channel string, set map[string]string, remove []string) error {
+	err := s.channels.SetTags(channel, func(tags map[string]string) error {
+		maps.Copy(tags, set)
+		for _, key := range remove {
+			delete(tags, key)
+		}
+		if len(tags) > tagsMax {
+			return invalidArgument("Failed to add tags to channel %s under account %s because a given channel cannot have more than %d tags associated with it.",
+				channel, s.streams.Account(), tagsMax)
+		}
+		return nil
+	})
+	if errors.Is(err, delivery.ErrNotFound) {
+		return s.noChannel(channel)
+	}
+	return err
 }
 
 // checkTagMap checks tags that are to be set.

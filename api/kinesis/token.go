@@ -21,6 +21,7 @@ const (
 	tokenShards    tokenKind = 2
 	tokenStreams   tokenKind = 3
 	tokenConsumers tokenKind = 4
+	tokenChannels  tokenKind = 5
 )
 
 const (

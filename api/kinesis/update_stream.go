@@ -35,6 +35,13 @@ func (s *service) updateStreamMode(ctx context.Context, in *kinesis.UpdateStream
 		return nil, s.noStream(err, name)
 	}
 	onDemand := in.StreamModeDetails.StreamMode == types.StreamModeOnDemand
+	s.channelChange.Lock()
+	defer s.channelChange.Unlock()
+	if !onDemand {
+		if err := s.checkNoChannels(name, "can leave ON_DEMAND mode"); err != nil {
+			return nil, err
+		}
+	}
 	if err := s.checkWarm(in.WarmThroughputMiBps, onDemand); err != nil {
 		return nil, err
 	}

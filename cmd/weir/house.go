@@ -49,6 +49,7 @@ type house struct {
 	crawlers *crawler.Runner
 	access   *access.Store
 	delivery *delivery.Streams
+	channels *delivery.Channels
 	queries  *query.Service
 
 	closers closers
@@ -168,6 +169,16 @@ func (h *house) openDelivery() error {
 		return err
 	}
 	h.closers.add(h.delivery.Close)
+	h.channels, err = delivery.OpenChannels(delivery.Options{
+		Meta: h.meta, Objects: h.objects, Metrics: h.metrics, Region: h.cfg.Region, Account: h.cfg.Account, Logger: h.cfg.Logger,
+		Stream: func(_ context.Context, name string) (batch.Source, error) {
+			return batchstream.NewWith(h.streams, name, batch.KeepPacked), nil
+		},
+	})
+	if err != nil {
+		return err
+	}
+	h.closers.add(h.channels.Close)
 	return nil
 }
 
@@ -224,7 +235,7 @@ func (h *house) handler() (http.Handler, error) {
 
 // services are the AWS services of a house.
 func (h *house) services() ([]wire.Service, error) {
-	streams, err := kinesis.Service(kinesis.Options{Streams: h.streams, Meta: h.meta})
+	streams, err := kinesis.Service(kinesis.Options{Streams: h.streams, Meta: h.meta, Channels: h.channels})
 	if err != nil {
 		return nil, err
 	}

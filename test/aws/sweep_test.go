@@ -124,6 +124,7 @@ func TestSweep(t *testing.T) {
 			s.settings()
 			s.shards()
 			s.onDemand()
+			s.channels()
 			s.policies()
 			s.end()
 			s.all()

@@ -4,6 +4,7 @@ package aws_test
 
 import (
 	"bytes"
+	"context"
 	"io"
 	"log/slog"
 	"net/http"
@@ -11,9 +12,13 @@ import (
 	"testing"
 
 	"github.com/weir-data/weir/api/kinesis"
+	"github.com/weir-data/weir/batch"
+	batchstream "github.com/weir-data/weir/batch/stream"
+	"github.com/weir-data/weir/delivery"
 	"github.com/weir-data/weir/internal/keyring"
 	"github.com/weir-data/weir/internal/meta"
 	"github.com/weir-data/weir/internal/vfs"
+	"github.com/weir-data/weir/objstore/mem"
 	"github.com/weir-data/weir/stream"
 	"github.com/weir-data/weir/wire"
 )
@@ -42,7 +47,17 @@ func newFront(t *testing.T) *wire.Server {
 		check(streams.Close())
 		check(store.Close())
 	})
-	service, err := kinesis.Service(kinesis.Options{Streams: streams, Meta: store})
+	objects := mem.New(nil)
+	check(objects.CreateBucket(t.Context(), "lake"))
+	channels, err := delivery.OpenChannels(delivery.Options{
+		Meta: store, Objects: objects, Logger: slog.New(slog.NewTextHandler(t.Output(), nil)),
+		Stream: func(_ context.Context, name string) (batch.Source, error) {
+			return batchstream.NewWith(streams, name, batch.KeepPacked), nil
+		},
+	})
+	check(err)
+	t.Cleanup(func() { check(channels.Close()) })
+	service, err := kinesis.Service(kinesis.Options{Streams: streams, Meta: store, Channels: channels})
 	check(err)
 	front, err := wire.NewServer(wire.Options{Logger: slog.New(slog.NewTextHandler(t.Output(), nil))}, service)
 	check(err)
