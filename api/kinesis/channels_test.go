@@ -45,7 +45,7 @@ func (s *bucketStore) Put(ctx context.Context, bucket, key string, body io.Reade
 
 const account = "000000000000"
 
-func (w *world) createOnDemand(name string) (arn string) {
+func (w *world) streamForChannel(name string) (arn string) {
 	w.Helper()
 	_, err := w.CreateStream(w.Context(), &sdk.CreateStreamInput{StreamName: &name, StreamModeDetails: &types.StreamModeDetails{StreamMode: types.StreamModeOnDemand}})
 	w.check(err)
@@ -80,7 +80,7 @@ func (w *world) channel(stream string, edit func(*sdk.CreateChannelInput)) *type
 func TestChannelDescription(t *testing.T) {
 	w := newWorld(t)
 	ctx := t.Context()
-	arn := w.createOnDemand("s")
+	arn := w.streamForChannel("s")
 	made := w.channel(arn, func(in *sdk.CreateChannelInput) { in.Tags = map[string]string{"team": "river"} })
 	if made.ChannelStatus != types.ChannelStatusCreating || *made.ChannelARN != "arn:aws:kinesis:us-east-1:000000000000:channel/"+*made.ChannelId {
 		t.Fatalf("%+v", made)
@@ -150,7 +150,7 @@ func (w *world) channelTags(arn *string) {
 func TestChannelErrors(t *testing.T) {
 	w := newWorld(t)
 	ctx := t.Context()
-	arn := w.createOnDemand("s")
+	arn := w.streamForChannel("s")
 	w.create("provisioned", 1)
 	create := func(edit func(*sdk.CreateChannelInput)) error {
 		_, err := w.CreateChannel(ctx, channelInput(arn, edit))
@@ -246,7 +246,7 @@ func TestListChannels(t *testing.T) {
 	ctx := t.Context()
 	var arns []string
 	for i := range 5 {
-		arn := w.createOnDemand(fmt.Sprint("s", i))
+		arn := w.streamForChannel(fmt.Sprint("s", i))
 		w.channel(arn, func(in *sdk.CreateChannelInput) { in.ChannelName = aws.String(fmt.Sprint("c", i)) })
 		arns = append(arns, arn)
 	}
@@ -296,7 +296,7 @@ func TestChannelFollowsShards(t *testing.T) {
 	t.Logf("seed %d", seed)
 	r := rand.New(rand.NewPCG(seed, 0))
 	w := newWorld(t)
-	arn := w.createOnDemand("s")
+	arn := w.streamForChannel("s")
 	w.put("s", "k", `"before the channel"`)
 	w.channel(arn, func(in *sdk.CreateChannelInput) {
 		in.S3DestinationConfiguration.DeadLetterQueueS3Configuration = &types.DeadLetterQueueS3Configuration{
