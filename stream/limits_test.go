@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -42,11 +43,13 @@ func TestLimits(t *testing.T) {
 		{"none", Limits{}, []put{{0, []int{500, 500, 500}, "sss"}}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			now := worldBegins
+			var clock atomic.Int64 // the housekeeper looks at it too
+			clock.Store(worldBegins.UnixNano())
+			now := func() time.Time { return time.Unix(0, clock.Load()) }
 			m := meta.NewMem()
 			defer m.Close()
-			registry := metrics.New(metrics.Options{Now: func() time.Time { return now }})
-			s, err := Open(Options{FS: vfs.NewCrashable(), Dir: "log", Meta: m, Metrics: registry, Now: func() time.Time { return now },
+			registry := metrics.New(metrics.Options{Now: now})
+			s, err := Open(Options{FS: vfs.NewCrashable(), Dir: "log", Meta: m, Metrics: registry, Now: now,
 				Limits: c.limits, SegmentBytes: 64 << 10})
 			if err != nil {
 				t.Fatal(err)
@@ -61,8 +64,8 @@ func TestLimits(t *testing.T) {
 			}
 			stored := 0
 			for i, p := range c.puts {
-				now = now.Add(p.after)
-				before := throttledSum(t, registry, now)
+				clock.Add(int64(p.after))
+				before := throttledSum(t, registry, now())
 				var entries []Entry
 				for _, size := range p.sizes {
 					entries = append(entries, Entry{PartitionKey: []byte("k"), Data: make([]byte, size-1)})
@@ -86,7 +89,7 @@ func TestLimits(t *testing.T) {
 				if got != p.want {
 					t.Errorf("put %d: %s, want %s", i, got, p.want)
 				}
-				refused := throttledSum(t, registry, now)
+				refused := throttledSum(t, registry, now())
 				if n := strings.Count(p.want, "t"); refused[0]-before[0] != float64(n) || refused[1]-before[1] != float64(n) {
 					t.Errorf("put %d: %d throttled records, the metrics of stream and shard say %v after %v", i, n, refused, before)
 				}

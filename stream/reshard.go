@@ -231,8 +231,12 @@ func (s *Store) forgetShardsOf(name string) error {
 // expiredShards are the closed shards whose records have all expired, by index. No parent is missing whose child is
 // there, for it was closed no later.
 func (st *streamState) expiredShards(now time.Time) map[uint32]*shard {
+	l := st.layout.Load()
+	if len(l.all) == len(l.open) {
+		return nil
+	}
 	expired := map[uint32]*shard{}
-	for _, sh := range st.layout.Load().all {
+	for _, sh := range l.all {
 		sh.mu.Lock()
 		if sh.expiredLocked(sh.horizon(now)) {
 			expired[sh.index] = sh

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -68,23 +69,23 @@ func TestParentsFirst(t *testing.T) {
 
 // A source that starts behind all records of a shard, by time or because they have expired, goes on to its children.
 func TestBeginsInChildren(t *testing.T) {
-	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-	s := openStoreAt(t, &now)
+	clock := newClock()
+	s := openStoreAt(t, clock)
 	must(t, s.Create(t.Context(), stream.Config{Name: "s", Shards: 1}))
 	put(t, s, 0, 0, 2)
-	now = now.Add(time.Hour)
+	clock.advance(time.Hour)
 	must(t, s.SplitShard(t.Context(), "s", stream.ShardID(0), stream.HashKey{Hi: 1 << 63}))
-	now = now.Add(time.Hour)
+	clock.advance(time.Hour)
 	put(t, s, 2, 0, 1)
 	src := New(s, "s")
-	at, err := src.Position(t.Context(), batch.Start{Kind: batch.AtTime, Time: now.Add(-time.Minute)})
+	at, err := src.Position(t.Context(), batch.Start{Kind: batch.AtTime, Time: clock.now().Add(-time.Minute)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if all, _ := drain(t, src, at, batch.Limit{}); fmt.Sprint(all) != "[2000]" {
 		t.Errorf("by time: %v", all)
 	}
-	now = now.Add(22*time.Hour + 30*time.Minute) // the records of the parent have expired, it was closed later
+	clock.advance(22*time.Hour + 30*time.Minute) // the records of the parent have expired, it was closed later
 	if all, _ := drain(t, New(s, "s"), nil, batch.Limit{}); fmt.Sprint(all) != "[2000]" {
 		t.Errorf("from the oldest record: %v", all)
 	}
@@ -98,10 +99,23 @@ func TestBeginsInChildren(t *testing.T) {
 	}
 }
 
-func openStoreAt(t *testing.T, now *time.Time) *stream.Store {
+// testClock stands still until it is advanced.
+type testClock struct{ ns atomic.Int64 }
+
+func newClock() *testClock {
+	c := new(testClock)
+	c.ns.Store(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC).UnixNano())
+	return c
+}
+
+func (c *testClock) now() time.Time { return time.Unix(0, c.ns.Load()) }
+
+func (c *testClock) advance(d time.Duration) { c.ns.Add(int64(d)) }
+
+func openStoreAt(t *testing.T, clock *testClock) *stream.Store {
 	t.Helper()
 	m := meta.NewMem()
-	s, err := stream.Open(stream.Options{FS: vfs.NewCrashable(), Dir: "log", Meta: m, SegmentBytes: 64 << 10, Now: func() time.Time { return *now }})
+	s, err := stream.Open(stream.Options{FS: vfs.NewCrashable(), Dir: "log", Meta: m, SegmentBytes: 64 << 10, Now: clock.now})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -117,8 +131,7 @@ func openStoreAt(t *testing.T, now *time.Time) *stream.Store {
 // A waiting source notices that shards end and that their children have records.
 func TestWaitThroughReshard(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-		s := openStoreAt(t, &now)
+		s := openStoreAt(t, newClock())
 		must(t, s.Create(t.Context(), stream.Config{Name: "s", Shards: 1}))
 		src := New(s, "s")
 		got := make(chan string)
@@ -165,8 +178,8 @@ func TestEveryRecordOnceThroughReshards(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	rng := rand.New(rand.NewPCG(seed, 0))
-	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-	s := openStoreAt(t, &now)
+	clock := newClock()
+	s := openStoreAt(t, clock)
 	must(t, s.Create(t.Context(), stream.Config{Name: "s", Shards: 2}))
 	src := New(s, "s")
 	var at batch.Offset
@@ -216,7 +229,7 @@ func TestEveryRecordOnceThroughReshards(t *testing.T) {
 		if _, err := s.Put(t.Context(), "s", entries); err != nil {
 			t.Fatal(err)
 		}
-		now = now.Add(time.Duration(rng.IntN(1000)) * time.Millisecond)
+		clock.advance(time.Duration(rng.IntN(1000)) * time.Millisecond)
 		if rng.IntN(3) == 0 {
 			reshard(t, rng, s)
 		}

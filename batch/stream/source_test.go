@@ -145,20 +145,15 @@ func TestLatestAndErrors(t *testing.T) {
 }
 
 func TestPosition(t *testing.T) {
-	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-	m := meta.NewMem()
-	defer m.Close()
-	s, err := stream.Open(stream.Options{FS: vfs.NewCrashable(), Dir: "log", Meta: m, SegmentBytes: 64 << 10, Now: func() time.Time { return now }})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
+	clock := newClock()
+	s := openStoreAt(t, clock)
 	if err := s.Create(t.Context(), stream.Config{Name: "s", Shards: 1}); err != nil {
 		t.Fatal(err)
 	}
 	put(t, s, 0, 0, 2)
-	now = now.Add(time.Hour)
+	clock.advance(time.Hour)
 	put(t, s, 0, 2, 2)
+	now := clock.now()
 	var src batch.Starter = New(s, "s")
 	for _, c := range []struct {
 		start batch.Start
