@@ -2,9 +2,10 @@
 //
 // A Store holds all streams of a data directory. Create makes a stream; Put appends records to its shards and returns
 // when they are durable; Read, or a Shard's Scan, returns them in order; Wait sleeps until there is more. What a record
-// lives through is: Put finds its shard, copies it into a frame in the open group (append.go); one goroutine writes and
-// syncs group after group and publishes them to readers (writer.go); segments that are full are sealed with an index,
-// and freed when retention is over (housekeep.go).
+// lives through is: Put finds its shard, copies it into a frame in the open group (append.go), where it is encrypted if
+// the stream is to be encrypted at rest (encrypt.go); one goroutine writes and syncs group after group and publishes them
+// to readers (writer.go); segments that are full are sealed with an index, and freed when retention is over
+// (housekeep.go).
 //
 // SplitShard, MergeShards and UpdateShardCount close shards and open others in their place while all of that goes on
 // (reshard.go). Who reads a shard to its end (Page.Ended) goes on with its Children.

@@ -3,10 +3,12 @@ package kinesis
 import (
 	"bytes"
 	"encoding/base64"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 	fast "github.com/segmentio/asm/base64"
 
 	"github.com/weir-data/weir/wire/codec"
@@ -22,6 +24,7 @@ func FuzzScan(f *testing.F) {
 		`{"StreamName":"s","Records":[{"Data":"a===","PartitionKey":"k"},]}`,
 		`{"StreamName":"s","Records":[{"Data":"YWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFh","PartitionKey":"k","X":null}]}`,
 		"{\"StreamName\":\"s\",\"Records\":[{\"Data\":\"aGVs\nbG8=\",\"PartitionKey\":\"k\"}]}",
+		`{"StreamName":"s","Records":[{"Data":"aGVsbG8="},{"Data":"","PartitionKey":"k"}]}`,
 	} {
 		f.Add([]byte(text))
 	}
@@ -37,12 +40,15 @@ func FuzzScan(f *testing.F) {
 		if err := checkShape(&in, c.keyless); err != nil {
 			t.Fatalf("taken, but it is %v", err)
 		}
+		if c.keyless != slices.ContainsFunc(in.Records, func(e types.PutRecordsRequestEntry) bool { return e.PartitionKey == nil }) {
+			t.Fatalf("keyless %v", c.keyless)
+		}
 		if value(c.name) != value(in.StreamName) || value(c.arn) != value(in.StreamARN) || len(c.entries) != len(in.Records) {
 			t.Fatalf("%q %q %d entries, want %q %q %d", value(c.name), value(c.arn), len(c.entries), value(in.StreamName), value(in.StreamARN), len(in.Records))
 		}
 		for i, e := range c.entries {
 			want := in.Records[i]
-			if string(e.PartitionKey) != *want.PartitionKey || e.ExplicitHashKey != value(want.ExplicitHashKey) || !bytes.Equal(e.Data, want.Data) {
+			if string(e.PartitionKey) != value(want.PartitionKey) || e.ExplicitHashKey != value(want.ExplicitHashKey) || !bytes.Equal(e.Data, want.Data) {
 				t.Fatalf("entry %d: %+v, want %+v", i, e, want)
 			}
 		}
@@ -51,9 +57,10 @@ func FuzzScan(f *testing.F) {
 
 func TestScanTakesWhatClientsSend(t *testing.T) {
 	for text, want := range map[string]bool{
-		`{"StreamName":"s","Records":[{"Data":"aGVsbG8=","PartitionKey":"k"}]}`:                       true,
-		"{ \"Records\" : [\n{\"PartitionKey\": \"k\", \"Data\": \"\"}], \"StreamName\": \"s\" }":      true,
-		`{"StreamName":"s","Records":[{"Data":"aGVsbG8=","PartitionKey":"k","ExplicitHashKey":"0"}]}`: true,
+		`{"StreamName":"s","Records":[{"Data":"aGVsbG8=","PartitionKey":"k"}]}`:                        true,
+		"{ \"Records\" : [\n{\"PartitionKey\": \"k\", \"Data\": \"\"}], \"StreamName\": \"s\" }":       true,
+		`{"StreamName":"s","Records":[{"Data":"aGVsbG8=","PartitionKey":"k","ExplicitHashKey":"0"}]}`:  true,
+		`{"StreamName":"s","Records":[{"Data":"aGVsbG8="}]}`:                                           true, // for a stream that needs no keys
 		`{"StreamName":"s","Records":[]}`:                                                              false,
 		`{"StreamName":"s","Records":[{"Data":"aGVsbG8=","PartitionKey":""}]}`:                         false,
 		`{"StreamName":"s","Records":[{"Data":"aGVsbG8","PartitionKey":"k"}]}`:                         false,
