@@ -1,6 +1,7 @@
 package kinesis_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -56,6 +57,8 @@ type world struct {
 	another func() *sdk.Client // like Client
 	clock   *clock
 	disk    vfs.FS
+	dir     string // of the log; "": log
+	scratch string // a folder on the disk, for a test that needs one
 	meta    *meta.Store
 	metrics *metrics.Registry
 	store   *stream.Store
@@ -91,7 +94,7 @@ func (w *world) open(now func() time.Time) {
 	var err error
 	w.metrics = metrics.New(metrics.Options{Now: now})
 	w.store, err = stream.Open(stream.Options{
-		FS: w.disk, Dir: "log", Meta: w.meta, Now: now, SegmentBytes: 1 << 20, Metrics: w.metrics,
+		FS: w.disk, Dir: cmp.Or(w.dir, "log"), Meta: w.meta, Now: now, SegmentBytes: 1 << 20, Metrics: w.metrics,
 		Keys: keyring.New(keyring.Options{Dir: w.keys, Region: "us-east-1", Account: "000000000000"}),
 	})
 	w.check(err)
