@@ -23,7 +23,7 @@ import (
 // streaming is a front door with one operation, which opens an event stream and then does f.
 func streaming(t *testing.T, f func(*Request, *EventStream) error) *Server {
 	t.Helper()
-	front, err := NewServer(Options{}, Service{Name: "kinesis", Target: "K", JSON: "1.1", ShapeName: "K",
+	front, err := NewServer(Options{}, Service{Name: "kinesis", Target: "K", JSON: "1.1", ShapeName: "K", BareAnswers: true,
 		Errors: Codes{{Err: errGone, Name: "ResourceNotFoundException", Status: 400}},
 		Operations: []Operation{Raw("Subscribe", func(_ context.Context, r *Request, w http.ResponseWriter) error {
 			events, err := r.OpenEventStream(w, &kinesis.SubscribeToShardOutput{})

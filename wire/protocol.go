@@ -59,12 +59,7 @@ func (awsJSON) decode(r *Request, in any) error {
 	return codec.DecodeJSON(r.Body, in, r.service.Unions)
 }
 
-func (awsJSON) encode(r *Request, out any) ([]byte, error) {
-	if r.service.BareAnswers && !codec.HasMembers(out) {
-		return nil, nil
-	}
-	return codec.AppendJSON(nil, out)
-}
+func (awsJSON) encode(_ *Request, out any) ([]byte, error) { return codec.AppendJSON(nil, out) }
 
 var errNoBody = Errorf(serialization, http.StatusBadRequest, "The request has no body.")
 
@@ -90,10 +85,7 @@ func (awsCBOR) decode(r *Request, in any) error {
 	return codec.DecodeCBOR(r.Body, in, codec.Milliseconds, r.service.Unions)
 }
 
-func (awsCBOR) encode(r *Request, out any) ([]byte, error) {
-	if r.service.BareAnswers && !codec.HasMembers(out) {
-		return nil, nil
-	}
+func (awsCBOR) encode(_ *Request, out any) ([]byte, error) {
 	return codec.AppendCBOR(nil, out, codec.Milliseconds)
 }
 

@@ -101,12 +101,25 @@ func (r *Request) DecodeInto(in any) error {
 
 // Encode writes the SDK output struct out in the request's protocol.
 func (r *Request) Encode(w http.ResponseWriter, out any) error {
+	if r.bare(out) {
+		r.write(w, http.StatusOK, nil)
+		return nil
+	}
 	body, err := r.protocol.encode(r, out)
 	if err != nil {
 		return err
 	}
 	r.write(w, http.StatusOK, body)
 	return nil
+}
+
+// bare says that out goes without a body.
+func (r *Request) bare(out any) bool {
+	switch r.protocol.(type) {
+	case awsJSON, awsCBOR:
+		return r.service.BareAnswers && !codec.HasMembers(out)
+	}
+	return false
 }
 
 // Marshal returns a struct of the SDK encoded as the request's protocol has it, for the payloads of event streams.
