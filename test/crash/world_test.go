@@ -46,6 +46,8 @@ type world struct {
 	addr string
 	url  string
 	cfg  aws.Config
+
+	unsigned bool // the server verifies no requests
 }
 
 func newWorld(t *testing.T) *world {
@@ -103,7 +105,10 @@ func (w *world) start(name string, args ...string) *process {
 	p := &process{cmd: exec.Command(binary, args...), out: new(tail), done: make(chan error, 1)}
 	p.cmd.Stdout, p.cmd.Stderr = p.out, p.out
 	p.cmd.Dir = w.dir
-	p.cmd.Env = append(os.Environ(), "AWS_ACCESS_KEY_ID=crash", "AWS_SECRET_ACCESS_KEY=crash", "AWS_REGION=us-east-1")
+	p.cmd.Env = append(os.Environ(), "AWS_ACCESS_KEY_ID=", "AWS_SECRET_ACCESS_KEY=")
+	if !w.unsigned {
+		p.cmd.Env = append(os.Environ(), "AWS_ACCESS_KEY_ID=crash", "AWS_SECRET_ACCESS_KEY=crash", "AWS_REGION=us-east-1")
+	}
 	if err := p.cmd.Start(); err != nil {
 		w.t.Fatal(err)
 	}
