@@ -2,10 +2,13 @@ package stream
 
 import (
 	"context"
+	"errors"
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -13,222 +16,352 @@ import (
 	"github.com/weir-data/weir/internal/vfs"
 )
 
-// shardModel is what a test knows that a shard should hold.
-type shardModel struct {
-	acked     map[uint64]string // by counter
-	attempted map[string]bool   // data; all data differ
-}
+var (
+	crashSeed  = flag.Uint64("crash-seed", 1, "first seed of the crash tests")
+	crashSeeds = flag.Int("crash-seeds", 3, "number of seeds of each crash test")
+)
 
-// crashRun drives a store with random work and takes the disk that a power loss would leave before its operations.
-type crashRun struct {
-	t      *testing.T
-	rng    *rand.Rand
-	w      *world
-	model  map[string][]*shardModel // by stream
-	label  int
-	clones int
-}
-
-// Before any operation of the disk, a power loss loses nothing that was answered and invents nothing, whichever of the
-// blocks and names that were not synced survive.
-func TestCrashBeforeEveryOperation(t *testing.T) {
-	seeds := []uint64{1, 2, 3}
+// seedsOf runs f with the seeds that the flags ask for, side by side.
+func seedsOf(t *testing.T, f func(t *testing.T, seed uint64)) {
+	n := *crashSeeds
 	if testing.Short() {
-		seeds = seeds[:1]
+		n = 1
 	}
-	for _, seed := range seeds {
+	for i := range n {
+		seed := *crashSeed + uint64(i)
 		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
-			c := &crashRun{t: t, rng: rand.New(rand.NewPCG(seed, 0)), model: map[string][]*shardModel{}}
-			c.w = &world{t: t, disk: vfs.NewCrashable(), now: time.Date(2026, 11, 22, 8, 0, 0, 0, time.UTC)}
-			c.w.opts = Options{Keys: &testRing{}, SegmentBytes: 16 << 10, CacheBytes: 16 << 10, tuning: tuning{
-				firstSegmentBytes: 16 << 10, chunkBytes: 8 << 10, groupBytes: 8 << 10, indexStride: 1 << 10, readBytes: 4 << 10,
-				inline: true, trimEvery: time.Hour,
-			}}
-			c.openWatched()
-			for range 150 {
-				c.step()
-			}
-			c.verify(c.w.disk.CrashClone(vfs.CrashConfig{}))
-			c.w.faults.Heal()
-			if err := c.w.store.Close(); err != nil {
-				t.Fatal(err)
-			}
-			c.w.meta.Close()
-			t.Logf("looked at %d disks after a crash", c.clones)
+			t.Parallel()
+			f(t, seed)
 		})
 	}
 }
 
-func (c *crashRun) openWatched() {
-	m, err := meta.Open(c.w.disk, "meta")
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	c.w.meta = m
-	o := c.w.opts
-	o.FS = vfs.Hooked(vfs.Hooked(c.w.disk, c.w.faults.Before), c.before)
-	o.Dir, o.Meta, o.Now = "log", m, func() time.Time { return c.w.now }
-	if c.w.store, err = Open(o); err != nil {
-		c.t.Fatal(err)
-	}
+// crashModel is what streams must and may hold.
+type crashModel struct {
+	mu      sync.Mutex // guards all below
+	streams map[string]*streamModel
+	label   int
 }
 
-// before looks at crashes at all syncs, and at some of the other operations.
-func (c *crashRun) before(op vfs.Op) error {
-	sync := op.Kind == vfs.OpSync || op.Kind == vfs.OpSyncData || op.Kind == vfs.OpSyncDir
-	if sync && c.rng.IntN(2) == 0 || c.rng.IntN(10) == 0 {
-		keep := []int{0, 30, 70, 100}[c.rng.IntN(4)]
-		c.verify(c.w.disk.CrashClone(vfs.CrashConfig{UnsyncedDataPercent: keep, RNG: c.rng}))
-	}
-	return nil
+type streamModel struct {
+	acked     map[string]ackedRecord // by shard and counter
+	attempted map[string]bool        // data; all data differ
 }
 
-// step does one random thing. The writer, and so the hook, runs only while a Put waits for it: nothing is concurrent.
-func (c *crashRun) step() {
-	ctx := context.Background()
-	names := []string{"a", "b"}
-	name := names[c.rng.IntN(len(names))]
-	shards := c.model[name]
-	switch n := c.rng.IntN(100); {
-	case shards == nil:
-		k := 1 + c.rng.IntN(3)
-		if err := c.w.store.Create(ctx, Config{Name: name, Shards: k}); err != nil {
-			c.t.Fatal(err)
-		}
-		for range k {
-			shards = append(shards, &shardModel{acked: map[uint64]string{}, attempted: map[string]bool{}})
-		}
-		c.model[name] = shards
-	case n < 3:
-		delete(c.model, name)
-		if err := c.w.store.Delete(ctx, name); err != nil {
-			c.t.Fatal(err)
-		}
-	case n < 8:
-		c.w.now = c.w.now.Add(time.Duration(c.rng.IntN(20)) * time.Hour)
-		c.forgetExpired()
-		c.w.store.housekeep()
-	case n < 13:
-		c.w.faults.Fail([]vfs.Kind{vfs.OpWrite, vfs.OpSyncData, vfs.OpCreate}[c.rng.IntN(3)], c.rng.IntN(3), 1+c.rng.IntN(2), errBroken)
-	case n < 20:
-		c.w.faults.Heal() // what fails here is the metadata store, which has tests of its own
-		if err := c.w.store.SetEncryption(ctx, name, []string{"", "k", "l"}[c.rng.IntN(3)]); err != nil {
-			c.t.Fatal(err)
-		}
-	default:
-		c.put(ctx, name, shards)
-	}
+// ackedRecord was answered; it arrived at since or later.
+type ackedRecord struct {
+	data  string
+	since time.Time
 }
 
-// forgetExpired: time has passed, and nobody asks for old records any more.
-func (c *crashRun) forgetExpired() {
-	for _, shards := range c.model {
-		for _, m := range shards {
-			clear(m.acked)
-		}
-	}
+func newCrashModel() *crashModel { return &crashModel{streams: map[string]*streamModel{}} }
+
+func (m *crashModel) create(name string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.streams[name] = &streamModel{acked: map[string]ackedRecord{}, attempted: map[string]bool{}}
 }
 
-func (c *crashRun) put(ctx context.Context, name string, shards []*shardModel) {
+// entries makes records for a stream, with random keys.
+func (m *crashModel) entries(rng *rand.Rand, name string, size int) []Entry {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	var entries []Entry
-	var at []int
-	for range 1 + c.rng.IntN(4) {
-		i := c.rng.IntN(len(shards))
-		c.label++
-		data := fmt.Sprintf("r%d", c.label)
-		shards[i].attempted[data] = true
-		at = append(at, i)
-		entries = append(entries, c.w.entry(name, i, data+strings.Repeat(".", c.rng.IntN(3000))))
+	for range 1 + rng.IntN(4) {
+		m.label++
+		data := fmt.Sprintf("r%d", m.label)
+		m.streams[name].attempted[data] = true
+		entries = append(entries, Entry{PartitionKey: fmt.Append(nil, rng.Int()), Data: []byte(data + strings.Repeat(".", rng.IntN(size)))})
 	}
-	placed, err := c.w.store.Put(ctx, name, entries)
-	if err != nil {
-		return
-	}
+	return entries
+}
+
+func (m *crashModel) acknowledge(name string, entries []Entry, placed []Placed, since time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	for i, p := range placed {
 		parts, _ := p.SeqNum.Parts()
-		shards[at[i]].acked[parts.Counter] = strings.TrimRight(string(entries[i].Data), ".")
+		m.streams[name].acked[fmt.Sprint(p.Shard, "/", parts.Counter)] = ackedRecord{strings.TrimRight(string(entries[i].Data), "."), since}
 	}
 }
 
-// verify opens a disk after a crash, reads all of it, writes on, and reads again after another crash.
-func (c *crashRun) verify(disk *vfs.Crashable) {
-	c.t.Helper()
-	c.clones++
-	first := c.reopened(disk, true)
-	second := c.reopened(disk.CrashClone(vfs.CrashConfig{}), false)
-	for key, recs := range first {
-		if !slices.Equal(recs, second[key]) {
-			c.t.Fatalf("%s after one crash and one more: %v, then %v", key, recs, second[key])
-		}
-	}
-}
-
-// reopened reads all shards that should exist, and appends to them if write is set; the answer includes that.
-func (c *crashRun) reopened(disk *vfs.Crashable, write bool) map[string][]string {
-	c.t.Helper()
-	ctx := context.Background()
-	if _, err := Check(disk, "log"); err != nil {
-		if _, statErr := disk.Stat("log"); statErr == nil {
-			c.t.Fatalf("check after a crash: %v", err)
-		}
-	}
-	m, err := meta.Open(disk, "meta")
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	defer m.Close()
-	o := c.w.opts
-	o.FS, o.Dir, o.Meta, o.Now = disk, "log", m, func() time.Time { return c.w.now }
-	s, err := Open(o)
-	if err != nil {
-		c.t.Fatalf("open after a crash: %v", err)
-	}
-	defer s.Close()
-	all := map[string][]string{}
-	for name, shards := range c.model {
-		for i, model := range shards {
-			id := ShardID(uint32(i))
-			seen := c.readShard(s, name, id, model)
-			if write {
-				placed, err := s.Put(ctx, name, []Entry{(&world{t: c.t, store: s}).entry(name, i, "after")})
-				if err != nil {
-					c.t.Fatalf("put after a crash: %v", err)
-				}
-				seen = append(seen, placed[0].SeqNum.String()+"=after")
-			}
-			all[name+"/"+id] = seen
+// acked is a copy of what was answered until now.
+func (m *crashModel) acked() map[string]map[string]ackedRecord {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	all := map[string]map[string]ackedRecord{}
+	for name, s := range m.streams {
+		all[name] = map[string]ackedRecord{}
+		for k, v := range s.acked {
+			all[name][k] = v
 		}
 	}
 	return all
 }
 
-func (c *crashRun) readShard(s *Store, name, id string, model *shardModel) []string {
-	c.t.Helper()
+func (m *crashModel) wasAttempted(name, data string) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.streams[name].attempted[data]
+}
+
+// crashedDisk is what a power loss left, and what had been answered before it.
+type crashedDisk struct {
+	disk  *vfs.Crashable
+	acked map[string]map[string]ackedRecord
+	now   time.Time
+}
+
+// verifier looks at disks after a crash.
+type verifier struct {
+	t      *testing.T
+	opts   Options
+	model  *crashModel
+	clones int
+}
+
+// verify opens a disk after a crash, reads all of it, writes on, and reads again after another crash.
+func (v *verifier) verify(c crashedDisk) {
+	v.t.Helper()
+	v.clones++
+	first := v.reopened(c, true)
+	c.disk = c.disk.CrashClone(vfs.CrashConfig{})
+	second := v.reopened(c, false)
+	for key, recs := range first {
+		if !slices.Equal(recs, second[key]) {
+			v.t.Fatalf("%s after one crash and one more: %v, then %v", key, recs, second[key])
+		}
+	}
+}
+
+// reopened reads all shards that should exist, and appends to all streams if write is set; the answer includes that.
+func (v *verifier) reopened(c crashedDisk, write bool) map[string][]string {
+	v.t.Helper()
+	ctx := context.Background()
+	if _, err := Check(c.disk, "log"); err != nil {
+		if _, statErr := c.disk.Stat("log"); statErr == nil {
+			v.t.Fatalf("check after a crash: %v", err)
+		}
+	}
+	m, err := meta.Open(c.disk, "meta")
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	defer m.Close()
+	o := v.opts
+	o.FS, o.Dir, o.Meta, o.Now = c.disk, "log", m, func() time.Time { return c.now }
+	s, err := Open(o)
+	if err != nil {
+		v.t.Fatalf("open after a crash: %v", err)
+	}
+	defer s.Close()
+	all := map[string][]string{}
+	for name, acked := range c.acked {
+		infos, err := s.Shards(ctx, name)
+		if err != nil {
+			v.t.Fatalf("stream after a crash: %v", err)
+		}
+		found := map[string]string{}
+		given := map[string]bool{}
+		for _, info := range infos {
+			all[name+"/"+info.ID] = v.readShard(s, name, info.ID, found, given)
+		}
+		horizon := s.streams[name].horizon(c.now)
+		for at, r := range acked {
+			if found[at] != r.data && r.since.UnixMilli() >= horizon {
+				v.t.Fatalf("%s %s: record %q was answered and is %q", name, at, r.data, found[at])
+			}
+		}
+		if !write {
+			continue
+		}
+		placed, err := s.Put(ctx, name, []Entry{{PartitionKey: []byte("k"), Data: []byte("after")}})
+		if err != nil {
+			v.t.Fatalf("put after a crash: %v", err)
+		}
+		key := name + "/" + placed[0].Shard
+		all[key] = append(all[key], placed[0].SeqNum.String()+"=after")
+	}
+	return all
+}
+
+func (v *verifier) readShard(s *Store, name, id string, found map[string]string, given map[string]bool) []string {
+	v.t.Helper()
 	recs, err := s.Read(context.Background(), name, id, SeqNum{}, 1<<20, 1<<30)
 	if err != nil {
-		c.t.Fatalf("read after a crash: %v", err)
+		v.t.Fatalf("read after a crash: %v", err)
 	}
 	var seen []string
-	found := map[uint64]string{}
-	given := map[string]bool{}
 	var last SeqNum
 	for _, r := range recs {
 		data := strings.TrimRight(string(r.Data), ".")
 		if string(r.SeqNum[:]) <= string(last[:]) {
-			c.t.Fatalf("%s %s: %s after %s", name, id, r.SeqNum, last)
+			v.t.Fatalf("%s %s: %s after %s", name, id, r.SeqNum, last)
 		}
-		if data != "after" && !model.attempted[data] || given[data] {
-			c.t.Fatalf("%s %s: %q was never put there, or is there twice", name, id, data)
+		if data != "after" && !v.model.wasAttempted(name, data) || given[data] {
+			v.t.Fatalf("%s %s: %q was never put there, or is there twice", name, id, data)
 		}
 		given[data] = true
 		p, _ := r.SeqNum.Parts()
-		found[p.Counter], last = data, r.SeqNum
+		found[fmt.Sprint(id, "/", p.Counter)], last = data, r.SeqNum
 		seen = append(seen, r.SeqNum.String()+"="+data)
 	}
-	for counter, data := range model.acked {
-		if found[counter] != data {
-			c.t.Fatalf("%s %s: record %d %q was answered and is %q", name, id, counter, data, found[counter])
+	return seen
+}
+
+func crashOptions(inline bool) Options {
+	return Options{Keys: &testRing{}, SegmentBytes: 16 << 10, CacheBytes: 16 << 10, tuning: tuning{
+		firstSegmentBytes: 16 << 10, chunkBytes: 8 << 10, groupBytes: 8 << 10, indexStride: 1 << 10, indexBytes: 4 << 10,
+		readBytes: 4 << 10, inline: inline, trimEvery: time.Hour,
+	}}
+}
+
+// crashRun drives a store with random work, one thing after the other, and takes the disk that a power loss would leave
+// before its operations.
+type crashRun struct {
+	*world
+	verifier
+	rng *rand.Rand
+}
+
+// Before any operation of the disk, a power loss loses nothing that was answered and invents nothing, whichever of the
+// sectors and names that were not synced survive.
+func TestCrashBeforeEveryOperation(t *testing.T) {
+	seedsOf(t, func(t *testing.T, seed uint64) {
+		model := newCrashModel()
+		c := &crashRun{
+			world:    &world{t: t, disk: vfs.NewCrashable(), now: time.Date(2026, 11, 22, 8, 0, 0, 0, time.UTC)},
+			verifier: verifier{t: t, opts: crashOptions(true), model: model},
+			rng:      rand.New(rand.NewPCG(seed, 0)),
+		}
+		c.openWatched()
+		for range 150 {
+			c.step()
+		}
+		c.faults.Heal()
+		if err := c.store.Close(); err != nil {
+			t.Fatal(err)
+		}
+		c.world.meta.Close()
+		t.Logf("looked at %d disks after a crash", c.clones)
+	})
+}
+
+func (c *crashRun) openWatched() {
+	m, err := meta.Open(c.disk, "meta")
+	if err != nil {
+		c.world.t.Fatal(err)
+	}
+	c.world.meta = m
+	o := c.verifier.opts
+	o.FS = vfs.Hooked(vfs.Hooked(c.disk, c.faults.Before), c.before)
+	o.Dir, o.Meta, o.Now = "log", m, func() time.Time { return c.now }
+	if c.store, err = Open(o); err != nil {
+		c.world.t.Fatal(err)
+	}
+}
+
+// before looks at crashes at half of the syncs, and at some of the other operations.
+func (c *crashRun) before(op vfs.Op) error {
+	sync := op.Kind == vfs.OpSync || op.Kind == vfs.OpSyncData || op.Kind == vfs.OpSyncDir
+	if sync && c.rng.IntN(2) == 0 || c.rng.IntN(10) == 0 {
+		c.verify(crashedDisk{tornClone(c.disk, c.rng), c.model.acked(), c.now})
+	}
+	return nil
+}
+
+const sectorBytes = 512
+
+// tornClone is the disk after a power loss of which some sectors that were not synced have survived, and some files that
+// have no durable name yet. Nothing may change the disk meanwhile.
+func tornClone(disk *vfs.Crashable, rng *rand.Rand) *vfs.Crashable {
+	keep := []int{0, 30, 70, 100}[rng.IntN(4)]
+	if rng.IntN(3) == 0 { // in larger blocks, and names as well
+		return disk.CrashClone(vfs.CrashConfig{UnsyncedDataPercent: keep, RNG: rng})
+	}
+	lost, kept := disk.CrashClone(vfs.CrashConfig{}), disk.CrashClone(vfs.CrashConfig{UnsyncedDataPercent: 100, RNG: rng})
+	names, _ := kept.List("log")
+	slices.Sort(names)
+	for _, name := range names {
+		whole, err := readFile(kept, "log/"+name, 1<<30)
+		if err != nil {
+			panic(err)
+		}
+		old, err := readFile(lost, "log/"+name, 1<<30)
+		if err != nil || old == nil { // the name is not durable
+			continue
+		}
+		f, err := lost.OpenReadWrite("log/"+name, vfs.Category)
+		if err != nil {
+			panic(err)
+		}
+		for at := 0; at < len(whole); at += sectorBytes {
+			if rng.IntN(100) < keep {
+				f.WriteAt(slices.Clone(whole[at:min(at+sectorBytes, len(whole))]), int64(at))
+			}
+		}
+		f.Sync()
+		f.Close()
+	}
+	return lost
+}
+
+// step does one random thing. The writer, and so the hook, runs only while a Put waits for it: nothing is concurrent.
+func (c *crashRun) step() {
+	ctx := context.Background()
+	name := []string{"a", "b"}[c.rng.IntN(2)]
+	switch n := c.rng.IntN(100); {
+	case c.model.streams[name] == nil:
+		if err := c.store.Create(ctx, Config{Name: name, Shards: 1 + c.rng.IntN(3)}); err != nil {
+			c.world.t.Fatal(err)
+		}
+		c.model.create(name)
+	case n < 3:
+		delete(c.model.streams, name)
+		if err := c.store.Delete(ctx, name); err != nil {
+			c.world.t.Fatal(err)
+		}
+	case n < 8:
+		c.now = c.now.Add(time.Duration(c.rng.IntN(20)) * time.Hour)
+		c.store.housekeep()
+	case n < 13:
+		c.faults.Fail([]vfs.Kind{vfs.OpWrite, vfs.OpSyncData, vfs.OpCreate}[c.rng.IntN(3)], c.rng.IntN(3), 1+c.rng.IntN(2), errBroken)
+	case n < 18:
+		c.faults.Heal() // what fails here is the metadata store, which has tests of its own
+		if err := c.store.SetEncryption(ctx, name, []string{"", "k", "l"}[c.rng.IntN(3)]); err != nil {
+			c.world.t.Fatal(err)
+		}
+	case n < 23:
+		c.faults.Heal()
+		if err := reshardAtRandom(c.store, name, c.rng); err != nil {
+			c.world.t.Fatal(err)
+		}
+	default:
+		entries := c.model.entries(c.rng, name, 3000)
+		if placed, err := c.store.Put(ctx, name, entries); err == nil {
+			c.model.acknowledge(name, entries, placed, c.now)
 		}
 	}
-	return seen
+}
+
+// reshardAtRandom splits a shard or merges two.
+func reshardAtRandom(s *Store, name string, rng *rand.Rand) error {
+	ctx := context.Background()
+	infos, err := s.Shards(ctx, name)
+	if err != nil {
+		return err
+	}
+	open := slices.DeleteFunc(infos, func(i ShardInfo) bool { return i.Closed })
+	slices.SortFunc(open, func(a, b ShardInfo) int { return a.HashStart.compare(b.HashStart) })
+	i := rng.IntN(len(open))
+	if i+1 < len(open) && (len(open) > 4 || rng.IntN(2) == 0) {
+		err = s.MergeShards(ctx, name, open[i].ID, open[i+1].ID)
+	} else {
+		half := open[i].HashEnd.minus(open[i].HashStart).shift(1)
+		err = s.SplitShard(ctx, name, open[i].ID, open[i].HashStart.plus(half))
+	}
+	if errors.Is(err, ErrShardClosed) || errors.Is(err, ErrNotAdjacent) || errors.Is(err, ErrNoShard) {
+		return nil // somebody else was faster
+	}
+	return err
 }
