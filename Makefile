@@ -41,6 +41,17 @@ SEED ?= 1
 crash:
 	go test ./test/crash -run TestKill -v -count=1 -timeout 20m -kills 20 -seed $(SEED)
 
+# Power losses of a simulated disk during random work, many more than go test looks at.
+.PHONY: powerloss ready
+powerloss:
+	go test ./stream -run TestCrash -v -count=1 -timeout 60m -crash-seeds 200 -crash-seed $(SEED)
+
+# From kill -9 with 20 GiB retained to the next record. READY_DIR chooses the disk.
+READY_DIR ?= .
+READY_SHARDS ?= 4
+ready:
+	go test ./test/crash -run TestReady -v -count=1 -timeout 30m -retained 20480 -retained-shards $(READY_SHARDS) -data $(abspath $(READY_DIR))
+
 # A server at full speed for DURATION, with resharding, expiry, readers that come and go; nothing may be lost or grow.
 # Samples go to soak.csv. SOAK_DIR chooses the disk.
 DURATION ?= 20m

@@ -22,7 +22,7 @@ type crowd struct {
 	disk    *vfs.Crashable
 	faults  vfs.Faults
 	now     atomic.Int64 // Unix milliseconds
-	clones  chan crashedDisk
+	clones  chan afterCrash
 	mu      sync.Mutex // guards rng
 	rng     *rand.Rand
 	working atomic.Bool
@@ -40,7 +40,7 @@ func TestCrashWhileManyWork(t *testing.T) {
 		m := newCrashModel()
 		c := &crowd{
 			verifier: &verifier{t: t, opts: crashOptions(false), model: m},
-			disk:     vfs.NewCrashable(), rng: rand.New(rand.NewPCG(seed, 1)), clones: make(chan crashedDisk, 4),
+			disk:     vfs.NewCrashable(), rng: rand.New(rand.NewPCG(seed, 1)), clones: make(chan afterCrash, 4),
 		}
 		c.opts.QueueBytes = 1 << 20
 		c.now.Store(time.Date(2026, 11, 22, 8, 0, 0, 0, time.UTC).UnixMilli())
@@ -85,7 +85,7 @@ func (c *crowd) before(op vfs.Op) error {
 	if later := c.clock(); later.After(now) {
 		now = later
 	}
-	c.clones <- crashedDisk{disk, acked, now}
+	c.clones <- afterCrash{disk, acked, now}
 	return nil
 }
 

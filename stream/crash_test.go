@@ -18,7 +18,7 @@ import (
 
 var (
 	crashSeed  = flag.Uint64("crash-seed", 1, "first seed of the crash tests")
-	crashSeeds = flag.Int("crash-seeds", 3, "number of seeds of each crash test")
+	crashSeeds = flag.Int("crash-seeds", 2, "number of seeds of each crash test")
 )
 
 // seedsOf runs f with the seeds that the flags ask for, side by side.
@@ -105,8 +105,8 @@ func (m *crashModel) wasAttempted(name, data string) bool {
 	return m.streams[name].attempted[data]
 }
 
-// crashedDisk is what a power loss left, and what had been answered before it.
-type crashedDisk struct {
+// afterCrash is what a power loss left, and what had been answered before it.
+type afterCrash struct {
 	disk  *vfs.Crashable
 	acked map[string]map[string]ackedRecord
 	now   time.Time
@@ -121,7 +121,7 @@ type verifier struct {
 }
 
 // verify opens a disk after a crash, reads all of it, writes on, and reads again after another crash.
-func (v *verifier) verify(c crashedDisk) {
+func (v *verifier) verify(c afterCrash) {
 	v.t.Helper()
 	v.clones++
 	first := v.reopened(c, true)
@@ -135,7 +135,7 @@ func (v *verifier) verify(c crashedDisk) {
 }
 
 // reopened reads all shards that should exist, and appends to all streams if write is set; the answer includes that.
-func (v *verifier) reopened(c crashedDisk, write bool) map[string][]string {
+func (v *verifier) reopened(c afterCrash, write bool) map[string][]string {
 	v.t.Helper()
 	ctx := context.Background()
 	if _, err := Check(c.disk, "log"); err != nil {
@@ -265,7 +265,7 @@ func (c *crashRun) openWatched() {
 func (c *crashRun) before(op vfs.Op) error {
 	sync := op.Kind == vfs.OpSync || op.Kind == vfs.OpSyncData || op.Kind == vfs.OpSyncDir
 	if sync && c.rng.IntN(2) == 0 || c.rng.IntN(10) == 0 {
-		c.verify(crashedDisk{tornClone(c.disk, c.rng), c.model.acked(), c.now})
+		c.verify(afterCrash{tornClone(c.disk, c.rng), c.model.acked(), c.now})
 	}
 	return nil
 }
