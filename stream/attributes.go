@@ -123,6 +123,17 @@ func (s *Store) SetWarmThroughput(ctx context.Context, name string, mibps int) e
 	})
 }
 
+// Policy is the resource policy of a stream; empty if it has none.
+func (s *Store) Policy(name string) (string, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	st := s.streams[name]
+	if st == nil {
+		return "", fmt.Errorf("stream %q: %w", name, ErrNotFound)
+	}
+	return st.doc.Policy, nil
+}
+
 // SetPolicy attaches a resource policy to a stream, or to a consumer of it if consumer is not empty. Removing one, with
 // an empty policy, where there is none gives ErrNoPolicy.
 func (s *Store) SetPolicy(ctx context.Context, name, consumer, policy string) error {

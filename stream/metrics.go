@@ -42,6 +42,7 @@ type streamSeries struct {
 	incomingBytes *metrics.Series
 	incoming      *metrics.Series
 	writeExceeded *metrics.Series
+	readExceeded  *metrics.Series
 	calls         map[string]*callSeries // by operation
 }
 
@@ -59,6 +60,7 @@ func newStreamSeries(r *metrics.Registry, stream string) streamSeries {
 		incomingBytes: r.Series(namespace, "IncomingBytes", "Bytes", dim),
 		incoming:      r.Series(namespace, "IncomingRecords", "Count", dim),
 		writeExceeded: r.Series(namespace, "WriteProvisionedThroughputExceeded", "Count", dim),
+		readExceeded:  r.Series(namespace, "ReadProvisionedThroughputExceeded", "Count", dim),
 		calls:         map[string]*callSeries{},
 	}
 	for _, op := range []string{"PutRecord", "PutRecords", "GetRecords"} {
@@ -178,6 +180,14 @@ func (sh Shard) ObserveRead(records int, bytes int64, age time.Duration) {
 	sh.observe(shardOutgoingBytes, float64(bytes))
 	sh.observe(shardIteratorAge, float64(age.Milliseconds()))
 	sh.observe(shardReadExceeded, 0)
+	sh.stream.series.readExceeded.Observe(0)
+}
+
+// ObserveReadThrottled publishes that a reader was refused because the shard is read as fast as it may be.
+func (sh Shard) ObserveReadThrottled() {
+	sh.observe(shardReadExceeded, 1)
+	sh.stream.series.readExceeded.Observe(1)
+	sh.stream.series.calls["GetRecords"].success.Observe(0)
 }
 
 // ObservePush publishes the shard-level metrics of records that were sent to a consumer.

@@ -1,7 +1,8 @@
 package kinesis
 
 // RegisterStreamConsumer, DescribeStreamConsumer, DeregisterStreamConsumer and ListStreamConsumers. A consumer is ACTIVE
-// at once, and gone at once with its subscriptions. At most 20 of a stream.
+// at once, and gone at once with its subscriptions. How many a stream may
+// have is one of the quotas in limits.go.
 
 import (
 	"context"
@@ -18,10 +19,7 @@ import (
 	"github.com/weir-data/weir/wire"
 )
 
-const (
-	consumersMax     = 20
-	listConsumersMax = 100
-)
+const listConsumersMax = 100
 
 func (s *service) registerStreamConsumer(ctx context.Context, in *kinesis.RegisterStreamConsumerInput) (*kinesis.RegisterStreamConsumerOutput, error) {
 	var v wire.Violations
@@ -41,7 +39,7 @@ func (s *service) registerStreamConsumer(ctx context.Context, in *kinesis.Regist
 	if err != nil {
 		return nil, err
 	}
-	c, err := s.streams.RegisterConsumer(ctx, name, *in.ConsumerName, in.Tags, consumersMax)
+	c, err := s.streams.RegisterConsumer(ctx, name, *in.ConsumerName, in.Tags, s.consumersMax())
 	if errors.Is(err, stream.ErrConsumerExists) {
 		return nil, resourceInUse("Consumer %s under stream %s already exists for account %s.", *in.ConsumerName, name, s.streams.Account())
 	}

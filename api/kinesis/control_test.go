@@ -57,7 +57,7 @@ func TestCreateAndDescribe(t *testing.T) {
 }
 
 func TestRefusedCreations(t *testing.T) {
-	w := newWorld(t)
+	w := newLimitedWorld(t)
 	onDemand := &types.StreamModeDetails{StreamMode: types.StreamModeOnDemand}
 	for _, in := range []*sdk.CreateStreamInput{
 		{StreamModeDetails: onDemand, ShardCount: aws.Int32(2)},
@@ -67,6 +67,7 @@ func TestRefusedCreations(t *testing.T) {
 		in.StreamName = aws.String("s")
 		_, err := w.CreateStream(t.Context(), in)
 		w.wantError(err, "InvalidArgumentException")
+		w.clock.advance(time.Second)
 	}
 	for _, in := range []*sdk.CreateStreamInput{
 		{StreamModeDetails: onDemand, WarmThroughputMiBps: aws.Int32(10)}, // the account has no commitment
@@ -263,10 +264,11 @@ func TestMonitoring(t *testing.T) {
 }
 
 func TestConsumers(t *testing.T) {
-	w := newWorld(t)
+	w := newLimitedWorld(t)
 	w.create("s", 1)
 	ctx := t.Context()
 	register := func(name string) (*sdk.RegisterStreamConsumerOutput, error) {
+		w.clock.advance(time.Second)
 		return w.RegisterStreamConsumer(ctx, &sdk.RegisterStreamConsumerInput{StreamARN: aws.String(arnS), ConsumerName: &name, Tags: map[string]string{"a": "b"}})
 	}
 	c, err := register("c1")

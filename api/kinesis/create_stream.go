@@ -17,10 +17,8 @@ import (
 )
 
 const (
-	shardLimit          = 20000 // of all provisioned streams together, AWS's default in its largest regions
-	onDemandStreamLimit = 50
-	maxRecordKiBMin     = 1024
-	maxRecordKiBMax     = 10240
+	maxRecordKiBMin = 1024
+	maxRecordKiBMax = 10240
 )
 
 func (s *service) createStream(ctx context.Context, in *kinesis.CreateStreamInput) (*kinesis.CreateStreamOutput, error) {
@@ -95,10 +93,10 @@ func (s *service) checkLimits(ctx context.Context, in *kinesis.CreateStreamInput
 
 // checkOnDemandLimit refuses one more on-demand stream than the account may have.
 func (s *service) checkOnDemandLimit(ctx context.Context) error {
-	if has := s.count(ctx).onDemandStreams; has >= onDemandStreamLimit {
+	if has := s.count(ctx).onDemandStreams; has >= s.quotas.onDemandStreams {
 		return wire.Errorf("LimitExceededException", http.StatusBadRequest,
 			"This request would exceed the limit on the number of On-Demand streams for the account %s in %s. Current On-Demand streams count: %d. Limit: %d.",
-			s.streams.Account(), regionOf(s.streams.StreamARN("")), has, onDemandStreamLimit)
+			s.streams.Account(), regionOf(s.streams.StreamARN("")), has, s.quotas.onDemandStreams)
 	}
 	return nil
 }

@@ -134,10 +134,10 @@ func keyOf(d stream.Description) *string {
 func (s *service) describeLimits(ctx context.Context, _ *kinesis.DescribeLimitsInput) (*kinesis.DescribeLimitsOutput, error) {
 	u := s.count(ctx)
 	out := &kinesis.DescribeLimitsOutput{
-		ShardLimit:               aws.Int32(shardLimit),
+		ShardLimit:               aws.Int32(int32(s.quotas.shards)),
 		OpenShardCount:           aws.Int32(int32(u.shards)),
 		OnDemandStreamCount:      aws.Int32(int32(u.onDemandStreams)),
-		OnDemandStreamCountLimit: aws.Int32(onDemandStreamLimit),
+		OnDemandStreamCountLimit: aws.Int32(int32(s.quotas.onDemandStreams)),
 	}
 	if s.channels != nil {
 		out.ChannelCount, out.ChannelCountLimit = aws.Int32(int32(len(s.channels.List()))), aws.Int32(delivery.ChannelsMax)

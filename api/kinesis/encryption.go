@@ -22,6 +22,15 @@ func (s *service) startStreamEncryption(ctx context.Context, in *kinesis.StartSt
 	if err != nil {
 		return nil, err
 	}
+	d, err := s.streams.Describe(ctx, name)
+	if err != nil {
+		return nil, s.noStream(err, name)
+	}
+	if d.KeyID == "" || !keyring.Same(d.KeyID, *in.KeyId) {
+		if err := s.checkChanges("StartStreamEncryption", d); err != nil {
+			return nil, err
+		}
+	}
 	if err := s.streams.SetEncryption(ctx, name, *in.KeyId); err != nil {
 		return nil, s.noStream(err, name)
 	}
@@ -42,6 +51,11 @@ func (s *service) stopStreamEncryption(ctx context.Context, in *kinesis.StopStre
 	}
 	if d.KeyID != "" && !keyring.Same(d.KeyID, *in.KeyId) {
 		return nil, invalidArgument("Stream %s under account %s is not encrypted with key %s.", name, s.streams.Account(), *in.KeyId)
+	}
+	if d.KeyID != "" {
+		if err := s.checkChanges("StopStreamEncryption", d); err != nil {
+			return nil, err
+		}
 	}
 	if err := s.streams.SetEncryption(ctx, name, ""); err != nil {
 		return nil, s.noStream(err, name)

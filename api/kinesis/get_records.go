@@ -2,7 +2,8 @@ package kinesis
 
 // GetRecords gives up to 10,000 records and 10 MiB from where an iterator stands, and another iterator, which differs
 // also when nothing came. At the end of a closed shard there is none, and its children are named instead. An iterator can
-// be used again until it is five minutes old. Skipped: the limits of five calls and 2 MiB a second and shard.
+// be used again until it is five minutes old. Where AWS's limits hold, a shard gives five answers and 2 MiB a second; after
+// 10 MiB it gives nothing for five seconds.
 
 import (
 	"context"
@@ -34,7 +35,7 @@ func (s *service) getRecords(ctx context.Context, r *wire.Request, w http.Respon
 	if err := r.DecodeInto(in); err != nil {
 		return err
 	}
-	sh, at, err := s.openRead(in)
+	sh, at, err := s.openRead(ctx, in)
 	if err != nil {
 		return err
 	}
@@ -57,13 +58,14 @@ func (s *service) getRecords(ctx context.Context, r *wire.Request, w http.Respon
 	b = format.integer(b, "MillisBehindLatest", behind)
 	b = format.end(b)
 	*buf = b
+	s.chargeRead(sh, page.Bytes)
 	r.Answer(w, b)
 	s.observeRead(sh, page, behind, start)
 	return nil
 }
 
 // openRead checks a request and finds out where it reads.
-func (s *service) openRead(in *kinesis.GetRecordsInput) (stream.Shard, position, error) {
+func (s *service) openRead(ctx context.Context, in *kinesis.GetRecordsInput) (stream.Shard, position, error) {
 	var v wire.Violations
 	wire.Range(&v, in.Limit, "limit", 1, getRecordsMax)
 	v.Required(in.ShardIterator != nil, "shardIterator")
@@ -88,13 +90,16 @@ func (s *service) openRead(in *kinesis.GetRecordsInput) (stream.Shard, position,
 		return sh, at, resourceNotFound("Shard %s of the stream that the iterator was made for, under account %s, does not exist",
 			stream.ShardID(at.shard), s.streams.Account())
 	}
+	if err := s.admitTo(ctx, "GetRecords", resource{stream: sh.Stream()}); err != nil {
+		return sh, at, err
+	}
 	if in.StreamARN != nil && *in.StreamARN != s.streams.StreamARN(sh.Stream()) {
 		return sh, at, invalidArgument("StreamARN %s does not refer to the stream of the ShardIterator.", *in.StreamARN)
 	}
 	if value(in.DryRun) {
 		return sh, at, errDryRun
 	}
-	return sh, at, nil
+	return sh, at, s.admitRead(sh)
 }
 
 // appendPage appends the next records of a shard, and its children if that is all that it will ever have.

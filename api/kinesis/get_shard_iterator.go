@@ -2,7 +2,7 @@ package kinesis
 
 // GetShardIterator gives a place to read from. All five types are fixed at the time of the call, so LATEST loses nothing
 // that comes between it and the first GetRecords. A sequence number need not belong to a record, only to the shard.
-// Skipped: the limit of five calls a second and shard.
+// Where AWS's limits hold, five calls a second and shard are answered.
 
 import (
 	"context"
@@ -32,6 +32,9 @@ func (s *service) getShardIterator(ctx context.Context, in *kinesis.GetShardIter
 	}
 	sh, err := s.shard(name, *in.ShardId)
 	if err != nil {
+		return nil, err
+	}
+	if err := s.admitIterator(sh); err != nil {
 		return nil, err
 	}
 	counter, err := s.start(ctx, sh, startAt{"GetShardIterator", in.ShardIteratorType, in.StartingSequenceNumber, in.Timestamp})

@@ -69,6 +69,7 @@ type world struct {
 
 	objects  *bucketStore
 	channels *delivery.Channels
+	people   wire.Credentials // who may sign; nil: signatures are not verified
 }
 
 func newWorld(t *testing.T) *world {
@@ -82,6 +83,15 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
+// newLimitedWorld is a world in which AWS's limits hold.
+func newLimitedWorld(t *testing.T) *world {
+	w := newWorld(t)
+	w.stop()
+	w.limits = true
+	w.start()
+	return w
+}
+
 func (w *world) start() {
 	w.open(w.clock.Now)
 	w.server = httptest.NewServer(w.front)
@@ -91,10 +101,14 @@ func (w *world) start() {
 
 // open makes the service.
 func (w *world) open(now func() time.Time) {
+	var limits stream.Limits
+	if w.limits {
+		limits = stream.Limits{Records: 1000, Bytes: 1 << 20}
+	}
 	var err error
 	w.metrics = metrics.New(metrics.Options{Now: now})
 	w.store, err = stream.Open(stream.Options{
-		FS: w.disk, Dir: cmp.Or(w.dir, "log"), Meta: w.meta, Now: now, SegmentBytes: 1 << 20, Metrics: w.metrics,
+		FS: w.disk, Dir: cmp.Or(w.dir, "log"), Meta: w.meta, Now: now, SegmentBytes: 1 << 20, Metrics: w.metrics, Limits: limits,
 		Keys: keyring.New(keyring.Options{Dir: w.keys, Region: "us-east-1", Account: "000000000000"}),
 	})
 	w.check(err)
@@ -107,7 +121,7 @@ func (w *world) open(now func() time.Time) {
 	w.check(err)
 	service, err := kinesis.Service(kinesis.Options{Streams: w.store, Meta: w.meta, Now: now, Limits: w.limits, Channels: w.channels})
 	w.check(err)
-	w.front, err = wire.NewServer(wire.Options{Now: now, Logger: slog.New(slog.DiscardHandler)}, service)
+	w.front, err = wire.NewServer(wire.Options{Now: now, Credentials: w.people, Logger: slog.New(slog.DiscardHandler)}, service)
 	w.check(err)
 }
 

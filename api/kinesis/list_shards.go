@@ -120,13 +120,17 @@ func (s *service) shardQuery(ctx context.Context, in *kinesis.ListShardsInput) (
 	case in.ShardFilter != nil:
 		return shardQuery{}, invalidArgument("NextToken and ShardFilter cannot be provided together.")
 	}
-	payload, err := s.openPage(tokenShards, *in.NextToken)
+	return s.openQuery(*in.NextToken)
+}
+
+// openQuery is the query of a NextToken.
+func (s *service) openQuery(token string) (q shardQuery, err error) {
+	payload, err := s.openPage(tokenShards, token)
 	if err != nil {
-		return shardQuery{}, err
+		return q, err
 	}
-	var q shardQuery
 	if json.Unmarshal(payload, &q) != nil {
-		return shardQuery{}, invalidArgument("NextToken is invalid.")
+		return q, invalidArgument("NextToken is invalid.")
 	}
 	return q, nil
 }

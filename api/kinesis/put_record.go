@@ -1,8 +1,8 @@
 package kinesis
 
 // PutRecord appends one record. ExplicitHashKey overrides the hash of the partition key. Sequence numbers of a shard
-// always rise, so SequenceNumberForOrdering is only checked. Skipped: the limits of 1,000 records and 1 MiB a second and
-// shard; ProvisionedThroughputExceededException means that the write queue is full.
+// always rise, so SequenceNumberForOrdering is only checked. ProvisionedThroughputExceededException means that the shard has
+// had its 1,000 records or its 1 MiB of this second, where AWS's limits hold, or that the write queue is full.
 
 import (
 	"context"
@@ -74,6 +74,9 @@ func (s *service) putRecord(ctx context.Context, in *kinesis.PutRecordInput) (*k
 	if err := checkPutRecord(in, keyless); err != nil {
 		return nil, err
 	}
+	if err := s.admitCall(ctx, "PutRecord", address{name: in.StreamName, arn: in.StreamARN}); err != nil {
+		return nil, err
+	}
 	name, err := s.streamName(in.StreamName, in.StreamARN)
 	if err != nil {
 		return nil, err
@@ -92,7 +95,7 @@ func (s *service) putRecord(ctx context.Context, in *kinesis.PutRecordInput) (*k
 	}
 	placed, err := s.streams.Put(ctx, name, []stream.Entry{e})
 	s.streams.ObserveCall(name, stream.Call{
-		Operation: "PutRecord", Latency: s.now().Sub(start), OK: err == nil, Records: 1, Bytes: int64(len(e.PartitionKey) + len(e.Data)),
+		Operation: "PutRecord", Latency: s.now().Sub(start), OK: err == nil && !placed[0].Throttled, Records: 1, Bytes: int64(len(e.PartitionKey) + len(e.Data)),
 	})
 	if errors.Is(err, stream.ErrThrottled) {
 		return nil, wire.Errorf("ProvisionedThroughputExceededException", 400, "Rate exceeded for stream %s under account %s.",
@@ -100,6 +103,9 @@ func (s *service) putRecord(ctx context.Context, in *kinesis.PutRecordInput) (*k
 	}
 	if err != nil {
 		return nil, s.noStream(err, name)
+	}
+	if placed[0].Throttled {
+		return nil, s.rateExceeded(name, placed[0].Shard)
 	}
 	return &kinesis.PutRecordOutput{
 		ShardId:        aws.String(placed[0].Shard),

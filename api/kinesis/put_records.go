@@ -2,7 +2,8 @@ package kinesis
 
 // PutRecords appends up to 500 records, 10 MiB in all, and answers when all are durable. A malformed entry refuses the
 // whole request; a full write queue or a failing disk refuses records one by one in an answer with status 200, all of
-// them or none. Skipped: the limits of 1,000 records and 1 MiB a second and shard.
+// them or none. Where AWS's limits hold, a shard that has had its 1,000 records or its 1 MiB of this second refuses those
+// that are too many, and the others are stored.
 
 import (
 	"context"
@@ -48,6 +49,9 @@ func (s *service) putRecords(ctx context.Context, r *wire.Request, w http.Respon
 			return err
 		}
 	}
+	if err := s.admitCall(ctx, "PutRecords", address{name: call.name, arn: call.arn}); err != nil {
+		return err
+	}
 	name, size, err := s.checkPutRecords(call)
 	if err != nil {
 		return err
@@ -60,22 +64,24 @@ func (s *service) putRecords(ctx context.Context, r *wire.Request, w http.Respon
 	if err != nil && code == "" {
 		return s.noStream(err, name)
 	}
-	m := stream.Call{Operation: "PutRecords", OK: err == nil, Records: len(call.entries), Bytes: int64(size)}
+	throttled := throttledOf(call.placed)
+	m := stream.Call{Operation: "PutRecords", Records: len(call.entries), Failed: throttled, Throttled: throttled, Bytes: int64(size)}
 	if err != nil {
 		m.Failed = len(call.entries)
 		if errors.Is(err, stream.ErrThrottled) {
 			m.Throttled = m.Failed
 		}
 	}
+	m.OK = m.Failed < m.Records
 	m.Latency = s.now().Sub(start)
 	s.streams.ObserveCall(name, m)
 	if !json {
-		return r.Encode(w, call.output(code, failed))
+		return r.Encode(w, s.output(call, name, code, failed))
 	}
 	if err != nil {
 		call.answer = appendRefused(call.answer[:0], len(call.entries), code, failed)
 	} else {
-		call.answer = appendPlaced(call.answer[:0], call.placed)
+		call.answer = s.appendPlaced(call.answer[:0], name, call.placed, throttled)
 	}
 	call.answer = append(call.answer, `,"EncryptionType":"`+encryptionType(call.rules.Encrypted)+`"}`...)
 	writeJSON(w, r.ContentType, call.answer)
@@ -190,36 +196,60 @@ func refusal(err error) (message, code string) {
 	case err == nil:
 		return "", ""
 	case errors.Is(err, stream.ErrThrottled):
-		return "Rate exceeded for the shards of the stream.", "ProvisionedThroughputExceededException"
+		return "Rate exceeded for the shards of the stream.", throttledCode
 	}
 	return "Internal service failure.", "InternalFailure"
 }
 
+// throttledCode is what a record gets that its shard did not take.
+const throttledCode = "ProvisionedThroughputExceededException"
+
+func throttledOf(placed []stream.Placed) (n int) {
+	for i := range placed {
+		if placed[i].Throttled {
+			n++
+		}
+	}
+	return n
+}
+
 // output is the answer as the SDK's struct.
-func (c *putCall) output(code, message string) *kinesis.PutRecordsOutput {
+func (s *service) output(c *putCall, name, code, message string) *kinesis.PutRecordsOutput {
+	failed := throttledOf(c.placed)
+	if code != "" {
+		failed = len(c.entries)
+	}
 	out := &kinesis.PutRecordsOutput{
-		FailedRecordCount: aws.Int32(0),
+		FailedRecordCount: aws.Int32(int32(failed)),
 		EncryptionType:    encryptionType(c.rules.Encrypted),
 		Records:           make([]types.PutRecordsResultEntry, len(c.entries)),
 	}
 	for i := range out.Records {
 		e := &out.Records[i]
-		if code != "" {
-			out.FailedRecordCount = aws.Int32(int32(len(c.entries)))
+		switch {
+		case code != "":
 			e.ErrorCode, e.ErrorMessage = aws.String(code), aws.String(message)
-			continue
+		case c.placed[i].Throttled:
+			e.ErrorCode, e.ErrorMessage = aws.String(throttledCode), aws.String(s.rateText(name, c.placed[i].Shard))
+		default:
+			e.ShardId, e.SequenceNumber = aws.String(c.placed[i].Shard), aws.String(c.placed[i].SeqNum.String())
 		}
-		e.ShardId, e.SequenceNumber = aws.String(c.placed[i].Shard), aws.String(c.placed[i].SeqNum.String())
 	}
 	return out
 }
 
 // appendPlaced appends the answer up to EncryptionType.
-func appendPlaced(b []byte, placed []stream.Placed) []byte {
-	b = append(b, `{"FailedRecordCount":0,"Records":[`...)
+func (s *service) appendPlaced(b []byte, name string, placed []stream.Placed, throttled int) []byte {
+	b = append(b, `{"FailedRecordCount":`...)
+	b = strconv.AppendInt(b, int64(throttled), 10)
+	b = append(b, `,"Records":[`...)
 	for i := range placed {
 		if i > 0 {
 			b = append(b, ',')
+		}
+		if placed[i].Throttled {
+			b = appendError(b, throttledCode, s.rateText(name, placed[i].Shard))
+			continue
 		}
 		b = append(b, `{"SequenceNumber":"`...)
 		b = placed[i].SeqNum.AppendText(b)
@@ -228,6 +258,15 @@ func appendPlaced(b []byte, placed []stream.Placed) []byte {
 		b = append(b, `"}`...)
 	}
 	return append(b, ']')
+}
+
+// appendError appends the answer to a record that was not stored; neither text needs an escape.
+func appendError(b []byte, code, message string) []byte {
+	b = append(b, `{"ErrorCode":"`...)
+	b = append(b, code...)
+	b = append(b, `","ErrorMessage":"`...)
+	b = append(b, message...)
+	return append(b, `"}`...)
 }
 
 // appendRefused appends the answer up to EncryptionType.
@@ -239,7 +278,7 @@ func appendRefused(b []byte, n int, code, message string) []byte {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		b = fmt.Appendf(b, `{"ErrorCode":%q,"ErrorMessage":%q}`, code, message)
+		b = appendError(b, code, message)
 	}
 	return append(b, ']')
 }

@@ -160,10 +160,7 @@ func TestUpdateShardCount(t *testing.T) {
 
 // Ten changes a day, where limits hold.
 func TestScalingsPerDay(t *testing.T) {
-	w := newWorld(t)
-	w.stop()
-	w.limits = true
-	w.start()
+	w := newLimitedWorld(t)
 	w.create("s", 1)
 	scale := func(to int32) error {
 		_, err := w.UpdateShardCount(t.Context(), &sdk.UpdateShardCountInput{StreamName: aws.String("s"), ScalingType: types.ScalingTypeUniformScaling, TargetShardCount: &to})

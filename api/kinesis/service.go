@@ -12,6 +12,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -26,7 +27,7 @@ type Options struct {
 	Streams *stream.Store // never nil
 	Meta    *meta.Store   // keeps the key of iterators; never nil
 	Now     func() time.Time
-	Limits  bool // AWS's limits of calls and changes in a time hold
+	Limits  bool // AWS's limits hold; those of writes are Streams' own
 	// Channels deliver streams into buckets; nil: the operations on channels are not served.
 	Channels *delivery.Channels
 }
@@ -36,9 +37,13 @@ type service struct {
 	streams *stream.Store
 	tokens  *sealer
 	now     func() time.Time
-	limits  bool
+
+	arnPrefix string // of our streams' ARNs, up to the name
+	limits    *limits
+	quotas    quotas
 
 	subscribers   subscribers
+	policies      policies
 	channels      *delivery.Channels
 	channelChange sync.Mutex // held while a channel is made, and while its stream is deleted or given another mode
 }
@@ -52,23 +57,24 @@ func Service(opts Options) (wire.Service, error) {
 	if err != nil {
 		return wire.Service{}, fmt.Errorf("key of shard iterators: %w", err)
 	}
-	s := &service{streams: opts.Streams, tokens: newSealer(key, opts.Now), now: opts.Now, limits: opts.Limits, channels: opts.Channels}
-	operations := s.dataOperations()
-	operations = append(operations, s.streamOperations()...)
-	operations = append(operations, s.tagOperations()...)
-	operations = append(operations, s.consumerOperations()...)
-	if s.channels != nil {
-		operations = append(operations, s.channelOperations()...)
+	s := &service{
+		streams: opts.Streams, tokens: newSealer(key, opts.Now), now: opts.Now,
+		arnPrefix: opts.Streams.StreamARN(""), quotas: ownQuotas, channels: opts.Channels,
+	}
+	if opts.Limits {
+		s.limits, s.quotas = newLimits(opts.Now), awsQuotas
 	}
 	return wire.Service{
 		Name:       "kinesis",
 		Target:     "Kinesis_20131202",
 		JSON:       "1.1",
 		ShapeName:  "Kinesis_20131202",
-		Operations: operations,
+		Operations: s.operations(),
 		Errors:     codes,
+		Admit:      s.admit,
 
-		BareAnswers: true,
+		CrossAccount: true,
+		BareAnswers:  true,
 	}, nil
 }
 
@@ -82,6 +88,14 @@ func tokenKey(space meta.Space) ([]byte, error) {
 	key = make([]byte, 32)
 	rand.Read(key) // never fails
 	return key, space.Put(name, key)
+}
+
+func (s *service) operations() []wire.Operation {
+	all := slices.Concat(s.dataOperations(), s.streamOperations(), s.tagOperations(), s.consumerOperations())
+	if s.channels != nil {
+		all = append(all, s.channelOperations()...)
+	}
+	return all
 }
 
 func (s *service) dataOperations() []wire.Operation {
@@ -129,6 +143,9 @@ func (s *service) tagOperations() []wire.Operation {
 		wire.Op("TagResource", s.tagResource),
 		wire.Op("UntagResource", s.untagResource),
 		wire.Op("ListTagsForResource", s.listTagsForResource),
+		wire.Op("PutResourcePolicy", s.putResourcePolicy),
+		wire.Op("GetResourcePolicy", s.getResourcePolicy),
+		wire.Op("DeleteResourcePolicy", s.deleteResourcePolicy),
 	}
 }
 

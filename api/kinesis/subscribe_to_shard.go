@@ -82,12 +82,17 @@ func (s *service) subscribe(ctx context.Context, in *kinesis.SubscribeToShardInp
 	if err != nil {
 		return nil, err
 	}
+	series := s.streams.ConsumerSeries(name, consumer.Name)
+	if err := s.admitSubscribe(consumer, sh); err != nil {
+		series.ObserveSubscribe(false, true)
+		return nil, err
+	}
 	at := in.StartingPosition
 	counter, err := s.start(ctx, sh, startAt{"SubscribeToShard", at.Type, at.SequenceNumber, at.Timestamp})
 	if err != nil {
 		return nil, s.gone(err, sh)
 	}
-	p := &push{service: s, shard: sh, counter: counter, series: s.streams.ConsumerSeries(name, consumer.Name)}
+	p := &push{service: s, shard: sh, counter: counter, series: series}
 	taken := resourceInUse("Another active subscription exists for this consumer: %s:%s:%s:%s",
 		s.streams.Account(), name, sh.ID(), consumer.Name)
 	p.subscriber, err = s.subscribers.enter(place{consumer.ARN, sh.Index()}, s.now(), value(in.DryRun), end, taken)
@@ -116,6 +121,7 @@ type push struct {
 	format  recordFormat
 	counter uint64 // of the last record that was sent
 	second  uint64 // in the last ContinuationSequenceNumber
+	paid    bucket // of the bytes that were sent
 }
 
 // run sends events until the shard ends, or something else does.
@@ -123,6 +129,9 @@ func (p *push) run(ctx context.Context) error {
 	for {
 		page, err := p.sendEvent(ctx)
 		if err != nil || page.Ended {
+			return err
+		}
+		if err := pause(ctx, p.pace(&p.paid, page.Bytes)); err != nil {
 			return err
 		}
 		if !page.AtTip {
@@ -137,6 +146,19 @@ func (p *push) run(ctx context.Context) error {
 		if err != nil && !errors.Is(err, context.DeadlineExceeded) {
 			return err
 		}
+	}
+}
+
+// pause waits, unless ctx ends first.
+func pause(ctx context.Context, d time.Duration) error {
+	if d <= 0 {
+		return nil
+	}
+	select {
+	case <-time.After(d):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
 

@@ -15,10 +15,7 @@ import (
 	"github.com/weir-data/weir/wire"
 )
 
-const (
-	streamShardLimit = 10000 // open shards of one stream
-	scalingsPerDay   = 10
-)
+const streamShardLimit = 10000 // open shards of one stream
 
 func (s *service) updateShardCount(ctx context.Context, in *kinesis.UpdateShardCountInput) (*kinesis.UpdateShardCountOutput, error) {
 	var v wire.Violations
@@ -63,22 +60,21 @@ func (s *service) checkScaling(ctx context.Context, d stream.Description, target
 		return refused("UpdateShardCount cannot scale up over double your current open shard count.")
 	case 2*target < d.OpenShards:
 		return refused("UpdateShardCount cannot scale down below half your current open shard count.")
-	case s.limits && len(d.Changes.ShardCount) >= scalingsPerDay:
-		return wire.Errorf("LimitExceededException", http.StatusBadRequest,
-			"Stream %s under account %s has been scaled %d times within 24 hours. Limit: %d.",
-			d.Name, s.streams.Account(), len(d.Changes.ShardCount), scalingsPerDay)
+	}
+	if err := s.checkChanges("UpdateShardCount", d); err != nil {
+		return err
 	}
 	return s.checkShardLimit(ctx, target-d.OpenShards)
 }
 
 // checkShardLimit refuses more shards than the account may have.
 func (s *service) checkShardLimit(ctx context.Context, more int) error {
-	if has := s.count(ctx).shards; more > 0 && has+more > shardLimit {
+	if has := s.count(ctx).shards; more > 0 && has+more > s.quotas.shards {
 		return wire.Errorf("LimitExceededException", http.StatusBadRequest,
 			"This request would exceed the shard limit for the account %s in %s. Current shard count for the account: %d. Limit: %d. "+
 				"Number of additional shards that would have resulted from this request: %d. Refer to the AWS Service Limits page "+
 				"(http://docs.aws.amazon.com/general/latest/gr/aws_service_limits.html) for current limits and how to request higher limits.",
-			s.streams.Account(), regionOf(s.streams.StreamARN("")), has, shardLimit, more)
+			s.streams.Account(), regionOf(s.streams.StreamARN("")), has, s.quotas.shards, more)
 	}
 	return nil
 }

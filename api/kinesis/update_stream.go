@@ -1,7 +1,8 @@
 package kinesis
 
 // UpdateStreamMode and UpdateMaxRecordSize. The mode is recorded; shards stay as they are, as in AWS, unless the warm
-// throughput that a stream is to have needs more. A provisioned stream has none, and places records by their keys.
+// throughput that a stream is to have needs more. A provisioned stream has none, and places records by their keys. Where
+// AWS's limits hold, the mode changes at most twice in 24 hours.
 
 import (
 	"context"
@@ -44,6 +45,11 @@ func (s *service) updateStreamMode(ctx context.Context, in *kinesis.UpdateStream
 	}
 	if err := s.checkWarm(in.WarmThroughputMiBps, onDemand); err != nil {
 		return nil, err
+	}
+	if onDemand != d.OnDemand {
+		if err := s.checkChanges("UpdateStreamMode", d); err != nil {
+			return nil, err
+		}
 	}
 	if onDemand && !d.OnDemand {
 		if err := s.checkOnDemandLimit(ctx); err != nil {
