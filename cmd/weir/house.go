@@ -63,18 +63,17 @@ func openHouse(ctx context.Context, cfg houseConfig) (_ *house, err error) {
 	if cfg.Region == "" {
 		cfg.Region = "us-east-1"
 	}
-	if cfg.Account == "" {
-		cfg.Account = "000000000000"
+	keys, err := cfg.keys()
+	if err != nil {
+		return nil, err
 	}
-	h := &house{cfg: cfg, served: make(chan struct{})}
+	cfg.Account = cmp.Or(cfg.Account, access.AccountOf(keys), "000000000000")
+	h := &house{cfg: cfg, keys: keys, served: make(chan struct{})}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, h.closers.close())
 		}
 	}()
-	if h.keys, err = cfg.keys(); err != nil {
-		return nil, err
-	}
 	ln, err := cfg.listen(len(h.keys) > 0)
 	if err != nil {
 		return nil, err
@@ -121,9 +120,14 @@ func (h *house) openMeta() (err error) {
 }
 
 func (h *house) openStreams() (err error) {
+	var limits stream.Limits
+	if h.cfg.limited() {
+		limits = stream.Limits{Records: 1000, Bytes: 1 << 20}
+	}
 	h.streams, err = stream.Open(stream.Options{
 		Dir: h.dir("streams"), Meta: h.meta, Metrics: h.metrics, Region: h.cfg.Region, Account: h.cfg.Account, Logger: h.cfg.Logger,
-		Keys: keyring.New(keyring.Options{Dir: cmp.Or(h.cfg.Keys, h.dir("keys")), Region: h.cfg.Region, Account: h.cfg.Account}),
+		Limits: limits,
+		Keys:   keyring.New(keyring.Options{Dir: cmp.Or(h.cfg.Keys, h.dir("keys")), Region: h.cfg.Region, Account: h.cfg.Account}),
 	})
 	if err != nil {
 		return err
@@ -235,7 +239,7 @@ func (h *house) handler() (http.Handler, error) {
 
 // services are the AWS services of a house.
 func (h *house) services() ([]wire.Service, error) {
-	streams, err := kinesis.Service(kinesis.Options{Streams: h.streams, Meta: h.meta, Channels: h.channels})
+	streams, err := kinesis.Service(kinesis.Options{Streams: h.streams, Meta: h.meta, Channels: h.channels, Limits: h.cfg.limited()})
 	if err != nil {
 		return nil, err
 	}
@@ -258,6 +262,14 @@ func (h *house) serve(ln net.Listener, handler http.Handler) {
 		defer close(h.served)
 		h.failed = wire.Serve(ctx, ln, handler)
 	}()
+}
+
+// limited says in the banner which limits hold.
+func (h *house) limited() string {
+	if h.cfg.limited() {
+		return "limits of AWS hold"
+	}
+	return "limits off"
 }
 
 // verified says in the banner who may use the server.

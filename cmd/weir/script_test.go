@@ -1,6 +1,11 @@
 package main
 
 import (
+	"bufio"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -16,7 +21,8 @@ func TestMain(m *testing.M) {
 // TestScript runs the command line as a user types it: testdata/script holds one archive for each story.
 func TestScript(t *testing.T) {
 	testscript.Run(t, testscript.Params{
-		Dir: "testdata/script",
+		Dir:  "testdata/script",
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"banner": banner},
 		Setup: func(env *testscript.Env) error {
 			// No settings of the person who runs the tests, and no server that may run on this machine.
 			env.Setenv("HOME", env.WorkDir)
@@ -24,4 +30,29 @@ func TestScript(t *testing.T) {
 			return nil
 		},
 	})
+}
+
+// banner runs weir serve with the arguments until it says that it is ready, writes what it said into the file banner, and
+// interrupts it.
+func banner(ts *testscript.TestScript, neg bool, args []string) {
+	if neg {
+		ts.Fatalf("! banner is not possible")
+	}
+	weir, err := exec.LookPath("weir")
+	ts.Check(err)
+	cmd := exec.Command(weir, append([]string{"serve", "--listen", "127.0.0.1:0"}, args...)...)
+	cmd.Dir, cmd.Env = ts.Getenv("WORK"), append(os.Environ(), "AWS_ACCESS_KEY_ID=", "AWS_SECRET_ACCESS_KEY=")
+	out, err := cmd.StdoutPipe()
+	ts.Check(err)
+	ts.Check(cmd.Start())
+	lines := bufio.NewReader(out)
+	line, err := lines.ReadString('\n')
+	ts.Check(cmd.Process.Signal(os.Interrupt))
+	rest, _ := io.ReadAll(lines) // the pipe ends with the process
+	ts.Check(cmd.Wait())
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs("banner"), []byte(line), 0o644))
+	if s := strings.TrimSpace(string(rest)); s != "" {
+		ts.Fatalf("after the banner it said %s", s)
+	}
 }

@@ -20,8 +20,9 @@ type ServeCmd struct {
 	Keys        string `help:"Folder of the keys of streams that are encrypted at rest; on another disk than the data it protects more. Default: keys in the data directory." type:"path" placeholder:"DIR"`
 	Credentials string `help:"File with access keys (aws.cfg or ~/.aws/credentials style); every request must then be signed. Keys in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY count too." type:"existingfile" placeholder:"FILE"`
 	Insecure    bool   `help:"Listen on an address of the network although requests are not verified."`
+	Limits      string `help:"Limits of Kinesis: aws (per shard, call and account, as AWS has them, with its throttling answers) or off. Default: off on loopback, aws elsewhere." enum:",aws,off" default:"" placeholder:"aws|off"`
 	Region      string `help:"Region in names and answers." default:"us-east-1"`
-	Account     string `help:"Account in names and answers, 12 digits." default:"000000000000"`
+	Account     string `help:"Account in names and answers, 12 digits. Default: aws_account_id of the default profile in the credentials, else 000000000000." placeholder:"ID"`
 	Verbose     bool   `help:"Log more." short:"v"`
 	CPUProfile  string `help:"File that gets a CPU profile of the whole run." type:"path" hidden:""`
 }
@@ -31,6 +32,7 @@ func (ServeCmd) Help() string {
 	return `Examples:
   weir serve                                   for this machine only, data in ./weir-data
   weir serve --data /var/lib/weir --credentials aws.cfg --listen 0.0.0.0:4566
+  weir serve --limits aws                      a rehearsal for AWS: producers and consumers are throttled as there
 
 Then, in any program that uses an AWS SDK:
   export AWS_ENDPOINT_URL=http://127.0.0.1:4566 AWS_ACCESS_KEY_ID=any AWS_SECRET_ACCESS_KEY=any AWS_REGION=us-east-1 AWS_DEFAULT_REGION=us-east-1`
@@ -53,12 +55,13 @@ func (c *ServeCmd) Run(ctx context.Context) error {
 	began := time.Now()
 	h, err := openHouse(ctx, houseConfig{
 		Dir: c.Data, Keys: c.Keys, Listen: c.Listen, Credentials: c.Credentials, Environment: true, Insecure: c.Insecure,
-		Region: c.Region, Account: c.Account, Logger: logger,
+		Limits: c.Limits, Region: c.Region, Account: c.Account, Logger: logger,
 	})
 	if err != nil {
 		return err
 	}
-	fmt.Printf("weir is ready at %s (data in %s, %s, started in %d ms)\n", h.URL, c.Data, h.verified(), time.Since(began).Milliseconds())
+	fmt.Printf("weir is ready at %s (data in %s, %s, %s, started in %d ms)\n",
+		h.URL, c.Data, h.verified(), h.limited(), time.Since(began).Milliseconds())
 	select {
 	case <-ctx.Done():
 	case <-h.served:
@@ -88,6 +91,7 @@ type houseConfig struct {
 	Credentials     string // file; empty: none
 	Environment     bool   // take keys from the environment too
 	Insecure        bool
+	Limits          string // aws, off, or empty: by the address
 	Region          string
 	Account         string
 	Logger          *slog.Logger
@@ -134,6 +138,15 @@ func loopback(host string) bool {
 	}
 	ip := net.ParseIP(host)
 	return ip != nil && ip.IsLoopback()
+}
+
+// limited says whether AWS's limits hold: if nothing was said, for callers from the network.
+func (c *houseConfig) limited() bool {
+	if c.Limits != "" {
+		return c.Limits == "aws"
+	}
+	host, _, err := net.SplitHostPort(c.Listen)
+	return err == nil && !loopback(host)
 }
 
 // closers run in the opposite order in which they were added.
