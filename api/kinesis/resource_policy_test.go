@@ -255,6 +255,7 @@ func TestSharedStream(t *testing.T) {
 	w.check(err)
 	_, err = w.DeregisterStreamConsumer(ctx, &sdk.DeregisterStreamConsumerInput{ConsumerARN: consumer})
 	w.wantError(err, "AccessDeniedException", "kinesis:DeregisterStreamConsumer on resource: "+*consumer)
+	w.another = func() *sdk.Client { return w.Client }
 	r := w.subscribe(consumer, string(*first.Shards[0].ShardId), fromHorizon)
 	if r.next() == nil {
 		t.Error("no event")

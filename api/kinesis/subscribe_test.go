@@ -74,11 +74,14 @@ type bubble struct {
 }
 
 // inBubble runs a test once for each transport.
-func inBubble(t *testing.T, f func(w *bubble)) {
+func inBubble(t *testing.T, f func(w *bubble)) { inBubbleOf(t, world{}, f) }
+
+// inBubbleOf is inBubble with some things of the world said.
+func inBubbleOf(t *testing.T, like world, f func(w *bubble)) {
 	for name, set := range transports {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				w := newBubble(t, set)
+				w := newBubble(t, like, set)
 				f(w)
 				w.transport.CloseIdleConnections()
 			})
@@ -86,8 +89,8 @@ func inBubble(t *testing.T, f func(w *bubble)) {
 	}
 }
 
-func newBubble(t *testing.T, set func(*http.Protocols)) *bubble {
-	w := &bubble{world: &world{T: t, disk: vfs.NewCrashable(), meta: meta.NewMem()}}
+func newBubble(t *testing.T, like world, set func(*http.Protocols)) *bubble {
+	w := &bubble{world: &world{T: t, disk: vfs.NewCrashable(), meta: meta.NewMem(), limits: like.limits}}
 	w.open(time.Now)
 	var protocols http.Protocols
 	set(&protocols)

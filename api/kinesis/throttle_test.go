@@ -187,20 +187,27 @@ func TestModesPerDay(t *testing.T) {
 	w.check(change(types.StreamModeOnDemand))
 }
 
-// One call of SubscribeToShard a second, and 2 MiB a second are pushed.
+// One call of SubscribeToShard a second; of what lies there 2 MiB a second are pushed.
 func TestSubscribeLimits(t *testing.T) {
-	w := newLimitedWorld(t)
-	w.create("s", 1)
-	arn := w.consumer("c")
-	in := &sdk.SubscribeToShardInput{ConsumerARN: arn, ShardId: aws.String(shard0), StartingPosition: &types.StartingPosition{Type: types.ShardIteratorTypeLatest}}
-	out, err := w.SubscribeToShard(t.Context(), in)
-	w.check(err)
-	defer out.GetStream().Close()
-	_, err = w.SubscribeToShard(t.Context(), in)
-	w.wantError(err, "LimitExceededException", "Rate exceeded for consumer c and shard "+shard0)
-	w.clock.advance(time.Second)
-	_, err = w.SubscribeToShard(t.Context(), in)
-	w.wantError(err, "ResourceInUseException")
+	inBubbleOf(t, world{limits: true}, func(w *bubble) {
+		w.create("s", 1)
+		arn := w.consumer("c")
+		const records = 20
+		for range records {
+			w.put("s", "k", strings.Repeat("a", 1<<20-100))
+			time.Sleep(time.Second)
+		}
+		start := time.Now()
+		r := w.subscribe(arn, shard0, fromHorizon)
+		_, err := w.trySubscribe(arn, shard0, fromHorizon)
+		w.wantError(err, "LimitExceededException", "Rate exceeded for consumer c and shard "+shard0+" in stream s under account 000000000000.")
+		for got := 0; got < records; {
+			got += len(r.next().Records)
+		}
+		if took := time.Since(start); took < 8*time.Second || took > 10*time.Second {
+			w.Errorf("20 MiB took %v", took)
+		}
+	})
 }
 
 // The SDK's own retries get through: what is refused by a limit is an error that it knows to be one of throttling. Its
