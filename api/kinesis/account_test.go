@@ -137,9 +137,10 @@ func TestWarmThroughput(t *testing.T) {
 
 // An account has fifty on-demand streams at most, whether they are made so or become so.
 func TestOnDemandStreamLimit(t *testing.T) {
-	w := newWorld(t)
+	w := newLimitedWorld(t)
 	for i := range 50 {
 		w.createOnDemand(fmt.Sprint("s", i), "")
+		w.clock.advance(time.Second)
 	}
 	onDemand := &types.StreamModeDetails{StreamMode: types.StreamModeOnDemand}
 	_, err := w.CreateStream(t.Context(), &sdk.CreateStreamInput{StreamName: aws.String("more"), StreamModeDetails: onDemand})
