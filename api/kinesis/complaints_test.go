@@ -151,7 +151,7 @@ func (w *world) keepsLittleInMemory() {
 func (w *world) isIdleBetweenCalls() {
 	w.Run("bubble", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) { // time passes only while nobody does anything
-			w := newBubble(t, transports["HTTP/1.1"])
+			w := newBubble(t, world{}, transports["HTTP/1.1"])
 			w.create("s", 1)
 			w.putMany(20, []byte("data"))
 			w.get(w.iterator(horizon("s", shard0)))
