@@ -348,3 +348,35 @@ func crashAt(t *testing.T, step int) map[string]string {
 	}
 	return content
 }
+
+// A user record of an aggregated one that does not convert is told by its place in it.
+func TestFailedUserRecord(t *testing.T) {
+	bubble(t, func(w *world) {
+		w.tables.table = usersTable
+		w.create(Info{Name: "s", Source: "in", Config: converting()})
+		w.source.mu.Lock()
+		for i := range 2 {
+			w.source.shards["1"] = append(w.source.shards["1"], batch.Record{Shard: "1", SeqNum: "7", Data: []byte("bad"), Arrival: time.Now(),
+				Aggregated: true, SubSeqNum: i})
+		}
+		w.source.mu.Unlock()
+		w.source.append("1", time.Now(), "bad")
+		time.Sleep(2 * time.Second)
+		_, data := w.only()
+		var got []string
+		for line := range strings.Lines(string(data)) {
+			var r failedRecord
+			if err := json.Unmarshal([]byte(line), &r); err != nil {
+				t.Fatal(err)
+			}
+			text := *r.SequenceNumber
+			if r.SubSequenceNumber != nil {
+				text += fmt.Sprintf("/%d", *r.SubSequenceNumber)
+			}
+			got = append(got, text)
+		}
+		if strings.Join(got, " ") != "7/0 7/1 3" {
+			t.Errorf("failed records %v", got)
+		}
+	})
+}
