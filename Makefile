@@ -1,5 +1,5 @@
 # make check is what must pass before every commit; .ci/run runs it and more from a clean clone.
-.PHONY: build check fmt vet lint test race fuzz bench run demo crash soak interop terraform js
+.PHONY: build check fmt vet lint test race fuzz bench run demo crash soak peers interop terraform js
 
 FUZZTIME ?= 10s
 
@@ -58,6 +58,11 @@ DURATION ?= 20m
 SOAK_DIR ?= .
 soak:
 	go test ./test/soak -run TestSoak -v -count=1 -timeout 0 -duration $(DURATION) -seed $(SEED) -dir $(abspath $(SOAK_DIR)) -csv $(abspath soak.csv)
+
+# The same load on kinesalite, kinesis-local, Apache Kafka and weir, one at a time. Needs node, npm, java and mvn.
+PEERS ?= -duration 10s
+peers:
+	./test/peers/run.sh $(PEERS)
 
 # Other people's clients and readers against a real server: boto3, awscli, delta-rs, DuckDB. Installs them below .venv.
 interop:
