@@ -83,12 +83,17 @@ func describe(t *testing.T, objects Objects) string {
 	if err != nil {
 		return err.Error()
 	}
-	files, rows, unknown := 0, int64(0), 0
+	files, rows, unknown, deleted := 0, int64(0), 0, int64(0)
 	for f, err := range s.Files(nil) {
 		if err != nil {
 			return fmt.Sprintf("version %d, %v", s.Version(), err)
 		}
 		files++
+		gone, err := s.Deleted(t.Context(), f)
+		if err != nil {
+			return fmt.Sprintf("version %d, %v", s.Version(), err)
+		}
+		deleted += gone.Cardinality()
 		if f.Stats == nil {
 			unknown++
 		} else {
@@ -104,7 +109,13 @@ func describe(t *testing.T, objects Objects) string {
 	if by := s.PartitionBy(); len(by) > 0 {
 		line += fmt.Sprintf(", by %s", strings.Join(by, " "))
 	}
+	if m := s.Mapping(); m != MapNone {
+		line += fmt.Sprintf(", mapped by %s", m)
+	}
 	line += fmt.Sprintf(", %d files", files)
+	if deleted > 0 {
+		line += fmt.Sprintf(", %d rows deleted of", deleted)
+	}
 	if unknown > 0 {
 		return line + fmt.Sprintf(", %d rows and those of %d files without statistics", rows, unknown)
 	}

@@ -215,7 +215,7 @@ func TestUnsupported(t *testing.T) {
 		{`"minReaderVersion":3,"minWriterVersion":7,"readerFeatures":["shining"],"writerFeatures":["shining"]`, ``, ``, `reader feature shining`, ``},
 		{`"minReaderVersion":1,"minWriterVersion":7,"writerFeatures":["appendOnly","rowTracking"]`, ``, ``, ``, `writer feature rowTracking`},
 		{`"minReaderVersion":1,"minWriterVersion":8`, ``, ``, ``, `writer version 8`},
-		{`"minReaderVersion":2,"minWriterVersion":5`, ``, `"delta.columnMapping.mode":"name"`, `columnMapping with mode name`, ``},
+		{`"minReaderVersion":2,"minWriterVersion":5`, ``, `"delta.columnMapping.mode":"odd"`, `columnMapping with mode "odd"`, ``},
 		{`"minReaderVersion":1,"minWriterVersion":3`, ``, `"delta.constraints.c":"id > 0"`, ``, `check constraint`},
 		{`"minReaderVersion":1,"minWriterVersion":4`, `\"delta.generationExpression\":\"1\"`, ``, ``, `generationExpression`},
 		{`"minReaderVersion":1,"minWriterVersion":2`, `\"delta.invariants\":\"x\"`, ``, ``, `delta.invariants`},

@@ -11,16 +11,23 @@ import (
 	"github.com/weir-data/weir/columnar"
 )
 
-// readable are the reader features of which nothing else is needed here than to read the log. A table that lists
-// deletionVectors is readable as long as no live file has one, see Snapshot.Files.
+// readable are the reader features that are implemented.
 var readable = map[string]bool{
+	"columnMapping":        true,
 	"deletionVectors":      true,
 	"timestampNtz":         true,
-	"v2Checkpoint":         true,
-	"vacuumProtocolCheck":  true,
-	"columnMapping":        true, // as long as delta.columnMapping.mode is none
 	"typeWidening":         true, // as long as no column was widened, see checkReadSchema
 	"typeWidening-preview": true,
+	"v2Checkpoint":         true,
+	"vacuumProtocolCheck":  true,
+}
+
+// reads says whether readers must honour a feature: it is listed, or comes with a legacy reader version (0: none).
+func (p *Protocol) reads(feature string, legacy int) bool {
+	if p.MinReaderVersion >= 3 {
+		return slices.Contains(p.ReaderFeatures, feature)
+	}
+	return legacy > 0 && p.MinReaderVersion >= legacy
 }
 
 // writable are the writer features that ask nothing of an append, or whose demands checkWrite looks after.
@@ -54,11 +61,6 @@ func checkRead(p *Protocol, m *Metadata) error {
 			}
 		}
 	}
-	if p.MinReaderVersion >= 2 {
-		if mode := m.Configuration["delta.columnMapping.mode"]; mode != "" && mode != "none" {
-			return fmt.Errorf("%w: columnMapping with mode %s", ErrUnsupported, mode)
-		}
-	}
 	if provider := m.Format.Provider; provider != "" && provider != "parquet" {
 		return fmt.Errorf("%w: data files of format %q", ErrUnsupported, provider)
 	}
@@ -86,6 +88,9 @@ func checkWrite(p *Protocol, m *Metadata, s *columnar.Schema) error {
 				return fmt.Errorf("%w: writer feature %s", ErrUnsupported, name)
 			}
 		}
+	}
+	if mapping, err := mappingOf(p, m); err != nil || mapping != MapNone {
+		return fmt.Errorf("%w: writing to a table whose columnMapping has mode %s", ErrUnsupported, mapping)
 	}
 	for _, key := range slices.Sorted(maps.Keys(m.Configuration)) {
 		if strings.HasPrefix(key, "delta.constraints.") {

@@ -102,8 +102,8 @@ func (r *replay) snapshot(version int64, from *Snapshot, base fileSet, cutoff fu
 		version: version, protocol: r.protocol, metadata: r.metadata, txns: r.txns, domains: r.domains,
 		intern: r.intern, lastCheckpoint: -1,
 	}
-	if from != nil && from.metadata == r.metadata {
-		s.schema = from.schema
+	if from != nil && from.metadata == r.metadata && from.protocol == r.protocol {
+		s.schema, s.physical, s.mapping = from.schema, from.physical, from.mapping
 	} else if err := s.setSchema(); err != nil {
 		return nil, err
 	}
@@ -129,7 +129,18 @@ func (s *Snapshot) setSchema() error {
 			return fmt.Errorf("%w: partition column %q is not in the schema", ErrCorrupt, name)
 		}
 	}
-	return nil
+	return s.setPhysical()
+}
+
+// setPhysical works out how the data files name the columns.
+func (s *Snapshot) setPhysical() (err error) {
+	s.physical = s.schema
+	if s.mapping, err = mappingOf(s.protocol, s.metadata); err != nil || s.mapping == MapNone {
+		return err
+	}
+	fields, err := physicalFields(s.mapping, s.schema.Fields, true, "")
+	s.physical = &columnar.Schema{Fields: fields}
+	return err
 }
 
 // schemaFault tells a schema with types that Delta has and we do not from one that is broken.

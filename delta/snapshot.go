@@ -16,10 +16,13 @@ type Snapshot struct {
 	protocol *Protocol
 	metadata *Metadata
 	schema   *columnar.Schema
+	physical *columnar.Schema // schema with the names of data files
+	mapping  Mapping
 	txns     map[string]Txn
 	domains  map[string]DomainMetadata
 	files    fileSet
 
+	vectors        *vectors // of the table that made it
 	intern         interner // of the table that made it, used under its lock
 	lastCheckpoint int64    // newest checkpoint known when it was made, -1 if none
 }
@@ -54,17 +57,22 @@ func (s *Snapshot) Txn(appID string) (version int64, ok bool) {
 	return txn.Version, ok
 }
 
-// File is a data file of a table.
+// File is a data file of a table. Partition and Stats name columns as the schema does, whatever the mapping.
 type File struct {
 	Path      string             // key relative to the table's folder, unescaped
 	Partition map[string]*string // value as text, nil for null; shared between files, not to be changed
 	Size      int64
 	ModTime   time.Time
-	Stats     *Stats // nil if unknown
+	Stats     *Stats             // of all rows, deleted ones too; nil if unknown
+	Tags      map[string]*string // not to be changed
+
+	DeletionVector          *DeletionVector // nil if no row is deleted; see Snapshot.Deleted
+	BaseRowID               *int64          // row id of the first row, in tables with row tracking
+	DefaultRowCommitVersion *int64          // version that added the file, in tables with row tracking
 }
 
 // Files yields the live data files that keep accepts (nil: all), in the order of their paths. A file that cannot be
-// read as it is gives ErrUnsupported: one with a deletion vector, or outside the table's folder.
+// read gives ErrUnsupported: one outside the table's folder.
 func (s *Snapshot) Files(keep func(*File) bool) iter.Seq2[*File, error] {
 	return s.FilesIn(nil, keep)
 }
@@ -74,20 +82,20 @@ func (s *Snapshot) Files(keep func(*File) bool) iter.Seq2[*File, error] {
 func (s *Snapshot) FilesIn(inside func(partition map[string]*string) bool, keep func(*File) bool) iter.Seq2[*File, error] {
 	return func(yield func(*File, error) bool) {
 		var last *Add
+		var values map[string]*string // of last, by the names of the schema
 		var accepted bool
 		for e := range s.files.all() {
 			if e.add == nil {
 				continue
 			}
-			if inside != nil {
-				if last == nil || !sameMap(last.PartitionValues, e.add.PartitionValues) {
-					last, accepted = e.add, inside(e.add.PartitionValues)
-				}
-				if !accepted {
-					continue
-				}
+			if last == nil || !sameMap(last.PartitionValues, e.add.PartitionValues) {
+				last, values = e.add, s.logicalValues(e.add.PartitionValues)
+				accepted = inside == nil || inside(values)
 			}
-			f, err := e.file()
+			if !accepted {
+				continue
+			}
+			f, err := s.file(e, values)
 			if err != nil {
 				yield(nil, err)
 				return
@@ -126,20 +134,22 @@ func (s *Snapshot) NumFiles() (n int, sizeBytes int64) {
 	return n, sizeBytes
 }
 
-// file is the entry's add as callers see it.
-func (e *entry) file() (*File, error) {
+// file is an entry's add as callers see it.
+func (s *Snapshot) file(e *entry, partition map[string]*string) (*File, error) {
 	if e.outside {
 		return nil, fmt.Errorf("%w: data file %q lies outside the table's folder", ErrUnsupported, e.add.Path)
 	}
-	if e.add.DeletionVector != nil {
-		return nil, fmt.Errorf("%w: deletionVectors: data file %q has one", ErrUnsupported, e.path())
+	if e.add.DeletionVector != nil && !s.protocol.reads("deletionVectors", 0) {
+		return nil, fmt.Errorf("%w: data file %q has a deletion vector, the protocol lacks the feature deletionVectors", ErrCorrupt, e.path())
 	}
 	stats, err := ParseStats(e.add.Stats)
 	if err != nil {
 		return nil, fmt.Errorf("data file %q: %w", e.path(), err)
 	}
+	s.logicalStats(stats)
 	return &File{
-		Path: e.path(), Partition: e.add.PartitionValues, Size: e.add.Size,
-		ModTime: time.UnixMilli(e.add.ModificationTime).UTC(), Stats: stats,
+		Path: e.path(), Partition: partition, Size: e.add.Size, ModTime: time.UnixMilli(e.add.ModificationTime).UTC(),
+		Stats: stats, Tags: e.add.Tags, DeletionVector: e.add.DeletionVector, BaseRowID: e.add.BaseRowID,
+		DefaultRowCommitVersion: e.add.DefaultRowCommitVersion,
 	}, nil
 }

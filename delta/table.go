@@ -15,6 +15,7 @@ import (
 type Table struct {
 	objects Objects
 	opts    Options
+	vectors *vectors
 
 	// turn has room for the one who refreshes or writes a checkpoint: a lock that can be waited for with a context.
 	turn   chan struct{}
@@ -36,7 +37,7 @@ func OpenWith(ctx context.Context, objects Objects, opts Options) (*Table, error
 }
 
 func newTable(objects Objects, opts Options) *Table {
-	return &Table{objects: objects, opts: opts, turn: make(chan struct{}, 1)}
+	return &Table{objects: objects, opts: opts, vectors: newVectors(objects, vectorsBytesMax), turn: make(chan struct{}, 1)}
 }
 
 func (t *Table) lock(ctx context.Context) error {
@@ -112,7 +113,7 @@ func (t *Table) advance(ctx context.Context, s *Snapshot) (*Snapshot, error) {
 	if err != nil {
 		return nil, err
 	}
-	next.time = listing.modTime(version)
+	next.time, next.vectors = listing.modTime(version), t.vectors
 	next.lastCheckpoint = s.lastCheckpoint
 	if n := len(listing.checkpoints); n > 0 {
 		next.lastCheckpoint = listing.checkpoints[n-1].version
@@ -173,7 +174,7 @@ func (t *Table) replay(ctx context.Context, listing *logListing, version int64) 
 	if err != nil {
 		return nil, err
 	}
-	s.time, s.lastCheckpoint = listing.modTime(version), checkpoint
+	s.time, s.lastCheckpoint, s.vectors = listing.modTime(version), checkpoint, t.vectors
 	return s, nil
 }
 

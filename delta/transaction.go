@@ -369,7 +369,7 @@ func (t *Table) extend(s *Snapshot, version int64, actions []Action) (*Snapshot,
 	if err != nil {
 		return nil, err
 	}
-	next.time = time.UnixMilli(actions[0].CommitInfo.Timestamp).UTC()
+	next.time, next.vectors = time.UnixMilli(actions[0].CommitInfo.Timestamp).UTC(), t.vectors
 	next.lastCheckpoint = s.lastCheckpoint
 	return next, nil
 }

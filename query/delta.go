@@ -232,6 +232,9 @@ func (d *deltaTable) list(pr prune, types map[string]sql.Type) ([]dataFile, erro
 		if err != nil {
 			return nil, fmt.Errorf("list files of Delta table: %w", err)
 		}
+		if f.DeletionVector != nil || d.snapshot.Mapping() != delta.MapNone {
+			return nil, &sql.Error{Code: "NOT_SUPPORTED", Msg: "deletion vectors and column mapping are not supported"}
+		}
 		values := make(map[string]*string, len(f.Partition))
 		for name, v := range f.Partition {
 			values[strings.ToLower(name)] = emptyIsNull(v)
