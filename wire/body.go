@@ -40,12 +40,18 @@ type buffer struct {
 	budget *budget
 	b      []byte
 	taken  int64 // from the budget: the capacity of b
+
+	released bool
 }
 
 func (g *budget) open() *buffer { return &buffer{budget: g} }
 
-// release gives the memory back. What the buffer returned must not be used afterwards.
+// release gives the memory back, once. What the buffer returned must not be used afterwards.
 func (b *buffer) release() {
+	if b.released {
+		return
+	}
+	b.released = true
 	b.budget.left.Add(b.taken)
 	if cap(b.b) > 0 && cap(b.b) <= bodyKept {
 		b.budget.pool.Put(&b.b)

@@ -41,16 +41,17 @@ type EventStream struct {
 	err      error     // of the first write that failed
 }
 
-// OpenEventStream begins an answer that is an event stream: it sends the head and the initial response, which is the
-// operation's output without the stream. An error that the operation returns afterwards is sent in the stream, as an
-// exception.
+// OpenEventStream begins an answer that is an event stream: it lets go of the request's body and sends the head and the
+// initial response, which is the operation's output without the stream. An error that the operation returns afterwards is
+// sent in the stream, as an exception.
 func (r *Request) OpenEventStream(w http.ResponseWriter, initial any) (*EventStream, error) {
 	payload, err := r.Marshal(initial)
 	if err != nil {
 		return nil, fmt.Errorf("initial response: %w", err)
 	}
 	e := &EventStream{r: r, w: w, control: http.NewResponseController(w)}
-	r.events = e
+	r.events, r.Body = e, nil // a long answer does not hold on to the request
+	r.release()
 	h := w.Header()
 	r.protocol.headers(r, h)
 	h.Set("Content-Type", eventStreamType)

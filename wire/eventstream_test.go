@@ -156,3 +156,19 @@ func TestEventStreamsEndWithServe(t *testing.T) {
 		t.Errorf("Serve: %v after %v", err, time.Since(began))
 	}
 }
+
+// A stream does not keep what the request needed from others.
+func TestEventStreamsReleaseBodies(t *testing.T) {
+	var front *Server
+	var left int64
+	front = streaming(t, func(r *Request, _ *EventStream) error {
+		left = front.bodies.left.Load()
+		return nil
+	})
+	r := httptest.NewRequest("POST", "/", strings.NewReader("{}"))
+	r.Header.Set("X-Amz-Target", "K.Subscribe")
+	front.ServeHTTP(httptest.NewRecorder(), r)
+	if after := front.bodies.left.Load(); left != bodiesMax || after != bodiesMax {
+		t.Errorf("%d bytes are taken during the stream, %d after it", bodiesMax-left, bodiesMax-after)
+	}
+}

@@ -123,6 +123,7 @@ func (s *Server) serve(w http.ResponseWriter, req *Request) error {
 	}
 	plain := s.bodies.open()
 	defer plain.release()
+	req.release = func() { raw.release(); plain.release() }
 	if req.Body, err = plain.inflate(req.Header.Get("Content-Encoding"), body, max); err != nil {
 		return err
 	}

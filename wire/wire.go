@@ -77,7 +77,7 @@ func Raw(name string, f func(ctx context.Context, r *Request, w http.ResponseWri
 // Request is what a Raw operation gets: already authenticated, body read and bounded.
 type Request struct {
 	*http.Request
-	Body        []byte // valid until the operation returns
+	Body        []byte // valid until the operation returns or opens an event stream
 	ContentType string // media type: application/x-amz-json-1.1, application/x-amz-cbor-1.1 …
 
 	service   *Service
@@ -85,6 +85,7 @@ type Request struct {
 	protocol  protocol
 	id        string
 	events    *EventStream // once the answer has become one
+	release   func()       // gives the memory of Body back
 }
 
 // DecodeInto decodes the request's body into the SDK input struct in and has the service admit it. Op does that by

@@ -2,10 +2,13 @@ package kinesis
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"runtime"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -15,6 +18,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 
 	"github.com/weir-data/weir/internal/awshttp"
+	"github.com/weir-data/weir/internal/load"
 	"github.com/weir-data/weir/stream"
 )
 
@@ -92,24 +96,40 @@ func BenchmarkPutToPush(b *testing.B) {
 	}
 }
 
-// What an idle subscription takes of memory, the server's side and the client's together, and the system's stacks with
-// them; of that the client has the larger half.
+// What an idle subscription takes of the server's memory, stacks included: the client is a bare connection. By profile that
+// is net/http's buffers and the stacks of its two goroutines.
 func BenchmarkIdleSubscriptions(b *testing.B) {
-	for name, set := range benchTransports {
-		b.Run(name, func(b *testing.B) {
-			url, s := benchServer(b)
-			client := benchClient(url, set)
-			used := func() uint64 {
-				runtime.GC()
-				var m runtime.MemStats
-				runtime.ReadMemStats(&m)
-				return m.HeapAlloc + m.StackInuse
-			}
-			before := used()
-			for i := range b.N {
-				benchSubscribe(b, client, s, fmt.Sprint(i), 0)
-			}
-			b.ReportMetric((float64(used())-float64(before))/float64(b.N), "bytes/subscription")
-		})
+	url, s := benchServer(b)
+	used := func() uint64 {
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc + m.StackInuse
 	}
+	before := used()
+	for i := range b.N {
+		c, err := s.streams.RegisterConsumer(b.Context(), "s", fmt.Sprint("c", i%1000), nil, 1<<20)
+		if errors.Is(err, stream.ErrConsumerExists) {
+			d, _ := s.streams.Describe(b.Context(), "s")
+			at := slices.IndexFunc(d.Consumers, func(c stream.Consumer) bool { return c.Name == fmt.Sprint("c", i%1000) })
+			c, err = d.Consumers[at], nil
+		}
+		if err != nil {
+			b.Fatal(err)
+		}
+		addr := strings.TrimPrefix(url, "http://")
+		conn, err := net.Dial("tcp", addr)
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Cleanup(func() { conn.Close() })
+		body := fmt.Appendf(nil, `{"ConsumerARN":%q,"ShardId":"%d","StartingPosition":{"Type":"LATEST"}}`, c.ARN, i/1000)
+		conn.Write(load.Request(addr, "/", body, load.Header{Name: "X-Amz-Target", Value: "Kinesis_20131202.SubscribeToShard"},
+			load.Header{Name: "Content-Type", Value: "application/x-amz-json-1.1"}))
+		var answer [2048]byte
+		if n, err := conn.Read(answer[:]); err != nil || !strings.HasPrefix(string(answer[:n]), "HTTP/1.1 200") {
+			b.Fatalf("%q %v", answer[:n], err)
+		}
+	}
+	b.ReportMetric((float64(used())-float64(before))/float64(b.N), "bytes/subscription")
 }
