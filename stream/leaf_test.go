@@ -2,6 +2,7 @@ package stream
 
 import (
 	"errors"
+	"fmt"
 	"math/big"
 	"math/rand/v2"
 	"slices"
@@ -186,6 +187,21 @@ func FuzzSegmentHeader(f *testing.F) {
 					t.Fatalf("%+v, then %+v, %v", h, again, err)
 				}
 			}
+		}
+	})
+}
+
+func FuzzParseShardID(f *testing.F) {
+	for _, id := range []string{"shardId-000000000000", "shardId-000002147483647", "0", "x-7", "-1", "shardId-", "99999999999"} {
+		f.Add(id)
+	}
+	f.Fuzz(func(t *testing.T, id string) {
+		index, ok := ParseShardID(id)
+		if !ok {
+			return
+		}
+		if again, ok := ParseShardID(ShardID(index)); !ok || again != index || ShardID(index) != fmt.Sprintf("shardId-%012d", index) {
+			t.Fatalf("%q is %d, whose id is %s", id, index, ShardID(index))
 		}
 	})
 }

@@ -6,7 +6,9 @@ import (
 	"reflect"
 	"testing"
 	"time"
+	"unicode/utf8"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 
 	"github.com/weir-data/weir/stream"
@@ -59,6 +61,36 @@ func TestRecordFormats(t *testing.T) {
 	}
 }
 
+// Whatever a record holds, general decoders read it from each format.
+func FuzzRecordFormats(f *testing.F) {
+	f.Add([]byte("data"), "key", int64(1795334403123), uint64(7))
+	f.Add([]byte{}, "", int64(0), uint64(1)) // without a key
+	f.Add([]byte{}, "\"\\\u2028<", int64(0), uint64(1<<63-1))
+	f.Fuzz(func(t *testing.T, data []byte, key string, ms int64, counter uint64) {
+		if !utf8.ValidString(key) || ms < 0 || ms > 1<<40 {
+			return
+		}
+		want := stream.Record{SeqNum: stream.NewSeqNum(stream.Parts{Created: 1, Counter: counter >> 1}), PartitionKey: []byte(key), Data: data, Arrival: time.UnixMilli(ms)}
+		for _, format := range []recordFormat{jsonFormat{}, cborFormat{millis: true}, cborFormat{}} {
+			b := format.end(format.endRecords(format.record(format.begin(nil), &want, true)))
+			var out types.SubscribeToShardEvent
+			var err error
+			switch format {
+			case jsonFormat{}:
+				err = codec.DecodeJSON(b, &out, nil)
+			case cborFormat{millis: true}:
+				err = codec.DecodeCBOR(b, &out, codec.Milliseconds, nil)
+			default:
+				err = codec.DecodeCBOR(b, &out, codec.Seconds, nil)
+			}
+			if err != nil || len(out.Records) != 1 {
+				t.Fatalf("%T %q: %v", format, b, err)
+			}
+			sameRecord(t, out.Records[0], want)
+		}
+	})
+}
+
 func someRecords(rng *rand.Rand) []stream.Record {
 	records := make([]stream.Record, rng.IntN(4))
 	for i := range records {
@@ -79,9 +111,9 @@ func someRecords(rng *rand.Rand) []stream.Record {
 
 func sameRecord(t *testing.T, got types.Record, want stream.Record) {
 	t.Helper()
-	if *got.PartitionKey != string(want.PartitionKey) || !bytes.Equal(got.Data, want.Data) || *got.SequenceNumber != want.SeqNum.String() ||
+	if aws.ToString(got.PartitionKey) != string(want.PartitionKey) || !bytes.Equal(got.Data, want.Data) || *got.SequenceNumber != want.SeqNum.String() ||
 		got.ApproximateArrivalTimestamp.UnixMilli() != want.Arrival.UnixMilli() || (got.EncryptionType == types.EncryptionTypeKms) != want.Encrypted {
-		t.Fatalf("got %q %x %s %s %q", *got.PartitionKey, got.Data, *got.SequenceNumber, got.ApproximateArrivalTimestamp, got.EncryptionType)
+		t.Fatalf("got %q %x %s %s %q", aws.ToString(got.PartitionKey), got.Data, *got.SequenceNumber, got.ApproximateArrivalTimestamp, got.EncryptionType)
 	}
 }
 
