@@ -154,6 +154,8 @@ func serviceException(err error, service *Service) error {
 			message = "Request is missing Authentication Token"
 		}
 		return Errorf("MissingAuthenticationTokenException", http.StatusBadRequest, "%s", message)
+	case errors.Is(err, sigv4.ErrTwice):
+		return Errorf("InvalidSignatureException", http.StatusBadRequest, "Found both 'X-Amz-Algorithm' as a query-string param and 'Authorization' as HTTP header.")
 	case errors.As(err, &format):
 		return Errorf("IncompleteSignatureException", http.StatusBadRequest, "%s", format.Message)
 	case errors.As(err, &clock):
@@ -300,6 +302,8 @@ func s3Exception(err error) *Error {
 		return Errorf("AuthorizationHeaderMalformed", http.StatusBadRequest, "The authorization header is malformed; %s", format.Message)
 	case errors.Is(err, sigv4.ErrMissing):
 		return Errorf("AccessDenied", http.StatusForbidden, "Access Denied")
+	case errors.Is(err, sigv4.ErrTwice):
+		return Errorf("InvalidArgument", http.StatusBadRequest, "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query string parameter or the Authorization header should be specified")
 	case errors.Is(err, sigv4.ErrUnsignedHeader):
 		return Errorf("AccessDenied", http.StatusForbidden, "There were headers present in the request which were not signed")
 	case errors.Is(err, errUnknownKey):

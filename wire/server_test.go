@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"encoding/base64"
 	"encoding/hex"
+	"encoding/json"
 	"io"
 	"net"
 	"net/http"
@@ -238,6 +240,52 @@ func TestMissingSignature(t *testing.T) {
 		res := send(t, base, c.body, c.headers...)
 		if body := text(t, res); res.StatusCode != c.status || !strings.Contains(body, c.want) {
 			t.Errorf("%v: %d %s", c.headers, res.StatusCode, body)
+		}
+	}
+}
+
+// What AWS says of signatures that are not whole, as kinesalite's tests saw it.
+func TestIncompleteSignature(t *testing.T) {
+	base, _ := start(t, Options{Credentials: keyring{"AK": "s3cret"}})
+	header := func(name string) string { return "Authorization header requires '" + name + "' parameter. " }
+	query := func(names ...string) string {
+		text := ""
+		for _, name := range names {
+			text += "AWS query-string parameters must include '" + name + "'. "
+		}
+		return text + "Re-examine the query-string parameters."
+	}
+	const dated = "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header. "
+	const incomplete = "IncompleteSignatureException"
+	for _, c := range []struct{ path, authorization, date, name, message string }{
+		{"/", "X", "", incomplete, header("Credential") + header("Signature") + header("SignedHeaders") + dated + "Authorization=X"},
+		{"/?X-Amz-Algorith", "X", "", incomplete, header("Credential") + header("Signature") + header("SignedHeaders") + dated + "Authorization=X"},
+		{"/", "AWS4- Signature=b Credential=a", "a", incomplete, header("SignedHeaders") + "Authorization=AWS4- Signature=b Credential=a"},
+		{"/", "AWS4- Signature=b,Credential=a", "a", incomplete, header("SignedHeaders") + "Authorization=AWS4- Signature=b,Credential=a"},
+		{"/", "AWS4- Signature=b, Credential=a", "a", incomplete, header("SignedHeaders") + "Authorization=AWS4- Signature=b, Credential=a"},
+		{"/?X-Amz-Algorithm", "", "", incomplete, query("X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Signature", "X-Amz-SignedHeaders", "X-Amz-Date")},
+		{"/?X-Amz-Algorithm=a&X-Amz-Credential=b&X-Amz-Signature=c&X-Amz-Date=d", "", "", incomplete, query("X-Amz-SignedHeaders")},
+		{"/?X-Amz-Credential=a&X-Amz-Signature=b&X-Amz-SignedHeaders=c&X-Amz-Date=d", "", "", "MissingAuthenticationTokenException", "Missing Authentication Token"},
+		{"/?X-Amz-Algorithm", "X", "", "InvalidSignatureException", "Found both 'X-Amz-Algorithm' as a query-string param and 'Authorization' as HTTP header."},
+	} {
+		headers := []string{"Content-Type:    application/x-amz-json-1.1   ;whatever", "X-Amz-Target: Kinesis_20131202.PutRecord"}
+		if c.authorization != "" {
+			headers = append(headers, "Authorization: "+c.authorization)
+		}
+		if c.date != "" {
+			headers = append(headers, "Date: "+c.date)
+		}
+		res := send(t, base+c.path, `{}`, headers...)
+		var got struct {
+			Type    string `json:"__type"`
+			Message string `json:"message"`
+		}
+		if err := json.Unmarshal([]byte(text(t, res)), &got); err != nil || res.StatusCode != 400 || got.Type != c.name || got.Message != c.message {
+			t.Errorf("%+v:\n\t%d %+v, %v", c, res.StatusCode, got, err)
+		}
+		id2, err := base64.StdEncoding.DecodeString(res.Header.Get("X-Amz-Id-2"))
+		if err != nil || len(id2) < 64 || len(id2) > 80 || len(res.Header.Get("X-Amzn-Requestid")) != 36 || res.Header.Get("Content-Type") != "application/x-amz-json-1.1" {
+			t.Errorf("headers %v", res.Header)
 		}
 	}
 }

@@ -19,6 +19,8 @@ import (
 var (
 	// ErrMissing: the request is not signed at all.
 	ErrMissing = errors.New("request is not signed")
+	// ErrTwice: there is a signature in the header and another in the query.
+	ErrTwice = errors.New("request is signed in its header and in its query")
 	// ErrMismatch: the signature is not the one that the secret gives.
 	ErrMismatch = errors.New("signature does not match")
 	// ErrUnsignedHeader: an x-amz- header is present, but was not signed.
@@ -98,9 +100,12 @@ func Signed(r *http.Request) bool {
 	return !errors.Is(err, ErrMissing)
 }
 
-// Parse finds the signature of r in its header or query, or returns ErrMissing or a *FormatError.
+// Parse finds the signature of r in its header or query, or returns ErrMissing, ErrTwice or a *FormatError.
 func Parse(r *http.Request) (*Signature, error) {
 	if auth := r.Header.Get("Authorization"); auth != "" {
+		if r.URL.RawQuery != "" && r.URL.Query().Has("X-Amz-Algorithm") {
+			return nil, ErrTwice
+		}
 		return parseHeader(r, auth)
 	}
 	if r.URL.RawQuery == "" {
@@ -111,7 +116,7 @@ func Parse(r *http.Request) (*Signature, error) {
 	var err error
 	version2 := false
 	switch {
-	case q.Has("X-Amz-Signature") || q.Has("X-Amz-Algorithm"):
+	case q.Has("X-Amz-Algorithm"):
 		s, err = parsePresigned(q)
 	case q.Has("AWSAccessKeyId") && q.Has("Signature"):
 		version2 = true
@@ -127,14 +132,11 @@ func Parse(r *http.Request) (*Signature, error) {
 }
 
 func parseHeader(r *http.Request, auth string) (*Signature, error) {
-	rest, ok := strings.CutPrefix(auth, algorithm)
-	if !ok {
-		return nil, formatError("Unsupported authorization type or algorithm")
-	}
+	kind, rest, _ := strings.Cut(auth, " ")
 	var s Signature
 	var credential, headers string
-	for _, part := range strings.SplitN(rest, ",", 8) {
-		name, value, _ := strings.Cut(strings.TrimSpace(part), "=")
+	for _, part := range strings.FieldsFunc(rest, func(c rune) bool { return c == ',' || c == ' ' }) {
+		name, value, _ := strings.Cut(part, "=")
 		switch name {
 		case "Credential":
 			credential = value
@@ -146,7 +148,8 @@ func parseHeader(r *http.Request, auth string) (*Signature, error) {
 	}
 	stamp := r.Header.Get("X-Amz-Date")
 	if stamp == "" {
-		if t, err := http.ParseTime(r.Header.Get("Date")); err == nil {
+		stamp = r.Header.Get("Date")
+		if t, err := http.ParseTime(stamp); err == nil {
 			stamp = t.UTC().Format(stampLayout)
 		}
 	}
@@ -160,7 +163,10 @@ func parseHeader(r *http.Request, auth string) (*Signature, error) {
 		missing = append(missing, "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header.")
 	}
 	if missing != nil {
-		return nil, formatError("%s", strings.Join(missing, " "))
+		return nil, formatError("%s Authorization=%.1000s", strings.Join(missing, " "), auth)
+	}
+	if kind != algorithm {
+		return nil, formatError("Unsupported authorization type or algorithm")
 	}
 	s.Token = r.Header.Get("X-Amz-Security-Token")
 	if err := s.fill(credential, headers, stamp); err != nil {
@@ -170,10 +176,14 @@ func parseHeader(r *http.Request, auth string) (*Signature, error) {
 }
 
 func parsePresigned(q url.Values) (*Signature, error) {
-	for _, name := range []string{"X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Date", "X-Amz-SignedHeaders", "X-Amz-Signature"} {
+	var missing []string
+	for _, name := range []string{"X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Signature", "X-Amz-SignedHeaders", "X-Amz-Date"} {
 		if q.Get(name) == "" {
-			return nil, formatError("AWS query-string parameters must include '%s'.", name)
+			missing = append(missing, "AWS query-string parameters must include '"+name+"'.")
 		}
+	}
+	if missing != nil {
+		return nil, formatError("%s Re-examine the query-string parameters.", strings.Join(missing, " "))
 	}
 	if a := q.Get("X-Amz-Algorithm"); a != algorithm {
 		return nil, formatError("X-Amz-Algorithm only supports %q", algorithm)

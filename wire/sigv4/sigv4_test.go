@@ -111,7 +111,8 @@ func TestVersion2(t *testing.T) {
 func TestParseErrors(t *testing.T) {
 	const ok = "Credential=AK/20130524/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=00"
 	for auth, want := range map[string]string{
-		"Bearer x":                            "Unsupported authorization",
+		"Bearer x":                            "requires 'Credential' parameter",
+		"AWS5-HMAC-SHA999 " + ok:              "Unsupported authorization",
 		"AWS4-HMAC-SHA256":                    "requires 'Credential' parameter",
 		"AWS4-HMAC-SHA256 Credential=AK":      "requires 'Signature' parameter",
 		"AWS4-HMAC-SHA256 " + ok[:len(ok)-15]: "requires 'Signature'",
