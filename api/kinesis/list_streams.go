@@ -1,6 +1,7 @@
 package kinesis
 
-// ListStreams gives names in byte order, at most 100 a page. NextToken and ExclusiveStartStreamName both continue.
+// ListStreams gives names in byte order, at most 100 a page. NextToken and ExclusiveStartStreamName both
+// continue; the token counts where there are both, as paginators send what they began with again and again.
 
 import (
 	"context"
@@ -24,9 +25,6 @@ func (s *service) listStreams(ctx context.Context, in *kinesis.ListStreamsInput)
 	}
 	after := value(in.ExclusiveStartStreamName)
 	if in.NextToken != nil {
-		if in.ExclusiveStartStreamName != nil {
-			return nil, invalidArgument("NextToken and ExclusiveStartStreamName cannot be provided together.")
-		}
 		name, _, err := s.tokens.open(tokenStreams, *in.NextToken)
 		if err != nil {
 			return nil, invalidArgument("NextToken is invalid.")

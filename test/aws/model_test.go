@@ -1,6 +1,7 @@
 package aws_test
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -21,6 +22,9 @@ type model struct {
 		Errors        []string
 	}
 	Shapes map[string]*shape
+
+	least    map[string]string         // the shortest texts by shape, as they were asked for
+	patterns map[string]*regexp.Regexp // by shape
 }
 
 // shape is a type with its constraints. Members and the like hold names of shapes.
@@ -42,7 +46,7 @@ func readModel(t *testing.T) *model {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := new(model)
+	m := &model{least: map[string]string{}, patterns: map[string]*regexp.Regexp{}}
 	if err := json.Unmarshal(raw, m); err != nil {
 		t.Fatal(err)
 	}
@@ -102,8 +106,12 @@ func (m *model) text(name string, n int) (string, bool) {
 
 // shortest is the shortest text that the shape allows.
 func (m *model) shortest(name string) string {
+	if text, ok := m.least[name]; ok {
+		return text
+	}
 	for n := max(0, value(m.Shapes[name].Min)); n < 200; n++ {
 		if text, ok := m.text(name, n); ok {
+			m.least[name] = text
 			return text
 		}
 	}
@@ -111,8 +119,10 @@ func (m *model) shortest(name string) string {
 }
 
 func (m *model) matches(name, text string) bool {
-	p := m.Shapes[name].Pattern
-	return p == "" || regexp.MustCompile(`^(?:`+p+`)$`).MatchString(text)
+	if m.patterns[name] == nil {
+		m.patterns[name] = regexp.MustCompile(`^(?:` + cmp.Or(m.Shapes[name].Pattern, `(?s).*`) + `)$`)
+	}
+	return m.patterns[name].MatchString(text)
 }
 
 // mismatch is a text that breaks the pattern and no other bound.

@@ -18,6 +18,7 @@ import (
 	"github.com/aws/smithy-go"
 	"github.com/aws/smithy-go/middleware"
 
+	"github.com/weir-data/weir/internal/awshttp"
 	"github.com/weir-data/weir/wire"
 )
 
@@ -53,7 +54,7 @@ func newSweep(t *testing.T, transport http.RoundTripper, hangUp func()) *sweep {
 		BaseEndpoint: aws.String("http://" + ln.Addr().String()),
 		Credentials:  credentials.NewStaticCredentialsProvider("AKID", "secret", ""),
 		Retryer:      aws.NopRetryer{},
-		HTTPClient:   &http.Client{Transport: transport},
+		HTTPClient:   awshttp.OwnBody(&http.Client{Transport: transport}),
 		APIOptions:   []func(*middleware.Stack) error{s.note},
 	})
 	return s
