@@ -5,9 +5,10 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 source "$here/server.sh"
 venv=${WEIR_VENV:-$ROOT/.venv}
-if [ ! -x "$venv/bin/aws" ]; then
+if ! cmp -s "$here/requirements.txt" "$venv/requirements.txt"; then # not made yet, or for other versions
   python3 -m venv "$venv"
   "$venv/bin/pip" install -q -r "$here/requirements.txt"
+  cp "$here/requirements.txt" "$venv"
 fi
 export PATH=$venv/bin:$PATH
 
@@ -20,6 +21,9 @@ run() {
 start_weir open
 export AWS_ACCESS_KEY_ID=weir AWS_SECRET_ACCESS_KEY=weir
 python "$here/empty_check.py"
+printf '\n--- kinesis_sweep.py\n'
+python "$here/kinesis_sweep.py"
+python "$here/kinesis_sweep.py" --cli
 run rides.sh
 run users.sh
 run awscli.sh
