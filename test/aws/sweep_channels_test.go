@@ -11,9 +11,6 @@ import (
 // channels makes, changes, finds and removes a channel of a stream of its own.
 func (s *sweep) channels() {
 	s.Helper()
-	if !s.can("CreateChannel") {
-		return
-	}
 	ctx := s.Context()
 	_, err := s.CreateStream(ctx, &sdk.CreateStreamInput{
 		StreamName: aws.String("channelled"), StreamModeDetails: &types.StreamModeDetails{StreamMode: types.StreamModeOnDemand},

@@ -64,17 +64,6 @@ func newFront(t *testing.T) *wire.Server {
 	return front
 }
 
-// operations are the names of what front serves.
-func operations(front *wire.Server) map[string]bool {
-	names := map[string]bool{}
-	for _, s := range front.Services() {
-		for _, op := range s.Operations {
-			names[op.Name] = true
-		}
-	}
-	return names
-}
-
 // call sends one request past all networks.
 func call(t *testing.T, front http.Handler, op, media string, body []byte) (status int, head http.Header, answer []byte) {
 	t.Helper()
