@@ -3,11 +3,13 @@ package stream
 import (
 	"cmp"
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"slices"
 
+	"github.com/weir-data/weir/internal/meta"
 	"github.com/weir-data/weir/internal/vfs"
 )
 
@@ -71,6 +73,22 @@ func Check(fs vfs.FS, dir string) (Report, error) {
 		return c.rep, fmt.Errorf("check %s: %d problems, the first in %s at %d: %w", dir, n, first.File, first.Pos, first.Err)
 	}
 	return c.rep, nil
+}
+
+// Names are the names of the streams in a metadata store by their numbers.
+func Names(m *meta.Store) (map[uint64]string, error) {
+	names := map[uint64]string{}
+	for e, err := range newSpaces(m).streams.Scan("", "") {
+		var doc streamDoc
+		if err == nil {
+			err = json.Unmarshal(e.Value, &doc)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("names of streams: %w", err)
+		}
+		names[doc.Number] = doc.Name
+	}
+	return names, nil
 }
 
 // checker walks over the log.

@@ -36,9 +36,15 @@ type Store struct {
 }
 
 // Open opens or creates the store in dir. A second process opening the same directory gets an error.
-func Open(fs vfs.FS, dir string) (*Store, error) {
+func Open(fs vfs.FS, dir string) (*Store, error) { return open(fs, dir, false) }
+
+// OpenReadOnly opens an existing store and changes no file of it. It can only be read.
+func OpenReadOnly(fs vfs.FS, dir string) (*Store, error) { return open(fs, dir, true) }
+
+func open(fs vfs.FS, dir string, readOnly bool) (*Store, error) {
 	db, err := pebble.Open(dir, &pebble.Options{
 		FS:                 fs,
+		ReadOnly:           readOnly,
 		Logger:             quiet{},
 		FormatMajorVersion: pebble.FormatNewest,
 		MemTableSize:       8 << 20,
