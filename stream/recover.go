@@ -322,7 +322,7 @@ func (s *Store) scanFound(f *found, last bool) (*segmentIndex, error) {
 
 // syncSegment makes durable what a killed process has written to a segment.
 func (g *segments) syncSegment(number uint64) error {
-	file, err := g.fs.Open(g.path(segmentName(number)))
+	file, err := g.fs.OpenReadWrite(g.path(segmentName(number)), vfs.Category)
 	if err != nil {
 		return err
 	}

@@ -137,6 +137,7 @@ func (w *world) crash(cfg vfs.CrashConfig) {
 	clone := w.disk.CrashClone(cfg)
 	w.faults.Heal()
 	w.store.Close() // to the disk that is lost
+	w.rec.Take()
 	w.meta.Close()
 	w.disk = clone
 	w.open()

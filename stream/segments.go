@@ -3,6 +3,7 @@ package stream
 import (
 	"errors"
 	"fmt"
+	"math"
 	"sync"
 	"sync/atomic"
 
@@ -56,8 +57,25 @@ type segment struct {
 // active is the segment that the writer appends to.
 type active struct {
 	*segment
-	file   vfs.File
-	synced bool // the header and a group are durable
+	file    vfs.File
+	synced  bool  // the header and a group are durable
+	touched int64 // the page behind those that are known to be in memory; past the file if all need no reading
+}
+
+const pageBytes = 4096
+
+var zeroPage [pageBytes]byte
+
+// touch overwrites the page of a file used again in which a group will end, as a whole, so that nobody has to read what
+// was there. The pages before it are overwritten by the group.
+func (a *active) touch(end int64) error {
+	page := end / pageBytes * pageBytes
+	if page < a.touched || page+pageBytes > a.size {
+		return nil
+	}
+	a.touched = page + pageBytes
+	_, err := a.file.WriteAt(zeroPage[:], page)
+	return err
 }
 
 func (g *segments) path(name string) string { return g.fs.PathJoin(g.dir, name) }
@@ -87,7 +105,10 @@ func (g *segments) roll(now int64) error {
 	g.retire()
 	seg := &segment{number: s.number, size: s.size}
 	seg.end.Store(segmentHeaderBytes)
-	g.active = &active{segment: seg, file: s.file}
+	g.active = &active{segment: seg, file: s.file, touched: math.MaxInt64}
+	if s.recycled {
+		g.active.touched = segmentHeaderBytes
+	}
 	return nil
 }
 

@@ -12,10 +12,17 @@ import (
 // A spare is the file of the next segment: allocated and, if there was time, overwritten with zeros, so that a sync
 // of the log never has to wait for the file system's own metadata. Measured on ext4, a sync of 4 KiB takes 0.15 ms in
 // such a file and 2.3 ms in one that grows. Its name and header are durable before the writer can have it.
+//
+// Zeroing pays although it competes with the log for the disk: a store that rolled all the time under eight writers was
+// 1.1 to 1.4 times faster with it than with files that were only allocated, and as fast or faster with files used again.
+// Those need no zeros, but their pages are no longer in memory, and a write that covers a page in part waits for it to be
+// read (350 to 850 us, instead of 20 to 60); see active.touch.
 type spare struct {
 	number uint64
 	file   vfs.File
 	size   int64
+
+	recycled bool // the file was a segment before
 
 	mu     sync.Mutex // held across a write of zeros and its sync
 	zeroed int64
@@ -85,7 +92,7 @@ func (g *segments) makeSpare(old string, size int64) (*spare, error) {
 			return nil, fmt.Errorf("make a segment: %w", err)
 		}
 	}
-	s := &spare{number: g.number.Add(1), size: size}
+	s := &spare{number: g.number.Add(1), size: size, recycled: old != ""}
 	name := g.path(segmentName(s.number))
 	var err error
 	if old != "" {

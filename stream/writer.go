@@ -64,6 +64,9 @@ func (s *Store) writeGroup(g *group) (int64, error) {
 		finishHeader(g.chunk.buf[f.off:], a.number)
 	}
 	pos := a.end.Load()
+	if err := a.touch(pos + int64(g.to-g.from)); err != nil {
+		return 0, err
+	}
 	if _, err := a.file.WriteAt(g.chunk.buf[g.from:g.to], pos); err != nil {
 		return 0, err
 	}
