@@ -2,7 +2,7 @@
 // and policies of an account.
 //
 // Open returns the Store. Lookup is asked for every signed request. Roles and Policies are kept in the metadata store;
-// a change that returned nil survives a crash. Temporary credentials are not stored: the session token carries all there
+// a change that returned nil survives a crash. Keys may belong to users of other accounts. Temporary credentials are not stored: the session token carries all there
 // is to know, under a MAC whose key is in the metadata store, so they work until they expire, also after a restart.
 package access
 

@@ -28,6 +28,10 @@ func (s *service) admit(ctx context.Context, operation string, in any) error {
 		if a == (address{}) && in.NextToken != nil {
 			a.arn = s.listedARN(*in.NextToken)
 		}
+	case *kinesis.CreateChannelInput:
+		if len(in.StreamConfigurationList) > 0 {
+			a.arn = in.StreamConfigurationList[0].StreamARN
+		}
 	case *kinesis.RegisterStreamConsumerInput:
 		a.consumerName = nil // nobody yet: it is about the stream
 	}

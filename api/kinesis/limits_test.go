@@ -6,6 +6,11 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
+
+	"github.com/weir-data/weir/internal/meta"
+	"github.com/weir-data/weir/internal/vfs"
+	"github.com/weir-data/weir/stream"
+	"github.com/weir-data/weir/wire"
 )
 
 var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
@@ -117,12 +122,42 @@ func TestAddressOf(t *testing.T) {
 	}
 }
 
-func BenchmarkAddressOf(b *testing.B) {
-	name := "s"
-	in := &kinesis.DescribeStreamInput{StreamName: &name}
-	for b.Loop() {
-		if addressOf(in).name != &name {
-			b.Fatal("wrong")
+// What every call pays: nothing that one could measure over HTTP, unless its stream has a policy.
+func BenchmarkAdmit(b *testing.B) {
+	m := meta.NewMem()
+	defer m.Close()
+	streams, err := stream.Open(stream.Options{FS: vfs.NewCrashable(), Dir: "log", Meta: m})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer streams.Close()
+	for _, name := range []string{"plain", "shared"} {
+		if err := streams.Create(b.Context(), stream.Config{Name: name, Shards: 1}); err != nil {
+			b.Fatal(err)
 		}
+	}
+	text := `{"Statement":{"Effect":"Allow","Principal":{"AWS":"111122223333"},"Action":"kinesis:*","Resource":"*"}}`
+	if err := streams.SetPolicy(b.Context(), "shared", "", text); err != nil {
+		b.Fatal(err)
+	}
+	s := &service{streams: streams, now: time.Now, arnPrefix: streams.StreamARN("")}
+	ctx := wire.With(b.Context(), wire.Identity{Account: streams.Account(), ARN: "arn:aws:iam::000000000000:user/ann"}, "us-east-1")
+	b.Run("direct", func(b *testing.B) {
+		name := "plain"
+		for b.Loop() {
+			if err := s.admitCall(ctx, "PutRecord", address{name: &name}); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	for _, name := range []string{"plain", "shared"} {
+		in := &kinesis.DescribeStreamInput{StreamName: &name}
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				if err := s.admit(ctx, "DescribeStream", in); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }

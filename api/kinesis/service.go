@@ -4,8 +4,11 @@
 // the file says what AWS does and what is skipped. PutRecord, PutRecords and GetRecords read and write JSON by hand,
 // because nearly all bytes of a pipeline go through them; the other operations, and these in CBOR, use the SDK's structs.
 //
+// A request is admitted before its operation runs (admit.go): by the resource policy of its stream or consumer
+// (authorize.go), then by the limits of AWS, if they hold (limits.go).
+//
 // Nothing is kept here but the key that signs iterators and tokens, in the metadata store, so that they survive a
-// restart, and, in memory, who subscribes to which shard.
+// restart, and, in memory, who subscribes to which shard, and how much was called and read lately.
 package kinesis
 
 import (

@@ -32,4 +32,17 @@ cp "$ROOT/examples/rides/aws.cfg.example" keys.cfg
 unset AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY
 start_weir closed --credentials keys.cfg
 run credentials.sh
+
+cat >accounts.cfg <<'CFG'
+[default]
+aws_access_key_id = ownerkey
+aws_secret_access_key = ownersecret
+[stranger]
+aws_access_key_id = strangerkey
+aws_secret_access_key = strangersecret
+aws_account_id = 111122223333
+CFG
+unset AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY
+start_weir limited --credentials accounts.cfg --limits aws
+python "$here/limits_check.py" "$WORK/accounts.cfg"
 printf '\ninterop: all parts passed\n'

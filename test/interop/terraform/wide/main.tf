@@ -45,6 +45,20 @@ resource "aws_kinesis_stream_consumer" "reader" {
   stream_arn = aws_kinesis_stream.clicks.arn
 }
 
+resource "aws_kinesis_resource_policy" "shared" {
+  resource_arn = aws_kinesis_stream.clicks.arn
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Sid       = "share"
+      Effect    = "Allow"
+      Principal = { AWS = var.changed ? "111122223333" : "444455556666" }
+      Action    = ["kinesis:DescribeStreamSummary", "kinesis:ListShards", "kinesis:PutRecord", "kinesis:PutRecords"]
+      Resource  = aws_kinesis_stream.clicks.arn
+    }]
+  })
+}
+
 resource "aws_s3_bucket" "lake" {
   bucket        = "wide-lake"
   force_destroy = true
