@@ -26,6 +26,11 @@ type rangeGetter interface {
 	GetRange(ctx context.Context, key string, offset, length int64) (io.ReadCloser, error)
 }
 
+// header is implemented by Objects that can tell an object's size without listing or reading it.
+type header interface {
+	Head(ctx context.Context, key string) (objstore.Info, error) // objstore.ErrNoSuchKey
+}
+
 // InBucket is the folder prefix of a bucket as Objects. The prefix may be empty or lack its trailing slash.
 func InBucket(s objstore.Store, bucket, prefix string) Objects {
 	if prefix != "" && !strings.HasSuffix(prefix, "/") {
@@ -47,6 +52,12 @@ func (f *folder) Get(ctx context.Context, key string) (io.ReadCloser, error) {
 func (f *folder) GetRange(ctx context.Context, key string, offset, length int64) (io.ReadCloser, error) {
 	body, _, err := f.store.Get(ctx, f.bucket, f.prefix+key, &objstore.Range{Offset: offset, Length: length})
 	return body, err
+}
+
+func (f *folder) Head(ctx context.Context, key string) (objstore.Info, error) {
+	info, err := f.store.Head(ctx, f.bucket, f.prefix+key)
+	info.Key = key
+	return info, err
 }
 
 func (f *folder) List(ctx context.Context, prefix, after string) iter.Seq2[objstore.Info, error] {
