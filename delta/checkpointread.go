@@ -17,45 +17,61 @@ const wholeBytesMax = 32 << 20
 // checkpointBytesMax bounds one that a store without ranged reads holds whole.
 const checkpointBytesMax = 1 << 30
 
-// readCheckpoint loads a checkpoint of any kind into r and returns its files.
-func readCheckpoint(ctx context.Context, objects Objects, c *checkpointFiles, r *replay) (fileSet, error) {
-	var entries []*entry
+// readCheckpoint loads a checkpoint of any kind into r.
+func readCheckpoint(ctx context.Context, objects Objects, c *checkpointFiles, r *replay) error {
+	var set setBuilder
 	var sidecars []*Sidecar
+	n := 0
 	take := func(a Action) error {
 		if a.Sidecar != nil {
-			sidecars = append(sidecars, a.Sidecar)
+			if sidecars = append(sidecars, a.Sidecar); len(sidecars) > sidecarsMax {
+				return fmt.Errorf("%w: more than %d sidecars", ErrUnsupported, sidecarsMax)
+			}
 			return nil
 		}
 		e, err := r.entry(a)
-		if e != nil {
-			if len(entries) >= tableFilesMax {
-				return fmt.Errorf("%w: more than %d files", ErrUnsupported, tableFilesMax)
-			}
-			entries = append(entries, e)
+		if e == nil || err != nil {
+			return err
 		}
-		return err
+		if n++; n > tableFilesMax {
+			return fmt.Errorf("%w: more than %d files", ErrUnsupported, tableFilesMax)
+		}
+		return set.add(e)
 	}
 	for _, f := range c.files {
 		if err := readCheckpointFile(ctx, objects, f.key, f.size, take); err != nil {
-			return fileSet{}, fmt.Errorf("checkpoint %s: %w", f.key, err)
+			return fmt.Errorf("checkpoint %s: %w", f.key, err)
 		}
 	}
 	for _, s := range sidecars {
-		if strings.ContainsAny(s.Path, "/\\%") {
-			return fileSet{}, fmt.Errorf("%w: sidecar at %q, outside %s", ErrUnsupported, s.Path, sidecarFolder)
+		key, err := sidecarKey(s)
+		if err != nil {
+			return err
 		}
-		key := sidecarFolder + s.Path
-		err := readCheckpointFile(ctx, objects, key, s.SizeInBytes, func(a Action) error {
+		err = readCheckpointFile(ctx, objects, key, s.SizeInBytes, func(a Action) error {
 			if a.Add == nil && a.Remove == nil {
 				return nil
 			}
 			return take(a)
 		})
 		if err != nil {
-			return fileSet{}, fmt.Errorf("sidecar %s: %w", key, err)
+			return fmt.Errorf("sidecar %s: %w", key, err)
 		}
 	}
-	return newFileSet(entries), nil
+	var err error
+	r.files, err = set.finish()
+	return err
+}
+
+// sidecarsMax bounds the sidecars of a checkpoint.
+const sidecarsMax = 1 << 16
+
+// sidecarKey is where a sidecar lies.
+func sidecarKey(s *Sidecar) (string, error) {
+	if strings.ContainsAny(s.Path, "/\\%") {
+		return "", fmt.Errorf("%w: sidecar at %q, outside %s", ErrUnsupported, s.Path, sidecarFolder)
+	}
+	return sidecarFolder + s.Path, nil
 }
 
 func readCheckpointFile(ctx context.Context, objects Objects, key string, size int64, do func(Action) error) error {

@@ -161,14 +161,16 @@ func TestParseLogName(t *testing.T) {
 		want logName
 		ok   bool
 	}{
-		{v + ".json", logName{version: 7, part: 1, parts: 1}, true},
-		{v + ".checkpoint.parquet", logName{version: 7, checkpoint: true, part: 1, parts: 1}, true},
-		{v + ".checkpoint.0000000002.0000000003.parquet", logName{version: 7, checkpoint: true, part: 2, parts: 3}, true},
-		{v + ".checkpoint.80a083e8-7026.json", logName{version: 7, checkpoint: true, part: 1, parts: 1, unique: "80a083e8-7026"}, true},
+		{v + ".json", logName{version: 7, to: 7, part: 1, parts: 1}, true},
+		{v + ".checkpoint.parquet", logName{version: 7, to: 7, checkpoint: true, part: 1, parts: 1}, true},
+		{v + ".checkpoint.0000000002.0000000003.parquet", logName{version: 7, to: 7, checkpoint: true, part: 2, parts: 3}, true},
+		{v + ".checkpoint.80a083e8-7026.json", logName{version: 7, to: 7, checkpoint: true, part: 1, parts: 1, unique: "80a083e8-7026"}, true},
 		{v + ".checkpoint.0000000004.0000000003.parquet", logName{}, false},
 		{v + ".checkpoint.json", logName{}, false},
 		{v + ".crc", logName{}, false},
 		{v + "." + v + ".compacted.json", logName{}, false},
+		{v + ".00000000000000000009.compacted.json", logName{version: 7, to: 9, part: 1, parts: 1}, true},
+		{v + ".9.compacted.json", logName{}, false},
 		{"_last_checkpoint", logName{}, false},
 		{"99999999999999999999.json", logName{}, false},
 		{"7.json", logName{}, false},

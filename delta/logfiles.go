@@ -1,6 +1,7 @@
 package delta
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -24,6 +25,7 @@ const (
 // logFile is an object of the log.
 type logFile struct {
 	version int64
+	to      int64 // last version of a log compaction; else version
 	key     string
 	size    int64 // bytes
 	modTime time.Time
@@ -39,6 +41,11 @@ type checkpointFiles struct {
 type logListing struct {
 	commits     []logFile
 	checkpoints []checkpointFiles
+	compacted   []logFile
+}
+
+func compactedKey(from, to int64) string {
+	return fmt.Sprintf("%s%0*d.%0*d.compacted.json", logFolder, versionDigits, from, versionDigits, to)
 }
 
 func commitKey(version int64) string {
@@ -52,13 +59,14 @@ func checkpointKey(version int64) string {
 // logName is what the name of an object in the log says.
 type logName struct {
 	version     int64
+	to          int64 // of a log compaction, else version
 	checkpoint  bool
 	part, parts int    // of a multi-part checkpoint
 	unique      string // of a V2 checkpoint
 }
 
-// parseLogName reads a name relative to the log's folder: a commit, or one of the three kinds of checkpoint. It is
-// false for everything else, as checksums and compacted commits, which a reader may ignore.
+// parseLogName reads a name relative to the log's folder: a commit, a log compaction, or one of the three kinds
+// of checkpoint. It is false for everything else, as version checksums.
 func parseLogName(name string) (logName, bool) {
 	if len(name) < versionDigits {
 		return logName{}, false
@@ -67,10 +75,15 @@ func parseLogName(name string) (logName, bool) {
 	if err != nil {
 		return logName{}, false
 	}
-	n := logName{version: int64(version), part: 1, parts: 1}
+	n := logName{version: int64(version), to: int64(version), part: 1, parts: 1}
 	rest := name[versionDigits:]
 	if rest == ".json" {
 		return n, true
+	}
+	if to, ok := strings.CutSuffix(rest, ".compacted.json"); ok {
+		last, err := strconv.ParseUint(strings.TrimPrefix(to, "."), 10, 63)
+		n.to = int64(last)
+		return n, err == nil && len(to) == versionDigits+1 && to[0] == '.' && n.to > n.version
 	}
 	rest, ok := strings.CutPrefix(rest, ".checkpoint.")
 	if !ok {
@@ -111,8 +124,10 @@ func listLog(ctx context.Context, objects Objects, after string) (*logListing, e
 		if !ok {
 			continue
 		}
-		file := logFile{version: n.version, key: info.Key, size: info.Size, modTime: info.ModTime}
+		file := logFile{version: n.version, to: n.to, key: info.Key, size: info.Size, modTime: info.ModTime}
 		switch {
+		case n.to > n.version:
+			l.compacted = append(l.compacted, file)
 		case !n.checkpoint:
 			l.commits = append(l.commits, file)
 		case n.parts == 1:
@@ -145,7 +160,9 @@ func (l *logListing) newest() int64 {
 	return version
 }
 
-// segment returns what rebuilds a version: the newest checkpoint that is not newer, if any, and the commits since.
+// segment returns what rebuilds a version: the newest checkpoint that is not newer, if any, and the commits since, log
+// compactions in place of those that they cover. The version's own commit is always read itself: compactions have no
+// commitInfo.
 func (l *logListing) segment(version int64) (*checkpointFiles, []logFile, error) {
 	var base *checkpointFiles
 	next := int64(0)
@@ -154,22 +171,40 @@ func (l *logListing) segment(version int64) (*checkpointFiles, []logFile, error)
 			base, next = c, c.version+1
 		}
 	}
-	first := next
 	var commits []logFile
+	add := func(f logFile) { commits, next = append(commits, f), f.to+1 }
 	for _, c := range l.commits {
-		if c.version < first || c.version > version {
+		if c.version > version {
+			break
+		}
+		if c.version < next {
 			continue
 		}
-		if c.version != next {
+		for f, ok := l.compaction(next, version); ok; f, ok = l.compaction(next, version) {
+			add(f)
+		}
+		if c.version > next {
 			return nil, nil, fmt.Errorf("%w: commit %d is missing", ErrCorrupt, next)
 		}
-		commits = append(commits, c)
-		next++
+		if c.version == next {
+			add(c)
+		}
 	}
 	if next <= version {
 		return nil, nil, fmt.Errorf("%w: commit %d is missing", ErrCorrupt, next)
 	}
 	return base, commits, nil
+}
+
+// compaction returns the longest log compaction that starts at a version and ends before another.
+func (l *logListing) compaction(from, before int64) (longest logFile, ok bool) {
+	i, _ := slices.BinarySearchFunc(l.compacted, from, func(f logFile, v int64) int { return cmp.Compare(f.version, v) })
+	for ; i < len(l.compacted) && l.compacted[i].version == from; i++ {
+		if f := l.compacted[i]; f.to < before && f.to > longest.to {
+			longest, ok = f, true
+		}
+	}
+	return longest, ok
 }
 
 // modTime is the time of a commit's object, zero if the listing lacks it.
@@ -222,9 +257,67 @@ func readAll(ctx context.Context, objects Objects, key string, limit int64) ([]b
 	return body, nil
 }
 
+// commitAheadBytesMax is the size up to which commits are read before it is their turn; commitsAhead is how many.
+const (
+	commitAheadBytesMax = 1 << 20
+	commitsAhead        = 16
+)
+
+// readCommits applies commits and log compactions in their order. Small ones are read and decoded side by side, ahead of
+// their turn; a large one is applied line by line.
+func readCommits(ctx context.Context, objects Objects, files []logFile, r *replay) error {
+	type decoded struct {
+		actions []Action
+		err     error
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	ahead := make([]chan decoded, len(files))
+	started := 0
+	for i := range files {
+		for ; started < len(files) && started < i+commitsAhead; started++ {
+			f := files[started]
+			if f.size > commitAheadBytesMax || len(files) == 1 {
+				continue
+			}
+			c := make(chan decoded, 1)
+			ahead[started] = c
+			go func() {
+				var d decoded
+				d.err = readLogFile(ctx, objects, f.key, func(a Action) error {
+					d.actions = append(d.actions, a)
+					return nil
+				})
+				c <- d
+			}()
+		}
+		r.inCommit = nil
+		if ahead[i] == nil {
+			if err := readLogFile(ctx, objects, files[i].key, r.apply); err != nil {
+				return err
+			}
+			continue
+		}
+		d := <-ahead[i]
+		ahead[i] = nil
+		if d.err != nil {
+			return d.err
+		}
+		for _, a := range d.actions {
+			if err := r.apply(a); err != nil {
+				return fmt.Errorf("%s: %w", files[i].key, err)
+			}
+		}
+	}
+	return nil
+}
+
 // readCommit calls do for each action of a commit.
 func readCommit(ctx context.Context, objects Objects, version int64, do func(Action) error) error {
-	key := commitKey(version)
+	return readLogFile(ctx, objects, commitKey(version), do)
+}
+
+func readLogFile(ctx context.Context, objects Objects, key string, do func(Action) error) error {
 	r, err := objects.Get(ctx, key)
 	if err != nil {
 		return fmt.Errorf("get %s: %w", key, err)

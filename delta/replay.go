@@ -15,7 +15,8 @@ type replay struct {
 	metadata *Metadata
 	txns     map[string]Txn
 	domains  map[string]DomainMetadata
-	changes  map[string]*entry // by key, since the base
+	files    fileSet
+	changes  map[string]*entry // by key, since files
 	intern   interner
 	inCommit *int64 // inCommitTimestamp of the commit that was read last
 }
@@ -27,6 +28,7 @@ func newReplay(from *Snapshot) *replay {
 		r.protocol, r.metadata = from.protocol, from.metadata
 		r.txns, r.domains = maps.Clone(from.txns), maps.Clone(from.domains)
 		r.intern = from.intern
+		r.files = from.files
 	}
 	if r.txns == nil {
 		r.txns = map[string]Txn{}
@@ -45,10 +47,22 @@ func (r *replay) apply(a Action) error {
 	}
 	if e != nil {
 		r.changes[e.key] = e
-		if len(r.changes) > tableFilesMax {
-			return fmt.Errorf("%w: more than %d files", ErrUnsupported, tableFilesMax)
+		if len(r.changes) >= chunkEntries {
+			return r.flush(never)
 		}
 	}
+	return nil
+}
+
+// flush moves changes into files.
+func (r *replay) flush(cutoff int64) (err error) {
+	if r.files, err = r.files.with(r.changes, cutoff); err != nil {
+		return err
+	}
+	if r.files.live.files > tableFilesMax {
+		return fmt.Errorf("%w: more than %d files", ErrUnsupported, tableFilesMax)
+	}
+	r.changes = map[string]*entry{}
 	return nil
 }
 
@@ -88,7 +102,7 @@ func (r *replay) entry(a Action) (*entry, error) {
 }
 
 // snapshot checks the state and makes it a version of the table. from is the snapshot that newReplay got.
-func (r *replay) snapshot(version int64, from *Snapshot, base fileSet, cutoff func(*Metadata) int64) (*Snapshot, error) {
+func (r *replay) snapshot(version int64, from *Snapshot, cutoff func(*Metadata) int64) (*Snapshot, error) {
 	if r.protocol == nil {
 		return nil, fmt.Errorf("%w: version %d has no protocol", ErrCorrupt, version)
 	}
@@ -107,7 +121,10 @@ func (r *replay) snapshot(version int64, from *Snapshot, base fileSet, cutoff fu
 	} else if err := s.setSchema(); err != nil {
 		return nil, err
 	}
-	s.files = base.with(r.changes, cutoff(r.metadata))
+	if err := r.flush(cutoff(r.metadata)); err != nil {
+		return nil, err
+	}
+	s.files = r.files
 	return s, nil
 }
 
@@ -160,6 +177,16 @@ func (in interner) values(m map[string]*string) map[string]*string {
 	if len(m) == 0 {
 		return nil
 	}
+	key := partitionKey(m)
+	if same, ok := in[key]; ok {
+		return same
+	}
+	in[key] = m
+	return m
+}
+
+// partitionKey is a text that two combinations of partition values share if they are the same.
+func partitionKey(m map[string]*string) string {
 	var key strings.Builder
 	for _, name := range slices.Sorted(maps.Keys(m)) {
 		key.WriteString(name)
@@ -170,9 +197,5 @@ func (in interner) values(m map[string]*string) map[string]*string {
 		}
 		key.WriteByte(0)
 	}
-	if same, ok := in[key.String()]; ok {
-		return same
-	}
-	in[key.String()] = m
-	return m
+	return key.String()
 }

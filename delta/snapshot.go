@@ -81,20 +81,12 @@ func (s *Snapshot) Files(keep func(*File) bool) iter.Seq2[*File, error] {
 // parsed, and once for all files that share their values and follow one another.
 func (s *Snapshot) FilesIn(inside func(partition map[string]*string) bool, keep func(*File) bool) iter.Seq2[*File, error] {
 	return func(yield func(*File, error) bool) {
-		var last *Add
-		var values map[string]*string // of last, by the names of the schema
-		var accepted bool
-		for e := range s.files.all() {
-			if e.add == nil {
-				continue
-			}
-			if last == nil || !sameMap(last.PartitionValues, e.add.PartitionValues) {
-				last, values = e.add, s.logicalValues(e.add.PartitionValues)
-				accepted = inside == nil || inside(values)
-			}
-			if !accepted {
-				continue
-			}
+		var values map[string]*string // of the file that comes next, by the names of the schema
+		accepts := func(physical map[string]*string) bool {
+			values = s.logicalValues(physical)
+			return inside == nil || inside(values)
+		}
+		for e := range s.files.adds(accepts) {
 			f, err := s.file(e, values)
 			if err != nil {
 				yield(nil, err)
@@ -125,13 +117,7 @@ func sameMap(a, b map[string]*string) bool {
 
 // NumFiles is the number of live data files and their size in bytes.
 func (s *Snapshot) NumFiles() (n int, sizeBytes int64) {
-	for e := range s.files.all() {
-		if e.add != nil {
-			n++
-			sizeBytes += e.add.Size
-		}
-	}
-	return n, sizeBytes
+	return s.files.live.files, s.files.live.bytes
 }
 
 // file is an entry's add as callers see it.

@@ -92,24 +92,24 @@ func (t *Table) advance(ctx context.Context, s *Snapshot) (*Snapshot, error) {
 	if listing.newest() <= s.version {
 		return s, nil
 	}
-	r := newReplay(s)
-	version := s.version
-	for _, c := range listing.commits {
-		if c.version != version+1 {
+	commits := listing.commits
+	for i, c := range commits {
+		if c.version != s.version+1+int64(i) {
 			return nil, errLogGone
 		}
-		if err := readCommit(ctx, t.objects, c.version, r.apply); err != nil {
-			if errors.Is(err, objstore.ErrNoSuchKey) {
-				return nil, errLogGone
-			}
-			return nil, err
-		}
-		version = c.version
 	}
+	version := s.version + int64(len(commits))
 	if version < listing.newest() {
 		return nil, errLogGone
 	}
-	next, err := r.snapshot(version, s, s.files, t.cutoff)
+	r := newReplay(s)
+	if err := readCommits(ctx, t.objects, commits, r); err != nil {
+		if errors.Is(err, objstore.ErrNoSuchKey) {
+			return nil, errLogGone
+		}
+		return nil, err
+	}
+	next, err := r.snapshot(version, s, t.cutoff)
 	if err != nil {
 		return nil, err
 	}
@@ -121,8 +121,21 @@ func (t *Table) advance(ctx context.Context, s *Snapshot) (*Snapshot, error) {
 	return next, nil
 }
 
-// load rebuilds a version (-1: the newest) from the newest checkpoint before it.
-func (t *Table) load(ctx context.Context, version int64) (*Snapshot, error) {
+// load rebuilds a version (-1: the newest) from the newest checkpoint before it. When a clean-up takes away what was just
+// listed, it looks again.
+func (t *Table) load(ctx context.Context, version int64) (s *Snapshot, err error) {
+	for range loadAttempts {
+		s, err = t.loadOnce(ctx, version)
+		if !errors.Is(err, objstore.ErrNoSuchKey) {
+			return s, err
+		}
+	}
+	return nil, err
+}
+
+const loadAttempts = 3
+
+func (t *Table) loadOnce(ctx context.Context, version int64) (*Snapshot, error) {
 	hint, err := readHint(ctx, t.objects)
 	if err != nil {
 		return nil, err
@@ -157,20 +170,17 @@ func (t *Table) replay(ctx context.Context, listing *logListing, version int64) 
 		return nil, err
 	}
 	r := newReplay(nil)
-	var files fileSet
 	checkpoint := int64(-1)
 	if base != nil {
 		checkpoint = base.version
-		if files, err = readCheckpoint(ctx, t.objects, base, r); err != nil {
+		if err := readCheckpoint(ctx, t.objects, base, r); err != nil {
 			return nil, err
 		}
 	}
-	for _, c := range commits {
-		if err := readCommit(ctx, t.objects, c.version, r.apply); err != nil {
-			return nil, err
-		}
+	if err := readCommits(ctx, t.objects, commits, r); err != nil {
+		return nil, err
 	}
-	s, err := r.snapshot(version, nil, files, t.cutoff)
+	s, err := r.snapshot(version, nil, t.cutoff)
 	if err != nil {
 		return nil, err
 	}

@@ -365,7 +365,7 @@ func (t *Table) extend(s *Snapshot, version int64, actions []Action) (*Snapshot,
 			return nil, err
 		}
 	}
-	next, err := r.snapshot(version, s, s.files, t.cutoff)
+	next, err := r.snapshot(version, s, t.cutoff)
 	if err != nil {
 		return nil, err
 	}
