@@ -36,7 +36,7 @@ run: build
 demo: build
 	bin/weir demo
 
-# kill -9 of real processes, twenty times at moments that SEED decides.
+# kill -9 of real processes, twenty times each at moments that SEED decides: into tables, and under readers and resharding.
 SEED ?= 1
 crash:
 	go test ./test/crash -run TestKill -v -count=1 -timeout 20m -kills 20 -seed $(SEED)

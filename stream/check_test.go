@@ -99,3 +99,32 @@ func TestCheckExplains(t *testing.T) {
 		})
 	}
 }
+
+// A damaged frame costs its own records: readers of other shards, and those that begin behind it, do not notice.
+func TestReadAroundDamage(t *testing.T) {
+	w := newWorld(t)
+	w.run("create s 2")
+	for i := range 10 {
+		w.run(fmt.Sprintf("put s 0 a%d", i))
+		w.run(fmt.Sprintf("put s 1 b%d", i))
+	}
+	const frame = frameHeaderBytes + recordHeaderBytes + 3
+	w.overwrite("000000000001.segment", segmentHeaderBytes+5*frame+4, "XXXX") // the length of b2
+	w.shut()
+	w.open()
+	defer w.shut()
+	for _, c := range []struct{ command, want string }{
+		{"read s 0", "1:a0 2:a1 ... 6 more ... 9:a8 10:a9\n"},
+		{"read s 1", "1:b0 2:b1 corrupt stream log\n"},
+		{"read s 1 2", "(empty)\ncorrupt stream log\n"},
+		{"read s 1 3", "4:b3 5:b4 6:b5 7:b6 8:b7 9:b8 10:b9\n"},
+	} {
+		got := w.run(c.command)
+		if c.command == "read s 1" {
+			got = strings.ReplaceAll(got, "\ncorrupt", " corrupt")
+		}
+		if got != c.want {
+			t.Errorf("%s: %q, want %q", c.command, got, c.want)
+		}
+	}
+}

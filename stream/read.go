@@ -2,6 +2,7 @@ package stream
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -198,13 +199,29 @@ func (sc *scan) fromDisk(r *run) error {
 	return fmt.Errorf("segment %d: %w", r.segment.number, err)
 }
 
+// fromExtent gives the records of the shard between the place that fr stands at and its end. Damage that is none of theirs
+// is passed over: within a segment their counters go on without a gap.
 func (sc *scan) fromExtent(fr *frameReader, last uint64) error {
+	var damage error
 	for sc.more() && sc.counter < last {
 		h, payload, at, err := fr.next()
 		if err == io.EOF {
-			return nil
+			return damage
+		}
+		if errors.Is(err, ErrCorrupt) {
+			damage = cmp.Or(damage, fmt.Errorf("segment %d at %d: %w", fr.number, at, err))
+			next, err := nextFrame(fr.file, fr.number, at+1, fr.end)
+			if err != nil || next == fr.end {
+				return damage
+			}
+			fr.seek(next, fr.end)
+			continue
 		}
 		if err == nil && h.shardKey == sc.shardKey && h.last() > sc.counter {
+			if damage != nil && h.first > sc.counter+1 {
+				return damage
+			}
+			damage = nil
 			if err = h.checkPayload(payload); err == nil {
 				err = sc.emit(&h, payload)
 			}

@@ -81,6 +81,7 @@ func runScenario(t *testing.T, text string) string {
 type world struct {
 	t      *testing.T
 	disk   *vfs.Crashable
+	reads  *badReads // on the disk, if not nil
 	rec    vfs.Recorder
 	faults vfs.Faults
 	now    time.Time
@@ -109,7 +110,11 @@ func (w *world) open() {
 	}
 	w.meta = m
 	o := w.opts
-	o.FS = vfs.Hooked(vfs.Hooked(w.disk, w.faults.Before), w.rec.Before)
+	var disk vfs.FS = w.disk
+	if w.reads != nil {
+		disk = w.reads
+	}
+	o.FS = vfs.Hooked(vfs.Hooked(disk, w.faults.Before), w.rec.Before)
 	o.Dir, o.Meta = "log", m
 	o.Now = func() time.Time { return w.now }
 	if w.store, err = Open(o); err != nil {

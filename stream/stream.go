@@ -4,8 +4,8 @@
 // when they are durable; Read, or a Shard's Scan, returns them in order; Wait sleeps until there is more. What a record
 // lives through is: Put finds its shard, copies it into a frame in the open group (append.go), where it is encrypted if
 // the stream is to be encrypted at rest (encrypt.go); one goroutine writes and syncs group after group and publishes them
-// to readers (writer.go); segments that are full are sealed with an index, and freed when retention is over
-// (housekeep.go).
+// to readers (writer.go); segments that are full are sealed with an index (seal.go), through which old records are then
+// found on disk (lookup.go), and freed when retention is over (trim.go).
 //
 // SplitShard, MergeShards and UpdateShardCount close shards and open others in their place while all of that goes on
 // (reshard.go). Who reads a shard to its end (Page.Ended) goes on with its Children.

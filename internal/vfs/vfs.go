@@ -16,6 +16,8 @@ type (
 	FS = vfs.FS
 	// File is an open file. WriteAt needs OpenReadWrite; SyncData is fdatasync(2).
 	File = vfs.File
+	// OpenOption is a hint to Open.
+	OpenOption = vfs.OpenOption
 	// Crashable is an FS in memory that knows which bytes and names were synced; see CrashClone.
 	Crashable = vfs.MemFS
 	// DiskUsage is how full a disk is.
