@@ -7,7 +7,6 @@ import json
 import subprocess
 import sys
 
-import awscli.botocore.session
 import boto3
 from botocore import xform_name
 from botocore.exceptions import ClientError
@@ -44,7 +43,9 @@ class Boto:
 
 class Cli:
     def __init__(self):
-        # awscli carries a botocore of its own, which is older than boto3's, and leaves out event streams.
+        # awscli carries a botocore of its own, which is older than boto3's (and, once imported, gives its data to both),
+        # and leaves out event streams.
+        import awscli.botocore.session
         self.model = awscli.botocore.session.Session().get_service_model("kinesis")
         self.operations = set(self.model.operation_names) - {"SubscribeToShard"}
 
