@@ -4,6 +4,7 @@ Fails if the client knows an operation that is neither called nor named below as
 """
 import base64
 import json
+import os
 import subprocess
 import sys
 
@@ -25,11 +26,16 @@ class Refused(Exception):
     """An exception of the service; its text begins with the exception's name."""
 
 
+def operations(model):
+    """The members of the input of every operation."""
+    inputs = {op: model.operation_model(op).input_shape for op in model.operation_names}
+    return {op: list(shape.members) if shape else [] for op, shape in inputs.items()}
+
+
 class Boto:
     def __init__(self):
         self.client = boto3.client("kinesis")
-        self.model = self.client.meta.service_model
-        self.operations = set(self.model.operation_names)
+        self.operations = operations(self.client.meta.service_model)
 
     def call(self, op, **members):
         try:
@@ -43,11 +49,13 @@ class Boto:
 
 class Cli:
     def __init__(self):
-        # awscli carries a botocore of its own, which is older than boto3's (and, once imported, gives its data to both),
-        # and leaves out event streams.
-        import awscli.botocore.session
-        self.model = awscli.botocore.session.Session().get_service_model("kinesis")
-        self.operations = set(self.model.operation_names) - {"SubscribeToShard"}
+        # awscli carries a botocore of its own, older than boto3's, and leaves out event streams. It is asked in another
+        # process, as its packages put themselves in the place of boto3's.
+        ask = ("import json; from awscli.clidriver import create_clidriver; from kinesis_sweep import operations; "
+               "print(json.dumps(operations(create_clidriver().session.get_service_model('kinesis'))))")
+        here = os.path.dirname(os.path.abspath(__file__))
+        self.operations = json.loads(subprocess.run([sys.executable, "-c", ask], cwd=here, check=True, capture_output=True).stdout)
+        del self.operations["SubscribeToShard"]
 
     def call(self, op, **members):
         command = ["aws", "kinesis", xform_name(op, "-"), "--output", "json", "--cli-input-json", json.dumps(members)]
@@ -74,7 +82,7 @@ class Sweep:
         return answer
 
     def knows(self, op, member=None):
-        return op in self.client.operations and (not member or member in self.client.model.operation_model(op).input_shape.members)
+        return op in self.client.operations and (not member or member in self.client.operations[op])
 
     def refused(self, name, op, **members):
         try:
@@ -211,14 +219,15 @@ class Sweep:
         for part in (self.streams, self.records, self.consumers, self.tags, self.settings, self.shards, self.on_demand,
                      self.policies, self.channels, self.end):
             part()
-        left = self.client.operations - self.called - UNSERVED
+        left = set(self.client.operations) - self.called - UNSERVED
         assert not left, f"never called: {sorted(left)}"
         if self.knows("ListQueues"):
             self.refused("UnknownOperationException", "ListQueues")
         print(f"{type(self.client).__name__.lower()}: {len(self.called)} operations of Kinesis")
 
 
-if "--cli" in sys.argv:
-    Sweep(Cli(), "cli").run()
-else:
-    Sweep(Boto(), "boto3").run()
+if __name__ == "__main__":
+    if "--cli" in sys.argv:
+        Sweep(Cli(), "cli").run()
+    else:
+        Sweep(Boto(), "boto3").run()
