@@ -7,12 +7,13 @@ import (
 )
 
 // Action is one line of a commit; exactly one of its fields is set, or none for an action of a kind that readers
-// may ignore (cdc, and kinds that later protocols add).
+// may ignore because a later protocol added it.
 type Action struct {
 	Protocol           *Protocol           `json:"protocol,omitempty"`
 	Metadata           *Metadata           `json:"metaData,omitempty"`
 	Add                *Add                `json:"add,omitempty"`
 	Remove             *Remove             `json:"remove,omitempty"`
+	CDC                *CDC                `json:"cdc,omitempty"`
 	Txn                *Txn                `json:"txn,omitempty"`
 	CommitInfo         *CommitInfo         `json:"commitInfo,omitempty"`
 	DomainMetadata     *DomainMetadata     `json:"domainMetadata,omitempty"`
@@ -74,6 +75,15 @@ type Remove struct {
 	DeletionVector          *DeletionVector    `json:"deletionVector,omitempty"`
 	BaseRowID               *int64             `json:"baseRowId,omitempty"`
 	DefaultRowCommitVersion *int64             `json:"defaultRowCommitVersion,omitempty"`
+}
+
+// CDC names a file of changed rows; it is no part of the table. Path is URI-encoded as in the log.
+type CDC struct {
+	Path            string             `json:"path"`
+	PartitionValues map[string]*string `json:"partitionValues"`
+	Size            int64              `json:"size"`
+	DataChange      bool               `json:"dataChange"` // always false
+	Tags            map[string]*string `json:"tags,omitempty"`
 }
 
 // DeletionVector names the rows of a data file that are deleted.

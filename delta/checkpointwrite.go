@@ -48,7 +48,7 @@ func (t *Table) checkpointIfDueLocked(ctx context.Context, version int64) error 
 // checkpointLocked writes a checkpoint of latest, then the hint that leads to it.
 func (t *Table) checkpointLocked(ctx context.Context) error {
 	s := t.latest
-	if err := checkWrite(s.protocol, s.metadata, s.schema); err != nil {
+	if err := checkWrite(s.protocol, s.metadata, s.schema, true); err != nil {
 		return err
 	}
 	body, stat, err := encodeCheckpoint(s, t.cutoff(s.metadata))

@@ -14,7 +14,7 @@ import (
 // snapshot, and returns the version after them.
 func (tx *Transaction) rebase(ctx context.Context, version int64) (int64, error) {
 	for ; ; version++ {
-		w := winner{added: map[string]bool{}, removed: map[string]bool{}, txns: map[string]int64{}}
+		w := winner{added: map[string]bool{}, removed: map[string]bool{}, txns: map[string]int64{}, rowIDs: -1, reads: tx.reads}
 		err := readCommit(ctx, tx.table.objects, version, w.take)
 		if errors.Is(err, objstore.ErrNoSuchKey) {
 			return version, nil
@@ -22,6 +22,7 @@ func (tx *Transaction) rebase(ctx context.Context, version int64) (int64, error)
 		if err != nil {
 			return 0, err
 		}
+		tx.rowIDs = max(tx.rowIDs, w.rowIDs)
 		if err := tx.conflict(&w); err != nil {
 			return 0, fmt.Errorf("commit after version %d: version %d: %w", tx.read.version, version, err)
 		}
@@ -35,6 +36,10 @@ type winner struct {
 	txns               map[string]int64
 	grew               bool // by rows, not only by moved ones
 	blind              bool
+	rowIDs             int64 // high water mark of row ids, -1 if it says none
+
+	reads     func(*Add) (bool, error)
+	readAdded string // a file with rows that this transaction would have read
 }
 
 func (w *winner) take(a Action) error {
@@ -47,8 +52,19 @@ func (w *winner) take(a Action) error {
 		w.txns[a.Txn.AppID] = a.Txn.Version
 	case a.CommitInfo != nil:
 		w.blind = a.CommitInfo.IsBlindAppend != nil && *a.CommitInfo.IsBlindAppend
+	case a.DomainMetadata != nil:
+		w.rowIDs = max(w.rowIDs, a.DomainMetadata.rowIDHighWater())
 	case a.Add != nil:
 		w.grew = w.grew || a.Add.DataChange
+		if a.Add.DataChange && w.readAdded == "" {
+			hit, err := w.reads(a.Add)
+			if err != nil {
+				return err
+			}
+			if hit {
+				w.readAdded = a.Add.Path
+			}
+		}
 		return note(w.added, a.Add.Path, a.Add.DeletionVector)
 	case a.Remove != nil:
 		return note(w.removed, a.Remove.Path, a.Remove.DeletionVector)
@@ -102,6 +118,9 @@ func (tx *Transaction) conflict(w *winner) error {
 		if w.added[path] {
 			return fmt.Errorf("%w: data file %q was added", ErrConflict, path)
 		}
+	}
+	if w.readAdded != "" && !w.blind {
+		return fmt.Errorf("%w: data file %q was added, with rows that were read", ErrConflict, w.readAdded)
 	}
 	if tx.readTable && (len(w.removed) > 0 || w.grew && !w.blind) {
 		return fmt.Errorf("%w: rows that were read were changed", ErrConflict)

@@ -215,7 +215,7 @@ func TestUnsupported(t *testing.T) {
 		{`"minReaderVersion":1,"minWriterVersion":4`, ``, `"delta.enableChangeDataFeed":"true"`, ``, ``},
 		{`"minReaderVersion":4,"minWriterVersion":7`, ``, ``, `reader version 4`, ``},
 		{`"minReaderVersion":3,"minWriterVersion":7,"readerFeatures":["shining"],"writerFeatures":["shining"]`, ``, ``, `reader feature shining`, ``},
-		{`"minReaderVersion":1,"minWriterVersion":7,"writerFeatures":["appendOnly","rowTracking"]`, ``, ``, ``, `writer feature rowTracking`},
+		{`"minReaderVersion":1,"minWriterVersion":7,"writerFeatures":["appendOnly","icebergCompatV2"]`, ``, ``, ``, `writer feature icebergCompatV2`},
 		{`"minReaderVersion":1,"minWriterVersion":8`, ``, ``, ``, `writer version 8`},
 		{`"minReaderVersion":2,"minWriterVersion":5`, ``, `"delta.columnMapping.mode":"odd"`, `columnMapping with mode "odd"`, ``},
 		{`"minReaderVersion":1,"minWriterVersion":3`, ``, `"delta.constraints.c":"id > 0"`, ``, `check constraint`},

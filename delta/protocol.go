@@ -44,6 +44,7 @@ var writable = map[string]bool{
 	"domainMetadata":       true,
 	"v2Checkpoint":         true,
 	"vacuumProtocolCheck":  true,
+	"rowTracking":          true,
 	"allowColumnDefaults":  true,
 	"typeWidening":         true,
 	"typeWidening-preview": true,
@@ -77,8 +78,9 @@ func checkReadSchema(s *columnar.Schema) error {
 	})
 }
 
-// checkWrite says by name what a table asks of its writers and is not implemented.
-func checkWrite(p *Protocol, m *Metadata, s *columnar.Schema) error {
+// checkWrite says by name what a table asks of its writers and is not implemented. rowsChecked says that no rows are added whose
+// writer does not look after what the table asks of them.
+func checkWrite(p *Protocol, m *Metadata, s *columnar.Schema, rowsChecked bool) error {
 	if p.MinWriterVersion > 7 {
 		return fmt.Errorf("%w: writer version %d", ErrUnsupported, p.MinWriterVersion)
 	}
@@ -88,6 +90,9 @@ func checkWrite(p *Protocol, m *Metadata, s *columnar.Schema) error {
 				return fmt.Errorf("%w: writer feature %s", ErrUnsupported, name)
 			}
 		}
+	}
+	if rowsChecked {
+		return nil
 	}
 	if mapping, err := mappingOf(p, m); err != nil || mapping != MapNone {
 		return fmt.Errorf("%w: writing to a table whose columnMapping has mode %s", ErrUnsupported, mapping)

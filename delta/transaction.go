@@ -23,11 +23,22 @@ type Transaction struct {
 	read      *Snapshot
 	adds      []*Add
 	removes   []*Remove
+	cdc       []*CDC
 	touched   map[string]bool // keys of adds and removes
 	readTable bool
+	readFiles func(*File) bool
 	txn       *Txn
-	schema    *columnar.Schema
-	metadata  *Metadata // set by SetSchema
+	domains   []DomainMetadata
+	rowIDs    int64 // high water mark of row ids, -1: none handed out; moved on by winners
+
+	schema   *columnar.Schema
+	physical *columnar.Schema // schema with the names of data files
+	by       []string         // partition columns
+	protocol *Protocol        // set by Alter
+	metadata *Metadata        // set by SetSchema and Alter
+
+	moved       bool // see RowsStay
+	rowsChecked bool // see ChecksRows
 
 	operation  string
 	parameters map[string]string
@@ -39,7 +50,10 @@ type Transaction struct {
 
 // Begin starts a transaction that read the snapshot s.
 func (t *Table) Begin(s *Snapshot) *Transaction {
-	return &Transaction{table: t, read: s, schema: s.schema, touched: map[string]bool{}, operation: "WRITE"}
+	return &Transaction{
+		table: t, read: s, schema: s.schema, physical: s.physical, by: s.PartitionBy(), rowIDs: s.rowIDHighWater(),
+		touched: map[string]bool{}, operation: "WRITE",
+	}
 }
 
 func (tx *Transaction) fail(format string, args ...any) {
@@ -55,7 +69,7 @@ func (tx *Transaction) Add(f File) {
 		tx.fail("add %q: %w", f.Path, err)
 		return
 	}
-	stats, err := encodeStats(f.Stats, tx.schema, tx.read.PartitionBy(), indexedCols(tx.read.metadata.Configuration))
+	stats, err := tx.statsText(f.Stats)
 	if err != nil {
 		tx.fail("add %q: %w", f.Path, err)
 		return
@@ -63,14 +77,10 @@ func (tx *Transaction) Add(f File) {
 	if f.ModTime.IsZero() {
 		f.ModTime = tx.table.opts.now()
 	}
-	partition := f.Partition
-	if partition == nil {
-		partition = map[string]*string{}
-	}
 	tx.touched[f.Path] = true
 	tx.adds = append(tx.adds, &Add{
-		Path: encodePath(f.Path), PartitionValues: partition, Size: f.Size,
-		ModificationTime: f.ModTime.UnixMilli(), DataChange: true, Stats: stats,
+		Path: encodePath(f.Path), PartitionValues: tx.physicalValues(f.Partition), Size: f.Size,
+		ModificationTime: f.ModTime.UnixMilli(), DataChange: true, Stats: stats, Tags: f.Tags,
 	})
 }
 
@@ -87,11 +97,13 @@ func (tx *Transaction) checkFile(f *File) error {
 	if f.Size <= 0 {
 		return fmt.Errorf("%w: size %d", ErrInvalid, f.Size)
 	}
-	by := tx.read.PartitionBy()
-	if len(f.Partition) != len(by) {
-		return fmt.Errorf("%w: %d partition values for %d partition columns", ErrInvalid, len(f.Partition), len(by))
+	if p, _ := tx.after(); p.writes("rowTracking") && f.Stats == nil {
+		return fmt.Errorf("%w: rowTracking needs the number of rows", ErrInvalid)
 	}
-	for _, name := range by {
+	if len(f.Partition) != len(tx.by) {
+		return fmt.Errorf("%w: %d partition values for %d partition columns", ErrInvalid, len(f.Partition), len(tx.by))
+	}
+	for _, name := range tx.by {
 		text, ok := f.Partition[name]
 		if !ok {
 			return fmt.Errorf("%w: no value for partition column %q", ErrInvalid, name)
@@ -123,27 +135,8 @@ func checkNulls(schema *columnar.Schema, f *File) error {
 	return nil
 }
 
-// Remove takes a whole data file out of the table. The file itself stays until it is vacuumed.
-func (tx *Transaction) Remove(path string) {
-	e := tx.read.files.get(path)
-	switch {
-	case e == nil || e.add == nil:
-		tx.fail("remove %q: %w: version %d has no such file", path, ErrInvalid, tx.read.version)
-		return
-	case tx.touched[path]:
-		tx.fail("remove %q: %w: the path is in this transaction already", path, ErrInvalid)
-		return
-	}
-	tx.touched[path] = true
-	partition := e.add.PartitionValues
-	if partition == nil {
-		partition = map[string]*string{}
-	}
-	tx.removes = append(tx.removes, &Remove{
-		Path: e.add.Path, DeletionTimestamp: tx.table.opts.now().UnixMilli(), DataChange: true,
-		ExtendedFileMetadata: true, PartitionValues: partition, Size: e.add.Size, Tags: e.add.Tags,
-	})
-}
+// Remove takes a whole data file that has no deletion vector out of the table; see RemoveFile.
+func (tx *Transaction) Remove(path string) { tx.RemoveFile(&File{Path: path}) }
 
 // ReadTable says that the changes depend on all rows of the snapshot, so that rows which another commit derived from
 // the table and added since are a conflict. Without it they depend on the removed files alone.
@@ -170,9 +163,7 @@ func (tx *Transaction) SetSchema(s *columnar.Schema) {
 		tx.fail("set schema: %w", err)
 		return
 	}
-	m := *tx.read.metadata
-	m.SchemaString = string(s.JSON())
-	tx.schema, tx.metadata = s, &m
+	tx.Alter(Alteration{Schema: s})
 }
 
 // SetInfo adds to the commit's provenance: operation name and parameters, engine metrics. The operation is WRITE
@@ -186,7 +177,7 @@ func (tx *Transaction) SetInfo(operation string, parameters, metrics map[string]
 
 // blind says whether the changes depend on nothing that the table holds.
 func (tx *Transaction) blind() bool {
-	return len(tx.removes) == 0 && tx.metadata == nil && !tx.readTable
+	return len(tx.removes) == 0 && tx.metadata == nil && tx.protocol == nil && !tx.readTable && tx.readFiles == nil && !tx.moved
 }
 
 // Commit writes the next version, after rebasing over commits that do not conflict, and a checkpoint when one is due.
@@ -199,13 +190,14 @@ func (tx *Transaction) Commit(ctx context.Context) (version int64, err error) {
 	}
 	tx.done = true
 	txnID := uuid.NewString()
-	actions := tx.actions(txnID)
-	body, err := EncodeActions(actions)
-	if err != nil {
-		return 0, err
-	}
 	version = tx.read.version + 1
+	var actions []Action
 	for {
+		actions = tx.actions(txnID, version)
+		body, err := EncodeActions(actions)
+		if err != nil {
+			return 0, err
+		}
 		outcome, err := tx.table.put(ctx, version, body, txnID)
 		if err != nil {
 			return 0, err
@@ -228,18 +220,18 @@ func (tx *Transaction) check() error {
 	if tx.err != nil {
 		return tx.err
 	}
-	if tx.txn == nil && tx.metadata == nil && len(tx.adds)+len(tx.removes) == 0 {
+	if tx.txn == nil && tx.metadata == nil && tx.protocol == nil && len(tx.adds)+len(tx.removes)+len(tx.domains) == 0 {
 		return fmt.Errorf("commit: %w: no change", ErrInvalid)
 	}
-	m := tx.read.metadata
-	if err := checkWrite(tx.read.protocol, m, tx.schema); err != nil {
+	p, m := tx.after()
+	if err := checkWrite(p, m, tx.schema, tx.rowsChecked || len(tx.adds) == 0); err != nil {
 		return err
 	}
-	if len(tx.removes) > 0 {
+	if len(tx.removes) > 0 && !tx.moved {
 		if m.Configuration[propAppendOnly] == "true" {
-			return fmt.Errorf("commit: %w: removing files from a table that is append-only", ErrInvalid)
+			return fmt.Errorf("commit: %w: removing rows from a table that is append-only", ErrInvalid)
 		}
-		if m.Configuration[propChangeDataFeed] == "true" {
+		if m.Configuration[propChangeDataFeed] == "true" && !tx.rowsChecked {
 			return fmt.Errorf("commit: %w: changeDataFeed: removing files", ErrUnsupported)
 		}
 	}
@@ -251,7 +243,7 @@ func (tx *Transaction) check() error {
 	return nil
 }
 
-func (tx *Transaction) actions(txnID string) []Action {
+func (tx *Transaction) actions(txnID string, version int64) []Action {
 	now := tx.table.opts.now().UnixMilli()
 	blind := tx.blind()
 	parameters := map[string]any{}
@@ -266,8 +258,17 @@ func (tx *Transaction) actions(txnID string) []Action {
 		Timestamp: now, Operation: tx.operation, OperationParameters: parameters, ReadVersion: &tx.read.version,
 		IsolationLevel: isolationLevel, IsBlindAppend: &blind, OperationMetrics: metrics, EngineInfo: engineInfo, TxnID: txnID,
 	}}}
+	if tx.protocol != nil {
+		actions = append(actions, Action{Protocol: tx.protocol})
+	}
 	if tx.metadata != nil {
 		actions = append(actions, Action{Metadata: tx.metadata})
+	}
+	for i := range tx.domains {
+		actions = append(actions, Action{DomainMetadata: &tx.domains[i]})
+	}
+	if high := tx.numberRows(version); high != nil {
+		actions = append(actions, Action{DomainMetadata: high})
 	}
 	if tx.txn != nil {
 		txn := *tx.txn
@@ -279,6 +280,9 @@ func (tx *Transaction) actions(txnID string) []Action {
 	}
 	for _, a := range tx.adds {
 		actions = append(actions, Action{Add: a})
+	}
+	for _, c := range tx.cdc {
+		actions = append(actions, Action{CDC: c})
 	}
 	return actions
 }

@@ -1,0 +1,253 @@
+package duckdb
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/weir-data/weir/columnar"
+)
+
+// Table is rows that a statement reads under a name.
+type Table struct {
+	Name   string
+	Schema *columnar.Schema
+	Rows   []*columnar.Batch
+}
+
+// CopyOptions say what files Copy writes.
+type CopyOptions struct {
+	Dir         string           // an existing folder below Options.Dirs
+	Columns     *columnar.Schema // of the files, by name among those of the query; their values are cast
+	PartitionBy []string         // columns of the query that are left out of the files: one file for each of their values
+	Compression string           // snappy (default) | zstd | gzip | uncompressed
+	FileBytes   int64            // a file that has grown beyond this is followed by another; 0: one file
+	// FieldID gives the field ids that files carry; nil: none.
+	FieldID func(*columnar.Field) (int32, bool)
+}
+
+// CopiedFile is a file that Copy wrote. The bounds are by column name, with a map[string]any for a struct; a bound is a
+// json.Number, a bool or text, as in batch.ColumnStats.
+type CopiedFile struct {
+	Path           string
+	Partition      map[string]*string // DuckDB's text of the values
+	Rows, Size     int64
+	Min, Max, Null map[string]any
+}
+
+// Query runs a statement over tables and Parquet files below Options.Dirs, and returns all of its result. The statement is the
+// program's own: what a user wrote must have gone through package sql.
+func (d *DB) Query(ctx context.Context, sql string, tables ...Table) (*columnar.Batch, error) {
+	c, err := d.take(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer d.give(c)
+	with, done := withTables(tables)
+	defer done()
+	return c.query(ctx, with+"SELECT * FROM (\n"+sql+"\n)")
+}
+
+// withTables makes tables readable by their names for statements that begin with what it returns.
+func withTables(tables []Table) (with string, done func()) {
+	var scans []*scan
+	var items []string
+	for _, t := range tables {
+		s := openScan(t.Schema, piecesOf(t.Rows))
+		scans = append(scans, s)
+		items = append(items, quoteName(t.Name)+" AS NOT MATERIALIZED (SELECT * FROM "+s.call()+")")
+	}
+	done = func() {
+		for _, s := range scans {
+			s.close()
+		}
+	}
+	if len(items) == 0 {
+		return "", done
+	}
+	return "WITH " + strings.Join(items, ", ") + "\n", done
+}
+
+// Copy writes the result of a query as Query runs it into Parquet files with statistics. No file is without rows. After an error
+// some files may lie in the folder.
+func (d *DB) Copy(ctx context.Context, sql string, opts CopyOptions, tables ...Table) ([]CopiedFile, error) {
+	c, err := d.take(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer d.give(c)
+	with, done := withTables(tables)
+	defer done()
+	cp := &copier{conn: c, opts: opts}
+	if len(opts.PartitionBy) == 0 {
+		err = cp.copy(ctx, with+"SELECT "+cp.columns()+" FROM (\n"+sql+"\n)", nil)
+	} else {
+		err = cp.partitions(ctx, with, sql)
+	}
+	return cp.files, err
+}
+
+// copier is one Copy.
+type copier struct {
+	conn  *conn
+	opts  CopyOptions
+	parts int
+	files []CopiedFile
+}
+
+// columns are the expressions of the columns as files have them.
+func (cp *copier) columns() string {
+	var all []string
+	for _, f := range cp.opts.Columns.Fields {
+		q := quoteName(f.Name)
+		if f.Type.Kind == columnar.Timestamp { // a cast would go through a calendar
+			all = append(all, "make_timestamptz(epoch_us("+q+")) AS "+q)
+			continue
+		}
+		all = append(all, "CAST("+q+" AS "+sqlType(f.Type)+") AS "+q)
+	}
+	return strings.Join(all, ", ")
+}
+
+// stagedTable holds rows in the order of their partitions, in memory and beyond that in the temporary folder.
+const stagedTable = "weir_staged"
+
+// partitions writes a file, or several, for each partition.
+func (cp *copier) partitions(ctx context.Context, with, sql string) (err error) {
+	by := quoteNames(cp.opts.PartitionBy)
+	create := "CREATE OR REPLACE TEMP TABLE " + stagedTable + " AS " + with + "SELECT " + cp.columns() + ", " + by +
+		" FROM (\n" + sql + "\n) ORDER BY " + by
+	if err := cp.conn.exec(ctx, create); err != nil {
+		return err
+	}
+	defer func() {
+		if dropErr := cp.conn.exec(context.WithoutCancel(ctx), "DROP TABLE "+stagedTable); err == nil {
+			err = dropErr
+		}
+	}()
+	var texts []string
+	for _, name := range cp.opts.PartitionBy {
+		texts = append(texts, "CAST("+quoteName(name)+" AS VARCHAR)")
+	}
+	values, err := cp.conn.query(ctx, "SELECT "+strings.Join(texts, ", ")+" FROM (SELECT DISTINCT "+by+" FROM "+stagedTable+") ORDER BY "+by)
+	if err != nil {
+		return err
+	}
+	var names []string
+	for _, f := range cp.opts.Columns.Fields {
+		names = append(names, f.Name)
+	}
+	for i := range values.Len {
+		partition := make(map[string]*string, len(texts))
+		var where []string
+		for k, name := range cp.opts.PartitionBy {
+			partition[name] = nil
+			if values.Columns[k].Null(i) {
+				where = append(where, quoteName(name)+" IS NULL")
+				continue
+			}
+			text := string(values.Columns[k].Bytes(i))
+			partition[name] = &text
+			where = append(where, texts[k]+" = "+quoteText(text))
+		}
+		from := "SELECT " + quoteNames(names) + " FROM " + stagedTable + " WHERE " + strings.Join(where, " AND ")
+		if err := cp.copy(ctx, from, partition); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// copy writes the rows of sql into a folder of their own.
+func (cp *copier) copy(ctx context.Context, sql string, partition map[string]*string) error {
+	dir := filepath.Join(cp.opts.Dir, strconv.Itoa(cp.parts))
+	cp.parts++
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		return err
+	}
+	options := []string{"FORMAT parquet", "RETURN_STATS", "COMPRESSION " + compression(cp.opts.Compression), "ROW_GROUP_SIZE_BYTES '" + rowGroupBytes + "'"}
+	target := filepath.Join(dir, "data.parquet")
+	if cp.opts.FileBytes > 0 {
+		target = filepath.Join(dir, "data")
+		options = append(options, fmt.Sprintf("FILE_SIZE_BYTES %d", cp.opts.FileBytes))
+	}
+	if ids := fieldIDs(cp.opts.Columns.Fields, cp.opts.FieldID); ids != "" {
+		options = append(options, "FIELD_IDS "+ids)
+	}
+	stats, err := cp.conn.query(ctx, "COPY ("+sql+") TO "+quoteText(target)+" ("+strings.Join(options, ", ")+")")
+	if err != nil {
+		return err
+	}
+	files, err := (&writer{}).filesOf(stats)
+	if err != nil {
+		return err
+	}
+	names, columns := stats.Columns[stats.Schema.Index("filename")], stats.Columns[stats.Schema.Index("column_statistics")]
+	bounds := map[string]map[string]map[string]*string{} // by file
+	for i := range stats.Len {
+		bounds[string(names.Bytes(i))] = textMaps(columns, i)
+	}
+	for _, f := range files {
+		c := CopiedFile{Path: f.Path, Partition: partition, Rows: f.Rows, Size: f.Size, Min: map[string]any{}, Max: map[string]any{}, Null: map[string]any{}}
+		c.bounds(cp.opts.Columns.Fields, "", bounds[f.Path], c.Min, c.Max, c.Null)
+		cp.files = append(cp.files, c)
+	}
+	return nil
+}
+
+// bounds fills the statistics of fields and what is below them from DuckDB's, which have paths of quoted names.
+func (c *CopiedFile) bounds(fields []columnar.Field, prefix string, raw map[string]map[string]*string, low, high, null map[string]any) {
+	for _, f := range fields {
+		path := prefix + quoteName(f.Name)
+		if f.Type.Kind == columnar.Struct {
+			l, h, n := map[string]any{}, map[string]any{}, map[string]any{}
+			c.bounds(f.Type.Fields, path+".", raw, l, h, n)
+			low[f.Name], high[f.Name], null[f.Name] = l, h, n
+			continue
+		}
+		values := raw[path]
+		if text := values["null_count"]; text != nil {
+			if n, err := strconv.ParseInt(*text, 10, 64); err == nil {
+				null[f.Name] = n
+			}
+		}
+		if nan := values["has_nan"]; nan != nil && *nan != "false" {
+			continue
+		}
+		l, h := boundOf(f.Type.Kind, values["min"]), boundOf(f.Type.Kind, values["max"])
+		if l != nil && h != nil {
+			low[f.Name], high[f.Name] = l, h
+		}
+	}
+}
+
+// fieldIDs writes DuckDB's FIELD_IDS option, empty if there is none to set.
+func fieldIDs(fields []columnar.Field, id func(*columnar.Field) (int32, bool)) string {
+	if id == nil {
+		return ""
+	}
+	var items []string
+	for i := range fields {
+		f := &fields[i]
+		n, ok := id(f)
+		if !ok {
+			continue
+		}
+		var below string
+		if f.Type.Kind == columnar.Struct {
+			below = strings.TrimSuffix(strings.TrimPrefix(fieldIDs(f.Type.Fields, id), "{"), "}")
+		}
+		if below == "" {
+			items = append(items, fmt.Sprintf("%s: %d", quoteName(f.Name), n))
+		} else {
+			items = append(items, fmt.Sprintf("%s: {__duckdb_field_id: %d, %s}", quoteName(f.Name), n, below))
+		}
+	}
+	if len(items) == 0 {
+		return ""
+	}
+	return "{" + strings.Join(items, ", ") + "}"
+}
