@@ -221,6 +221,8 @@ func TestTags(t *testing.T) {
 	w.wantError(err, "InvalidArgumentException", "cannot have more than 50 tags")
 	_, err = w.AddTagsToStream(ctx, &sdk.AddTagsToStreamInput{StreamName: aws.String("s"), Tags: map[string]string{"a,b": "c"}})
 	w.wantError(err, "InvalidArgumentException", "invalid characters")
+	_, err = w.RemoveTagsFromStream(ctx, &sdk.RemoveTagsFromStreamInput{StreamName: aws.String("none"), TagKeys: []string{"a;b"}})
+	w.wantError(err, "ResourceNotFoundException", "Stream none under account 000000000000 not found.")
 	page, err := w.ListTagsForStream(ctx, &sdk.ListTagsForStreamInput{StreamName: aws.String("s"), Limit: aws.Int32(2), ExclusiveStartTagKey: aws.String("k47")})
 	w.check(err)
 	if len(page.Tags) != 2 || *page.Tags[0].Key != "k48" || *page.HasMoreTags {

@@ -177,6 +177,11 @@ func (s *service) channelResource(arn string) (resource, error) {
 }
 
 func (s *service) changeTags(ctx context.Context, r resource, set map[string]string, remove []string) error {
+	if r.channel == "" { // that a stream is not there is said first
+		if _, err := s.streams.Describe(ctx, r.stream); err != nil {
+			return s.noStream(err, r.stream)
+		}
+	}
 	if err := checkTagTexts(set, remove); err != nil {
 		return err
 	}
