@@ -16,7 +16,7 @@ const (
 	bodiesMax      = 256 << 20       // bytes of all bodies held at once
 	bodyTimeout    = 2 * time.Minute // for a whole body to come in
 	bodyFirst      = 512 << 10       // bytes set aside before any have come
-	bodyKept       = 1 << 20         // bytes of a buffer that is used again; larger ones would crowd out small requests
+	bodySmall      = 1 << 20         // bytes of a buffer for most requests; larger ones are kept apart, for requests that need them
 )
 
 var (
@@ -31,8 +31,17 @@ func errTooLarge(max int) error {
 
 // budget bounds the memory that all bodies together take.
 type budget struct {
-	left atomic.Int64 // bytes
-	pool sync.Pool    // of []byte pointers that nobody uses any more
+	left  atomic.Int64 // bytes
+	small sync.Pool    // of []byte pointers that nobody uses any more, of up to bodySmall bytes
+	large sync.Pool    // of those with more
+}
+
+// poolFor is where buffers of a size are kept.
+func (g *budget) poolFor(size int) *sync.Pool {
+	if size > bodySmall {
+		return &g.large
+	}
+	return &g.small
 }
 
 // buffer holds one body. It belongs to the budget that it was opened from until it is released.
@@ -53,15 +62,15 @@ func (b *buffer) release() {
 	}
 	b.released = true
 	b.budget.left.Add(b.taken)
-	if cap(b.b) > 0 && cap(b.b) <= bodyKept {
-		b.budget.pool.Put(&b.b)
+	if cap(b.b) > 0 {
+		b.budget.poolFor(cap(b.b)).Put(&b.b)
 	}
 }
 
-// grow makes room for size bytes in all.
-func (b *buffer) grow(size int) error {
+// grow makes room for size bytes in all, and takes a buffer that is there already if in the end it shall hold expected.
+func (b *buffer) grow(size, expected int) error {
 	if b.b == nil {
-		if old, ok := b.budget.pool.Get().(*[]byte); ok {
+		if old, ok := b.budget.poolFor(expected).Get().(*[]byte); ok {
 			b.b = (*old)[:0]
 		}
 	}
@@ -82,12 +91,12 @@ func (b *buffer) grow(size int) error {
 // readAll reads in to its end, or fails once there are more than max bytes. size is how many are to be expected, or
 // negative.
 func (b *buffer) readAll(in io.Reader, size, max int) ([]byte, error) {
-	if err := b.grow(min(size+1, bodyFirst)); err != nil {
+	if err := b.grow(min(size+1, bodyFirst), size+1); err != nil {
 		return nil, err
 	}
 	for {
 		if len(b.b) == cap(b.b) {
-			if err := b.grow(min(2*len(b.b)+512, max+1)); err != nil {
+			if err := b.grow(nextSize(len(b.b), size, max), 0); err != nil {
 				return nil, err
 			}
 		}
@@ -102,6 +111,15 @@ func (b *buffer) readAll(in io.Reader, size, max int) ([]byte, error) {
 			return nil, errBodyEnds
 		}
 	}
+}
+
+// nextSize is how much room a body gets that has filled has bytes: twice that; all that is expected, once an eighth of it
+// has come. By profile of calls of 9 MiB, a fifth of the time was the growing.
+func nextSize(has, expected, max int) int {
+	if has < expected && expected <= 8*has {
+		return min(expected, max) + 1
+	}
+	return min(2*has+512, max+1)
 }
 
 // receive reads the body of r.

@@ -198,7 +198,7 @@ func TestBodyBudget(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	srv.bodies.left.Store(3 << 20)
+	srv.bodies.left.Store(3 << 19)
 	post := func() *httptest.ResponseRecorder {
 		r := httptest.NewRequest("POST", "/", strings.NewReader(strings.Repeat("x", 600<<10)))
 		r.Header.Set("X-Amz-Target", "K.Wait")
@@ -218,7 +218,7 @@ func TestBodyBudget(t *testing.T) {
 	if a, b := <-done, <-done; a != 200 || b != 200 {
 		t.Errorf("the first two: %d %d", a, b)
 	}
-	if left := srv.bodies.left.Load(); left != 3<<20 {
+	if left := srv.bodies.left.Load(); left != 3<<19 {
 		t.Errorf("%d bytes of the budget are left", left)
 	}
 }

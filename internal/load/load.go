@@ -21,6 +21,8 @@ type Conn struct {
 	c    net.Conn
 	r    *bufio.Reader
 	body []byte
+
+	timed time.Time // when the deadline was set
 }
 
 // Response is an answer; Body is valid until the next Do.
@@ -43,8 +45,11 @@ func (c *Conn) Close() error { return c.c.Close() }
 
 // Do writes a whole request and reads its answer. After an error the connection is of no use.
 func (c *Conn) Do(request []byte) (Response, error) {
-	if err := c.c.SetDeadline(time.Now().Add(30 * time.Second)); err != nil {
-		return Response{}, err
+	if now := time.Now(); now.Sub(c.timed) > time.Second { // a timer for each call would cost as much as the rest of it
+		if err := c.c.SetDeadline(now.Add(30 * time.Second)); err != nil {
+			return Response{}, err
+		}
+		c.timed = now
 	}
 	if _, err := c.c.Write(request); err != nil {
 		return Response{}, err
