@@ -16,7 +16,7 @@ var readable = map[string]bool{
 	"columnMapping":        true,
 	"deletionVectors":      true,
 	"timestampNtz":         true,
-	"typeWidening":         true, // as long as no column was widened, see checkReadSchema
+	"typeWidening":         true, // see checkTypeChanges
 	"typeWidening-preview": true,
 	"v2Checkpoint":         true,
 	"vacuumProtocolCheck":  true,
@@ -55,10 +55,19 @@ func checkRead(p *Protocol, m *Metadata) error {
 	if p.MinReaderVersion > 3 {
 		return fmt.Errorf("%w: reader version %d", ErrUnsupported, p.MinReaderVersion)
 	}
+	if p.MinReaderVersion < 3 && len(p.ReaderFeatures) > 0 {
+		return fmt.Errorf("%w: protocol with reader version %d and the reader feature %s", ErrCorrupt, p.MinReaderVersion, p.ReaderFeatures[0])
+	}
 	if p.MinReaderVersion == 3 {
+		if p.MinWriterVersion < 7 {
+			return fmt.Errorf("%w: protocol with reader version 3 and writer version %d", ErrCorrupt, p.MinWriterVersion)
+		}
 		for _, name := range p.ReaderFeatures {
 			if !readable[name] {
 				return fmt.Errorf("%w: reader feature %s", ErrUnsupported, name)
+			}
+			if !slices.Contains(p.WriterFeatures, name) {
+				return fmt.Errorf("%w: protocol with the reader feature %s that is no writer feature", ErrCorrupt, name)
 			}
 		}
 	}
@@ -66,16 +75,6 @@ func checkRead(p *Protocol, m *Metadata) error {
 		return fmt.Errorf("%w: data files of format %q", ErrUnsupported, provider)
 	}
 	return nil
-}
-
-// checkReadSchema refuses columns whose older files hold another type than the schema says.
-func checkReadSchema(s *columnar.Schema) error {
-	return eachField(s.Fields, "", func(name string, f *columnar.Field) error {
-		if _, ok := f.Metadata["delta.typeChanges"]; ok {
-			return fmt.Errorf("%w: typeWidening of column %s", ErrUnsupported, name)
-		}
-		return nil
-	})
 }
 
 // checkWrite says by name what a table asks of its writers and is not implemented. rowsChecked says that no rows are added whose

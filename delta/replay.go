@@ -138,7 +138,7 @@ func (s *Snapshot) setSchema() error {
 		}
 		s.schema = schema
 	}
-	if err := checkReadSchema(s.schema); err != nil {
+	if err := checkTypeChanges(s.schema); err != nil {
 		return err
 	}
 	for _, name := range s.metadata.PartitionColumns {

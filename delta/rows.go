@@ -82,6 +82,15 @@ func (r *Rows) sizeBytes() int64 {
 	return int64(r.bits.GetSizeInBytes()) + 64
 }
 
+// Portable is the set in the portable 64-bit form of roaring bitmaps, which many libraries read.
+func (r *Rows) Portable() ([]byte, error) {
+	bits := roaring64.New()
+	if r != nil && r.bits != nil {
+		bits = r.bits
+	}
+	return bits.ToPortableBytes()
+}
+
 // rowsMagic opens a serialized set (section "Deletion Vector Format").
 const rowsMagic = 1681511377
 

@@ -2,13 +2,11 @@ package query
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/weir-data/weir/columnar"
 	"github.com/weir-data/weir/delta"
@@ -132,8 +130,15 @@ func (d *deltaTable) columns() []sql.Column {
 	return cols
 }
 
-// sqlType is a column type of package columnar in Trino's terms.
-func sqlType(t columnar.Type) sql.Type {
+// sqlType is a column type of package columnar in Trino's terms, which know no upper case.
+func sqlType(t columnar.Type) sql.Type { return namedType(t, strings.ToLower) }
+
+// fileType is sqlType with the names that fields have in files.
+func fileType(t columnar.Type) sql.Type {
+	return namedType(t, func(name string) string { return name })
+}
+
+func namedType(t columnar.Type, name func(string) string) sql.Type {
 	names := map[columnar.Kind]string{columnar.Bool: "boolean", columnar.Int8: "tinyint", columnar.Int16: "smallint",
 		columnar.Int32: "integer", columnar.Int64: "bigint", columnar.Float32: "real", columnar.Float64: "double",
 		columnar.String: "varchar", columnar.Binary: "varbinary", columnar.Date: "date", columnar.Timestamp: "timestamp",
@@ -144,153 +149,10 @@ func sqlType(t columnar.Type) sql.Type {
 		out.Len, out.Scale = t.Precision, t.Scale
 	}
 	for _, f := range t.Fields {
-		out.Args = append(out.Args, sqlType(f.Type))
+		out.Args = append(out.Args, namedType(f.Type, name))
 		if t.Kind == columnar.Struct {
-			out.Fields = append(out.Fields, strings.ToLower(f.Name))
+			out.Fields = append(out.Fields, name(f.Name))
 		}
 	}
 	return out
-}
-
-// files are the live files that the predicates leave, by partition values and by statistics.
-func (d *deltaTable) files(ctx context.Context, store *files, predicates []sql.Predicate) ([]dataFile, error) {
-	pr := newPrune(predicates)
-	types := map[string]sql.Type{}
-	for _, c := range d.columns() {
-		types[c.Name] = c.Type
-	}
-	isKey := map[string]bool{}
-	for _, n := range d.snapshot.PartitionBy() {
-		isKey[strings.ToLower(n)] = true
-	}
-	for column := range pr {
-		if !isKey[column] {
-			return d.list(pr, types)
-		}
-	}
-	all, err := d.known.all(ctx, d, store)
-	if err != nil || len(pr) == 0 {
-		return all, err
-	}
-	var out []dataFile
-	for _, f := range all {
-		if keepsFolder(pr, types, f.values) {
-			out = append(out, f)
-		}
-	}
-	return out, nil
-}
-
-// all are all files of a version. They are kept, with their paths, for the next query: working them out takes longer
-// than many queries.
-func (k *knownDelta) all(ctx context.Context, d *deltaTable, store *files) ([]dataFile, error) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.version == d.snapshot.Version() && k.id == d.snapshot.ID() {
-		return k.files, nil
-	}
-	out, err := d.list(nil, nil)
-	if err != nil || len(out) > deltaFilesMax || store.local == nil {
-		return out, err
-	}
-	paths := make(map[string]string, len(k.files)) // files of a Delta table never change
-	for _, f := range k.files {
-		paths[f.key] = f.path
-	}
-	for i := range out {
-		if out[i].path = paths[out[i].key]; out[i].path != "" {
-			continue
-		}
-		if out[i].path, err = store.path(ctx, out[i]); err != nil {
-			return nil, fmt.Errorf("open s3://%s/%s: %w", out[i].bucket, out[i].key, err)
-		}
-	}
-	k.id, k.version, k.files = d.snapshot.ID(), d.snapshot.Version(), out
-	return out, nil
-}
-
-// list asks the log for files; a nil prune keeps all.
-func (d *deltaTable) list(pr prune, types map[string]sql.Type) ([]dataFile, error) {
-	inside := func(partition map[string]*string) bool {
-		for name, v := range partition {
-			lower := strings.ToLower(name)
-			if !pr.keepsValue(lower, types[lower], emptyIsNull(v)) {
-				return false
-			}
-		}
-		return true
-	}
-	keep := func(f *delta.File) bool { return keepsStats(pr, types, f.Stats) }
-	if pr == nil {
-		inside, keep = nil, nil
-	}
-	var out []dataFile
-	for f, err := range d.snapshot.FilesIn(inside, keep) {
-		if errors.Is(err, delta.ErrUnsupported) {
-			return nil, &sql.Error{Code: "NOT_SUPPORTED", Msg: err.Error()}
-		}
-		if err != nil {
-			return nil, fmt.Errorf("list files of Delta table: %w", err)
-		}
-		if f.DeletionVector != nil || d.snapshot.Mapping() != delta.MapNone {
-			return nil, &sql.Error{Code: "NOT_SUPPORTED", Msg: "deletion vectors and column mapping are not supported"}
-		}
-		values := make(map[string]*string, len(f.Partition))
-		for name, v := range f.Partition {
-			values[strings.ToLower(name)] = emptyIsNull(v)
-		}
-		key := f.Path
-		if d.prefix != "" {
-			key = d.prefix + "/" + f.Path
-		}
-		out = append(out, dataFile{bucket: d.bucket, key: key, size: f.Size, values: values, etag: "immutable"})
-	}
-	return out, nil
-}
-
-// emptyIsNull follows the Delta protocol: an empty partition value is NULL.
-func emptyIsNull(v *string) *string {
-	if v == nil || *v == "" {
-		return nil
-	}
-	return v
-}
-
-func keepsStats(pr prune, types map[string]sql.Type, s *delta.Stats) bool {
-	if s == nil {
-		return true
-	}
-	for name, low := range s.Min {
-		high, ok := s.Max[name]
-		column := strings.ToLower(name)
-		if !ok || len(pr[column]) == 0 {
-			continue
-		}
-		t := types[column]
-		lowText, ok1 := boundText(low, t, 0)
-		highText, ok2 := boundText(high, t, time.Millisecond) // bounds of timestamps are cut to milliseconds
-		if ok1 && ok2 && !pr.keepsRange(column, t, lowText, highText) {
-			return false
-		}
-	}
-	return true
-}
-
-// boundText is a bound of the statistics as compare reads it.
-func boundText(v any, t sql.Type, slack time.Duration) (string, bool) {
-	switch v := v.(type) {
-	case json.Number:
-		return v.String(), true
-	case string:
-		if t.Name != "timestamp" {
-			return v, t.Name == "varchar" || t.Name == "date"
-		}
-		at, ok := parseTime(v)
-		if !ok {
-			at, err := time.Parse(time.RFC3339Nano, v)
-			return at.UTC().Add(slack).Format(time.RFC3339Nano), err == nil
-		}
-		return at.Add(slack).Format("2006-01-02T15:04:05.999999999Z"), true
-	}
-	return "", false
 }

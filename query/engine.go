@@ -59,6 +59,9 @@ type Binding struct {
 	Files   []string // paths on this machine
 	// Partitions are columns whose values come from the catalog or the Delta log, one for each file.
 	Partitions []PartitionColumn
+	// Deleted are the rows of each file that the table does not have, by their position in the file: a roaring bitmap in
+	// the portable 64-bit form, nil for none. It is nil if no file has any, else as long as Files.
+	Deleted [][]byte
 	// Paths are what "$path" shows for each file; nil if the query does not ask.
 	Paths []string
 	CSV   CSVOptions
@@ -71,8 +74,9 @@ type Binding struct {
 type BoundColumn struct {
 	Name string
 	File string // its name in the files, if it is spelled otherwise
+	ID   *int32 // its field id in Parquet files, if it is found by that; then all columns of the Binding are
 	Type sql.Type
-	// FileType is the type with the names that fields of rows have in JSON files; the zero Type if they are the same.
+	// FileType is the type with the names that fields of rows have in the files; the zero Type if they are the same.
 	FileType sql.Type
 }
 

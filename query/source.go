@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/weir-data/weir/catalog"
+	"github.com/weir-data/weir/delta"
 	"github.com/weir-data/weir/sql"
 )
 
@@ -160,6 +161,9 @@ func (p *planner) layout(t *planned) (*Binding, error) {
 	for _, c := range t.source.Columns {
 		if !keys[c.Name] {
 			b.Columns = append(b.Columns, BoundColumn{Name: c.Name, Type: c.Type})
+			if t.delta != nil {
+				t.delta.locate(&b.Columns[len(b.Columns)-1])
+			}
 			continue
 		}
 		if t.source.Used[c.Name] {
@@ -191,6 +195,7 @@ type dataFile struct {
 	etag        string
 	values      map[string]*string // by partition column in lower case
 	path        string             // on this machine, if it is known already
+	vector      *delta.File        // nil if no rows of it are deleted
 }
 
 func totalSize(files []dataFile) int64 {
@@ -225,6 +230,9 @@ func (p *planner) attach(b *Binding, t *planned, files []dataFile, wantPath bool
 		for j, part := range b.Partitions {
 			b.Partitions[j].Values[i] = f.values[part.Name]
 		}
+	}
+	if t.delta != nil {
+		return t.delta.attachDeleted(p.ctx, b, files)
 	}
 	if b.Format == JSON && len(files) > 0 {
 		return p.s.jsonNames(p.ctx, b, t.table, files)

@@ -46,6 +46,9 @@ func define(b *query.Binding) ([]string, error) {
 	if len(cols) == 0 {
 		cols = []string{"NULL AS weir_none"}
 	}
+	if b.Deleted != nil {
+		scan += " WHERE NOT " + ident(deletedFunction(b)) + "(file_index, file_row_number)"
+	}
 	return append(out, create+"SELECT "+strings.Join(cols, ", ")+" FROM "+scan), nil
 }
 
@@ -140,7 +143,11 @@ func scanOf(b *query.Binding) (string, error) {
 	case query.Parquet:
 		var cols []string
 		for _, c := range b.Columns {
-			cols = append(cols, fmt.Sprintf("%s: {'name': %s, 'type': %s, 'default_value': NULL}", quote(fileName(c)), quote(c.Name), quote(c.Type.DuckDB())))
+			key := quote(fileName(c))
+			if c.ID != nil {
+				key = strconv.Itoa(int(*c.ID))
+			}
+			cols = append(cols, fmt.Sprintf("%s: {'name': %s, 'type': %s, 'default_value': NULL}", key, quote(c.Name), quote(fileType(c).DuckDB())))
 		}
 		if len(cols) == 0 {
 			return "read_parquet(" + files + ", union_by_name = true)", nil
@@ -189,6 +196,9 @@ func fileName(c query.BoundColumn) string {
 // column is one column of the scan as the table has it: text files hold text, of which what does not parse is NULL.
 func column(b *query.Binding, c query.BoundColumn) string {
 	from := ident(c.Name)
+	if b.Format == query.Parquet && c.FileType.Known() {
+		from = renamed(from, c.FileType, c.Type, 0)
+	}
 	if b.Format == query.JSON {
 		from = ident(fileName(c))
 		if c.FileType.Known() { // its fields are spelled otherwise; they are matched by name, in any case
@@ -199,6 +209,28 @@ func column(b *query.Binding, c query.BoundColumn) string {
 		return csvColumn(b, c, from) + " AS " + ident(c.Name)
 	}
 	return from + " AS " + ident(c.Name)
+}
+
+// renamed is the expression from, of type file, with the fields of rows named as in t. The types are of one shape.
+func renamed(from string, file, t sql.Type, depth int) string {
+	if file.DuckDB() == t.DuckDB() {
+		return from
+	}
+	x := "weir_x" + strconv.Itoa(depth)
+	switch t.Name {
+	case "row":
+		fields := make([]string, len(t.Args))
+		for i, f := range t.Fields {
+			fields[i] = ident(f) + " := " + renamed("struct_extract("+from+", "+quote(file.Fields[i])+")", file.Args[i], t.Args[i], depth)
+		}
+		return "CASE WHEN " + from + " IS NOT NULL THEN struct_pack(" + strings.Join(fields, ", ") + ") END"
+	case "array":
+		return "list_transform(" + from + ", lambda " + x + ": " + renamed(x, file.Args[0], t.Args[0], depth+1) + ")"
+	case "map":
+		return "map_from_entries(list_transform(map_entries(" + from + "), lambda " + x + ": {'key': " +
+			renamed(x+".key", file.Args[0], t.Args[0], depth+1) + ", 'value': " + renamed(x+".value", file.Args[1], t.Args[1], depth+1) + "}))"
+	}
+	return from
 }
 
 func csvColumn(b *query.Binding, c query.BoundColumn, from string) string {

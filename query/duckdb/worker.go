@@ -166,6 +166,11 @@ func (w *worker) query(db *database, t *task) (*query.Report, error) {
 	}
 	for i := range t.Request.Tables {
 		b := &t.Request.Tables[i]
+		if b.Deleted != nil {
+			if err := db.registerDeleted(b); err != nil {
+				return nil, err
+			}
+		}
 		statements, err := define(b)
 		if err != nil {
 			return nil, err

@@ -1,0 +1,90 @@
+package query_test
+
+import (
+	"encoding/binary"
+	"fmt"
+	"hash/crc32"
+	"strings"
+	"testing"
+
+	"github.com/weir-data/weir/catalog"
+	"github.com/weir-data/weir/delta"
+	"github.com/weir-data/weir/objstore"
+)
+
+// written is where UNLOAD put its only file, below a prefix of bucket data.
+func (l *lake) written(prefix string) objstore.Info {
+	l.t.Helper()
+	page, err := l.objects.List(l.t.Context(), "data", objstore.ListOptions{Prefix: prefix})
+	if err != nil || len(page.Objects) != 1 {
+		l.t.Fatal(err, page)
+	}
+	return page.Objects[0]
+}
+
+// TestDeltaOfOthers reads a table as other writers leave it: its columns have physical names, nested ones too, older
+// files hold narrower types and lack columns, and rows are deleted by deletion vectors.
+func TestDeltaOfOthers(t *testing.T) {
+	l := newLake(t, true)
+	l.run("CREATE DATABASE lake")
+	for _, c := range []struct{ sql, to string }{
+		{"SELECT CAST(n AS smallint) AS c1, CAST(n AS real) / 10 AS c2, CAST(ROW(n) AS ROW(s1 bigint)) AS c3 FROM UNNEST(sequence(0, 9)) AS t(n)", "old"},
+		{"SELECT CAST(n AS bigint) AS c1, CAST(n AS double) / 10 AS c2, CAST(ROW(n, 'x') AS ROW(s1 bigint, s2 varchar)) AS c3, ARRAY[CAST(ROW(n) AS ROW(e1 bigint))] AS c4 FROM UNNEST(sequence(10, 19)) AS t(n)", "new"},
+	} {
+		if x := l.run("UNLOAD (" + c.sql + ") TO 's3://data/t/" + c.to + "/' WITH (format = 'PARQUET')"); x.State != "SUCCEEDED" {
+			t.Fatal(x.Reason)
+		}
+	}
+	data, err := delta.NewRows(2, 3, 9).Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	vectors := binary.BigEndian.AppendUint32([]byte{1}, uint32(len(data)))
+	vectors = binary.BigEndian.AppendUint32(append(vectors, data...), crc32.ChecksumIEEE(data))
+	l.put("t/dv.bin", string(vectors))
+
+	field := func(name, physical, typ, more string) string {
+		return `{"name":"` + name + `","type":` + typ + `,"nullable":true,"metadata":{"delta.columnMapping.physicalName":"` + physical + `","delta.columnMapping.id":1` + more + `}}`
+	}
+	row := func(fields ...string) string { return `{"type":"struct","fields":[` + strings.Join(fields, ",") + `]}` }
+	schema := row(
+		field("Number", "c1", `"long"`, `,"delta.typeChanges":[{"fromType":"short","toType":"long"}]`),
+		field("tenth", "c2", `"double"`, `,"delta.typeChanges":[{"fromType":"float","toType":"double"}]`),
+		field("r", "c3", row(field("n", "s1", `"long"`, ""), field("Word", "s2", `"string"`, "")), ""),
+		field("l", "c4", `{"type":"array","elementType":`+row(field("in", "e1", `"long"`, ""))+`,"containsNull":true}`, ""),
+		field("part", "p1", `"string"`, ""))
+	old, now := l.written("t/old/"), l.written("t/new/")
+	commit := fmt.Sprintf(`{"protocol":{"minReaderVersion":3,"minWriterVersion":7,"readerFeatures":["columnMapping","deletionVectors","typeWidening"],"writerFeatures":["columnMapping","deletionVectors","typeWidening"]}}
+{"metaData":{"id":"x","format":{"provider":"parquet","options":{}},"schemaString":%q,"partitionColumns":["part"],"configuration":{"delta.columnMapping.mode":"name"}}}
+{"add":{"path":%q,"partitionValues":{"p1":"a"},"size":%d,"modificationTime":1,"dataChange":true,"stats":"{\"numRecords\":10,\"tightBounds\":false,\"minValues\":{\"c1\":0,\"c2\":0},\"maxValues\":{\"c1\":9,\"c2\":0.9}}","deletionVector":{"storageType":"p","pathOrInlineDv":"dv.bin","offset":1,"sizeInBytes":%d,"cardinality":3}}}
+{"add":{"path":%q,"partitionValues":{"p1":null},"size":%d,"modificationTime":1,"dataChange":true,"stats":"{\"numRecords\":10,\"minValues\":{\"c1\":10},\"maxValues\":{\"c1\":19}}"}}
+`, schema, strings.TrimPrefix(old.Key, "t/"), old.Size, len(data), strings.TrimPrefix(now.Key, "t/"), now.Size)
+	l.put("t/_delta_log/00000000000000000000.json", commit)
+	if err := l.catalog.CreateTable(t.Context(), catalog.Table{Database: "lake", Name: "t", Type: "EXTERNAL_TABLE",
+		Storage: catalog.Storage{Location: "s3://data/t/"}, Parameters: map[string]string{"table_type": "DELTA"}}); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ sql, want string }{
+		{"SELECT count(*), sum(number), count(part), min(tenth) FROM t", "17,176,7,0.0"},
+		{"SELECT number FROM t WHERE part = 'a' ORDER BY 1", "0|1|4|5|6|7|8"},
+		{"SELECT number, r, l, part FROM t WHERE number IN (8, 9, 10) ORDER BY 1", "8,{n=8, word=null},NULL,a|10,{n=10, word=x},[{in=10}],NULL"},
+		{"SELECT r.word, l[1].\"in\" FROM t WHERE number = 11", "x,11"},
+		{"SELECT \"$path\" LIKE '%/old/%', count(*) FROM t GROUP BY 1 ORDER BY 1", "false,10|true,7"},
+		{"SELECT count(*) FROM t AS a JOIN t AS b ON a.number = b.number", "17"},
+		{"SELECT number FROM t WHERE tenth > 0.8000001 AND tenth < 0.95", ""}, // row 9 is deleted
+	} {
+		if got := l.csv(l.run(c.sql)); got != c.want {
+			t.Errorf("%s = %s, want %s", c.sql, got, c.want)
+		}
+	}
+	for sql, files := range map[string]string{
+		"SELECT r FROM t WHERE number = 12":                   "1 files",
+		"SELECT r FROM t WHERE part = 'b'":                    "0 files",
+		"SELECT r FROM t WHERE tenth = 0.90000003":            "2 files", // the float 0.9 is more than the text that bounds it
+		"SELECT r FROM t WHERE tenth > 0.901 AND number <= 9": "0 files",
+	} {
+		if got := l.show(l.run("EXPLAIN " + sql)); !strings.Contains(got, "parquet, "+files) {
+			t.Errorf("%s reads not %s:\n%s", sql, files, got)
+		}
+	}
+}

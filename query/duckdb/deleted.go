@@ -1,0 +1,85 @@
+package duckdb
+
+/*
+#include <stdlib.h>
+
+void weir_deleted(void *, void *, void *);
+void weir_deleted_release(void *);
+*/
+import "C"
+
+import (
+	"bytes"
+	"fmt"
+	"runtime/cgo"
+	"unsafe"
+
+	"github.com/RoaringBitmap/roaring/v2/roaring64"
+	duck "github.com/duckdb/duckdb-go/mapping"
+
+	"github.com/weir-data/weir/query"
+)
+
+// deletedFunction is the function that says of a row, by its file's place in the list and its position, whether it is
+// deleted. The sets stay as small as they came: nothing is joined.
+func deletedFunction(b *query.Binding) string { return "weir_deleted_" + b.Name }
+
+// registerDeleted makes the function of a binding.
+func (d *database) registerDeleted(b *query.Binding) error {
+	sets := make([]*roaring64.Bitmap, len(b.Deleted))
+	for i, body := range b.Deleted {
+		if body == nil {
+			continue
+		}
+		sets[i] = roaring64.New()
+		_, err := sets[i].ReadPortableFrom(bytes.NewReader(body))
+		if err == nil {
+			err = sets[i].Validate()
+		}
+		if err != nil {
+			return fmt.Errorf("deleted rows of %s: %w", b.Files[i], err)
+		}
+	}
+	f := duck.CreateScalarFunction()
+	defer duck.DestroyScalarFunction(&f)
+	duck.ScalarFunctionSetName(f, deletedFunction(b))
+	for _, t := range []duck.Type{duck.TypeUBigInt, duck.TypeBigInt} {
+		lt := duck.CreateLogicalType(t)
+		duck.ScalarFunctionAddParameter(f, lt)
+		duck.DestroyLogicalType(&lt)
+	}
+	answer := duck.CreateLogicalType(duck.TypeBoolean)
+	duck.ScalarFunctionSetReturnType(f, answer)
+	duck.DestroyLogicalType(&answer)
+	held := C.malloc(C.size_t(unsafe.Sizeof(cgo.Handle(0))))
+	*(*cgo.Handle)(held) = cgo.NewHandle(sets)
+	duck.ScalarFunctionSetExtraInfo(f, held, C.weir_deleted_release)
+	duck.ScalarFunctionSetFunction(f, C.weir_deleted)
+	if duck.RegisterScalarFunction(d.conn, f) == duck.StateError {
+		return fmt.Errorf("register %s", deletedFunction(b))
+	}
+	return nil
+}
+
+//export weir_deleted_release
+func weir_deleted_release(p unsafe.Pointer) {
+	(*(*cgo.Handle)(p)).Delete()
+	C.free(p)
+}
+
+// weir_deleted answers for a chunk of rows; DuckDB has made its vectors flat. Rows of one file follow one another.
+//
+//export weir_deleted
+func weir_deleted(info, chunk, out unsafe.Pointer) {
+	held := duck.ScalarFunctionGetExtraInfo(duck.FunctionInfo{Ptr: info})
+	sets := (*(*cgo.Handle)(held)).Value().([]*roaring64.Bitmap)
+	in := duck.DataChunk{Ptr: chunk}
+	n := int(duck.DataChunkGetSize(in))
+	files := unsafe.Slice((*uint64)(duck.VectorGetData(duck.DataChunkGetVector(in, 0))), n)
+	rows := unsafe.Slice((*int64)(duck.VectorGetData(duck.DataChunkGetVector(in, 1))), n)
+	answers := unsafe.Slice((*bool)(duck.VectorGetData(duck.Vector{Ptr: out})), n)
+	for i, row := range rows {
+		set := sets[files[i]]
+		answers[i] = set != nil && set.Contains(uint64(row))
+	}
+}
