@@ -9,22 +9,20 @@ import (
 	"reflect"
 	"strings"
 
+	"github.com/aws/aws-sdk-go-v2/aws/protocol/eventstream"
 	sdk "github.com/aws/aws-sdk-go-v2/service/kinesis"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 	"github.com/fxamacker/cbor/v2"
 
 	"github.com/weir-data/weir/wire/codec"
 )
 
-// cborTransport makes a client that writes JSON speak CBOR, as only the Java SDK does of itself. Event streams stay as
-// they are.
+// cborTransport makes a client that writes JSON speak CBOR, as only the Java SDK does of itself.
 type cborTransport struct{ next http.RoundTripper }
 
 // RoundTrip sends the request in CBOR and answers in JSON.
 func (c *cborTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	op := strings.TrimPrefix(r.Header.Get("X-Amz-Target"), "Kinesis_20131202.")
-	if op == "SubscribeToShard" {
-		return c.next.RoundTrip(r)
-	}
 	method, ok := reflect.TypeFor[*sdk.Client]().MethodByName(op)
 	if !ok {
 		return nil, fmt.Errorf("no operation %s", op)
@@ -46,6 +44,13 @@ func (c *cborTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	res, err := c.next.RoundTrip(r)
 	if err != nil {
 		return nil, err
+	}
+	if op == "SubscribeToShard" && res.StatusCode == http.StatusOK {
+		events, out := io.Pipe()
+		body := res.Body
+		go func() { out.CloseWithError(eventsToJSON(out, body)) }()
+		res.Body = eventBody{events, body}
+		return res, nil
 	}
 	defer res.Body.Close()
 	answer, err := io.ReadAll(res.Body)
@@ -80,4 +85,34 @@ func toJSON(status int, answer []byte, out reflect.Type) ([]byte, error) {
 		return nil, err
 	}
 	return codec.AppendJSON(nil, v)
+}
+
+// eventBody is a stream written again; to close it closes what it is made from.
+type eventBody struct {
+	io.Reader
+	io.Closer
+}
+
+// eventsToJSON writes the events of a stream again, until it ends with io.EOF.
+func eventsToJSON(to io.Writer, from io.Reader) error {
+	for decoder, encoder := eventstream.NewDecoder(), eventstream.NewEncoder(); ; {
+		m, err := decoder.Decode(from, nil)
+		if err != nil {
+			return err
+		}
+		if got := m.Headers.Get(":content-type"); got == nil || got.String() != mediaCBOR {
+			return fmt.Errorf("event with headers %v", m.Headers)
+		}
+		event := new(types.SubscribeToShardEvent)
+		if err := codec.DecodeCBOR(m.Payload, event, codec.Milliseconds, nil); err != nil {
+			return fmt.Errorf("event in CBOR: %w", err)
+		}
+		if m.Payload, err = codec.AppendJSON(nil, event); err != nil {
+			return err
+		}
+		m.Headers.Set(":content-type", eventstream.StringValue(mediaJSON))
+		if err := encoder.Encode(to, m); err != nil {
+			return err
+		}
+	}
 }
