@@ -3,6 +3,7 @@ package aws_test
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -87,11 +88,14 @@ func toJSON(status int, answer []byte, out reflect.Type) ([]byte, error) {
 	return codec.AppendJSON(nil, v)
 }
 
-// eventBody is a stream written again; to close it closes what it is made from.
+// eventBody is a stream written again, and what it is made from.
 type eventBody struct {
-	io.Reader
-	io.Closer
+	*io.PipeReader
+	from io.Closer
 }
+
+// Close closes both.
+func (b eventBody) Close() error { return errors.Join(b.PipeReader.Close(), b.from.Close()) }
 
 // eventsToJSON writes the events of a stream again, until it ends with io.EOF.
 func eventsToJSON(to io.Writer, from io.Reader) error {
