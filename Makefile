@@ -1,5 +1,5 @@
 # make check is what must pass before every commit; .ci/run runs it and more from a clean clone.
-.PHONY: build check fmt vet lint test race fuzz bench run demo crash soak peers interop terraform js
+.PHONY: build check fmt vet lint test race fuzz bench run demo crash soak peers interop terraform js java
 
 FUZZTIME ?= 10s
 
@@ -75,3 +75,7 @@ terraform:
 # The JavaScript SDK, whose Kinesis client speaks HTTP/2. Needs node and npm.
 js:
 	./test/interop/js.sh
+
+# The Java SDK, the Kinesis Client Library 3 and amazon_kclpy, with resharding under load. Needs a JDK and Maven.
+java:
+	./test/interop/java.sh

@@ -5,18 +5,20 @@
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 source "$here/server.sh"
-RECORDS=${RECORDS:-10000} SEED=${SEED:-1} KCLPY=3.2.0
+RECORDS=${RECORDS:-10000} SEED=${SEED:-1} KCLPY=3.1.3
 for tool in java mvn python3; do command -v $tool >/dev/null || { echo "java: $tool is needed"; exit 1; }; done
 
 cd "$WORK"
-mkdir java && cp "$here"/java/* java && cd java
-mvn -q -B dependency:copy-dependencies -DoutputDirectory=lib >mvn.log 2>&1 || { cat mvn.log; exit 1; }
+cp -r "$here/java" . && cd java
+for project in . daemon; do
+  (cd $project && mvn -q -B dependency:copy-dependencies -DoutputDirectory=lib >mvn.log 2>&1) || { cat $project/mvn.log; exit 1; }
+done
 venv=${WEIR_VENV:-$ROOT/.venv}
 [ -x "$venv/bin/python" ] || python3 -m venv "$venv"
 "$venv/bin/pip" install -q boto3 setuptools
-"$venv/bin/pip" download -q --no-deps --no-binary :all: --no-build-isolation "amazon_kclpy==$KCLPY"
+# Only its Python side: installing it would fetch the daemon again.
+"$venv/bin/pip" download -q --no-deps --no-binary amazon_kclpy "amazon_kclpy==$KCLPY"
 tar xzf amazon_kclpy-*.tar.gz
-(cd "amazon_kclpy-$KCLPY" && "$venv/bin/python" setup.py download_jars >jars.log 2>&1) || { cat "amazon_kclpy-$KCLPY/jars.log"; exit 1; }
 
 port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
 java -Djava.library.path=lib -cp 'lib/*' com.amazonaws.services.dynamodbv2.local.main.ServerRunner \
@@ -29,11 +31,11 @@ for _ in $(seq 100); do curl -s -o /dev/null "$DYNAMODB_URL" && break; sleep 0.2
 check() {
   local log=$1
   shift
-  "$@" >"$log" 2>&1 || { tail -n 60 "$log"; echo "java: ${log%.log} failed"; exit 1; }
+  "$@" >"$log" 2>&1 || { tail -n 60 "$log" daemon.log; echo "java: ${log%.log} failed"; exit 1; }
   grep -E '^(java sdk|kcl|kclpy)' "$log"
 }
 check sdk.log java -cp 'lib/*' SdkCheck.java
 check polling.log java -cp 'lib/*' KclCheck.java polling "$RECORDS" "$SEED"
 check fanout.log java -cp 'lib/*' KclCheck.java fanout "$RECORDS" "$SEED"
-check kclpy.log.txt "$venv/bin/python" kclpy_check.py "amazon_kclpy-$KCLPY"
+check kclpy.log "$venv/bin/python" kclpy_check.py "amazon_kclpy-$KCLPY"
 echo "java: all parts passed"

@@ -1,6 +1,6 @@
 """amazon_kclpy against weir: its daemon reads a stream that is split meanwhile; every record must come, in order for each key.
 
-Usage: kclpy_check.py KCLPY_FOLDER, with AWS_ENDPOINT_URL and DYNAMODB_URL set.
+Usage: kclpy_check.py KCLPY_FOLDER, in a folder with daemon/lib, with AWS_ENDPOINT_URL and DYNAMODB_URL set.
 """
 import os
 import pathlib
@@ -58,8 +58,8 @@ failoverTimeMillis = 5000
 """)
 out = work / "kclpy.out"
 env = dict(os.environ, KCLPY_OUT=str(out), PYTHONPATH=str(folder), AWS_ENDPOINT_URL_DYNAMODB=os.environ["DYNAMODB_URL"])
-with open(work / "kclpy.log", "wb") as log:
-    daemon = subprocess.Popen(["java", "-cp", f"{folder}/amazon_kclpy/jars/*:{work}", "software.amazon.kinesis.multilang.MultiLangDaemon",
+with open(work / "daemon.log", "wb") as log:
+    daemon = subprocess.Popen(["java", "-cp", f"daemon/lib/*:{work}", "software.amazon.kinesis.multilang.MultiLangDaemon",
                                "--properties-file", "kclpy.properties"], env=env, stdout=log, stderr=log, cwd=work)
     try:
         shard = kinesis.list_shards(StreamName=STREAM)["Shards"][0]
