@@ -31,7 +31,7 @@ for _ in $(seq 100); do curl -s -o /dev/null "$DYNAMODB_URL" && break; sleep 0.2
 check() {
   local log=$1
   shift
-  "$@" >"$log" 2>&1 || { tail -n 60 "$log" daemon.log; echo "java: ${log%.log} failed"; exit 1; }
+  "$@" >"$log" 2>&1 || { tail -n 60 "$log"; [ ! -f daemon.log ] || tail -n 30 daemon.log; echo "java: ${log%.log} failed"; exit 1; }
   grep -E '^(java sdk|kcl|kclpy)' "$log"
 }
 check sdk.log java -cp 'lib/*' SdkCheck.java
