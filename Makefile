@@ -1,5 +1,5 @@
 # make check is what must pass before every commit; .ci/run runs it and more from a clean clone.
-.PHONY: build check fmt vet lint test race fuzz bench run demo crash soak peers interop terraform js java
+.PHONY: build check fmt vet lint test race fuzz bench run demo crash powerloss ready soak peers interop terraform js java
 
 FUZZTIME ?= 10s
 
