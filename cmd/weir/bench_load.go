@@ -168,11 +168,11 @@ func (p putShape) body(connection int) []byte {
 	return b.Bytes()
 }
 
-// benchRide is a ride as the tutorial's producer sends it, of about size bytes, at least 445.
+// benchRide is a ride as the tutorial's producer sends it, padded to size bytes.
 func benchRide(i, size int) []byte {
-	s := fmt.Sprintf(`{"VendorID": %d, "tpep_pickup_datetime": "2019-01-%02dT%02d:%02d:12", "tpep_dropoff_datetime": "2019-01-%02dT%02d:%02d:59", `+
-		`"passenger_count": 1.0, "trip_distance": %d.5, "RatecodeID": 1.0, "store_and_fwd_flag": "N", "PULocationID": %d, "DOLocationID": %d, "payment_type": 1, `+
-		`"fare_amount": %d.5, "extra": 0.5, "mta_tax": 0.5, "tip_amount": 1.95, "tolls_amount": 0.0, "improvement_surcharge": 0.3, "total_amount": %d.75, "congestion_surcharge": 2.5, "Airport_fee": 0.0`,
+	s := fmt.Sprintf(`{"VendorID":%d, "tpep_pickup_datetime":"2019-01-%02dT%02d:%02d:12", "tpep_dropoff_datetime":"2019-01-%02dT%02d:%02d:59", `+
+		`"passenger_count":1.0, "trip_distance":%d.5, "RatecodeID":1.0, "store_and_fwd_flag":"N", "PULocationID":%d, "DOLocationID":%d, "payment_type":1, `+
+		`"fare_amount":%d.5, "extra":0.5, "mta_tax":0.5, "tip_amount":1.95, "tolls_amount":0.0, "improvement_surcharge":0.3, "total_amount":%d.75, "congestion_surcharge":2.5, "Airport_fee":0.0`,
 		1+i%2, 1+i/5000%28, i/200%24, i%60, 1+i/5000%28, i/200%24, i%60, i%20, 1+i%263, 1+i*31%263, 5+i%40, 9+i%40)
 	return append([]byte(s+strings.Repeat(" ", max(0, size-1-len(s)))), '}')
 }
