@@ -30,7 +30,8 @@ type Snapshot struct {
 // Version is the number of the commit that made it.
 func (s *Snapshot) Version() int64 { return s.version }
 
-// Time is when that commit was written, by the clock of the object store; zero if it is no longer there.
+// Time is when that commit was written: its inCommitTimestamp where the table has them, else by the clock of the object
+// store; zero if it is no longer there.
 func (s *Snapshot) Time() time.Time { return s.time }
 
 // ID is the table's unique id, which stays the same for all its versions.

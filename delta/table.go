@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/weir-data/weir/objstore"
 )
@@ -113,7 +112,10 @@ func (t *Table) advance(ctx context.Context, s *Snapshot) (*Snapshot, error) {
 	if err != nil {
 		return nil, err
 	}
-	next.time, next.vectors = listing.modTime(version), t.vectors
+	next.vectors = t.vectors
+	if err := t.setTime(ctx, next, listing.modTime(version), r.inCommit); err != nil {
+		return nil, err
+	}
 	next.lastCheckpoint = s.lastCheckpoint
 	if n := len(listing.checkpoints); n > 0 {
 		next.lastCheckpoint = listing.checkpoints[n-1].version
@@ -184,8 +186,8 @@ func (t *Table) replay(ctx context.Context, listing *logListing, version int64) 
 	if err != nil {
 		return nil, err
 	}
-	s.time, s.lastCheckpoint, s.vectors = listing.modTime(version), checkpoint, t.vectors
-	return s, nil
+	s.lastCheckpoint, s.vectors = checkpoint, t.vectors
+	return s, t.setTime(ctx, s, listing.modTime(version), r.inCommit)
 }
 
 // cutoff is the time before which deleted files need no tombstone any more, in milliseconds since the epoch.
@@ -212,44 +214,6 @@ func (t *Table) cleanedUp(ctx context.Context, version int64) bool {
 		return false
 	}
 	return len(listing.checkpoints) == 0 || listing.checkpoints[0].version > version
-}
-
-// SnapshotAsOf reads the newest version that is not younger than at. A version's time is that of its commit's
-// object, made to rise strictly as the protocol asks (section "Delta Log Entries"). ErrNoVersion: at is before the first.
-func (t *Table) SnapshotAsOf(ctx context.Context, at time.Time) (*Snapshot, error) {
-	newest, err := t.Snapshot(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if newest.metadata.Configuration["delta.enableInCommitTimestamps"] == "true" {
-		return nil, fmt.Errorf("%w: inCommitTimestamp: time travel by timestamp", ErrUnsupported)
-	}
-	listing, err := listLog(ctx, t.objects, "")
-	if err != nil {
-		return nil, err
-	}
-	version := versionAsOf(listing.commits, at)
-	if version < 0 {
-		return nil, fmt.Errorf("%w: none is as old as %s", ErrNoVersion, at.UTC().Format(time.RFC3339Nano))
-	}
-	return t.SnapshotAt(ctx, version)
-}
-
-// versionAsOf returns the last commit that is not younger than at, -1 if none.
-func versionAsOf(commits []logFile, at time.Time) int64 {
-	version := int64(-1)
-	var last time.Time
-	for _, c := range commits {
-		written := c.modTime
-		if !written.After(last) {
-			written = last.Add(time.Millisecond)
-		}
-		if written.After(at) {
-			break
-		}
-		version, last = c.version, written
-	}
-	return version
 }
 
 // Versions returns the versions whose commits the log still holds, oldest first.
