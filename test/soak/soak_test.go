@@ -57,7 +57,7 @@ func TestSoak(t *testing.T) {
 		if place, err = os.MkdirTemp(place, "soak-"); err != nil {
 			t.Fatal(err)
 		}
-		defer os.RemoveAll(place)
+		t.Cleanup(func() { os.RemoveAll(place) }) // after those of the server
 	}
 	ctx, fail := context.WithCancelCause(t.Context())
 	defer fail(nil)
