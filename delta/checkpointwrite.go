@@ -3,11 +3,14 @@ package delta
 import (
 	"bytes"
 	"context"
-	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
+	"iter"
 	"maps"
 	"slices"
 
+	"github.com/google/uuid"
 	"github.com/parquet-go/parquet-go"
 	"github.com/parquet-go/parquet-go/compress/snappy"
 )
@@ -51,24 +54,188 @@ func (t *Table) checkpointLocked(ctx context.Context) error {
 	if err := checkWrite(s.protocol, s.metadata, s.schema, true); err != nil {
 		return err
 	}
-	body, stat, err := encodeCheckpoint(s, t.cutoff(s.metadata))
+	write := t.writeClassic
+	if s.protocol.writesV2Checkpoints(s.metadata) {
+		write = t.writeV2
+	}
+	hint, err := write(ctx, s)
 	if err != nil {
 		return fmt.Errorf("checkpoint version %d: %w", s.version, err)
 	}
-	if err := t.objects.Put(ctx, checkpointKey(s.version), body); err != nil {
-		return fmt.Errorf("checkpoint version %d: %w", s.version, err)
-	}
-	hint, err := json.Marshal(stat)
+	body, err := hint.encode()
 	if err != nil {
 		return err
 	}
-	if err := t.objects.Put(ctx, lastCheckpointKey, hint); err != nil {
+	if err := t.objects.Put(ctx, lastCheckpointKey, body); err != nil {
 		return fmt.Errorf("hint at checkpoint version %d: %w", s.version, err)
 	}
 	next := *s
 	next.lastCheckpoint = s.version
 	t.latest = &next
 	return nil
+}
+
+// writesV2Checkpoints says whether checkpoints follow the V2 spec: the table has the feature and its policy is not classic.
+func (p *Protocol) writesV2Checkpoints(m *Metadata) bool {
+	return slices.Contains(p.WriterFeatures, "v2Checkpoint") && m.Configuration[propCheckpointPolicy] != "classic"
+}
+
+// writeClassic writes a snapshot as one parquet file.
+func (t *Table) writeClassic(ctx context.Context, s *Snapshot) (lastCheckpoint, error) {
+	hint := lastCheckpoint{Version: s.version}
+	rows := func(yield func(checkpointRow) bool) {
+		for _, row := range checkpointHead(s) {
+			if !yield(row) {
+				return
+			}
+		}
+		for row := range checkpointFilesOf(s, t.cutoff(s.metadata), &hint) {
+			if !yield(checkpointRow{Add: row.Add, Remove: row.Remove}) {
+				return
+			}
+		}
+	}
+	var err error
+	hint.SizeInBytes, err = putWritten(ctx, t.objects, checkpointKey(s.version), func(w io.Writer) error {
+		n, err := writeParquet(w, rows)
+		hint.Size = n
+		return err
+	})
+	return hint, err
+}
+
+// sidecarRows is how many files and tombstones a sidecar holds.
+const sidecarRows = 250_000
+
+// writeV2 writes a snapshot as sidecars and, once these are there, the JSON file that names them.
+func (t *Table) writeV2(ctx context.Context, s *Snapshot) (lastCheckpoint, error) {
+	hint := lastCheckpoint{Version: s.version}
+	next, stop := iter.Pull(checkpointFilesOf(s, t.cutoff(s.metadata), &hint))
+	defer stop()
+	actions := append([]Action{{CheckpointMetadata: &CheckpointMetadata{Version: s.version}}}, headActions(s)...)
+	row, more := next()
+	for more {
+		rows := func(yield func(sidecarRow) bool) {
+			for n := 0; more && n < sidecarRows; n++ {
+				if !yield(row) {
+					return
+				}
+				row, more = next()
+			}
+		}
+		name := uuid.NewString() + ".parquet"
+		var n int64
+		size, err := putWritten(ctx, t.objects, sidecarFolder+name, func(w io.Writer) (err error) {
+			n, err = writeParquet(w, rows)
+			return err
+		})
+		if err != nil {
+			return hint, fmt.Errorf("sidecar %s: %w", name, err)
+		}
+		hint.Size += n
+		hint.SizeInBytes += size
+		actions = append(actions, Action{Sidecar: &Sidecar{name, size, t.opts.now().UnixMilli()}})
+	}
+	body, err := EncodeActions(actions)
+	if err != nil {
+		return hint, err
+	}
+	hint.Size += int64(len(actions))
+	hint.SizeInBytes += int64(len(body))
+	key := fmt.Sprintf("%s%0*d.checkpoint.%s.json", logFolder, versionDigits, s.version, uuid.NewString())
+	return hint, t.objects.Put(ctx, key, body)
+}
+
+// checkpointFilesOf yields the files of a snapshot and its tombstones that are not older than the cutoff (milliseconds since
+// the epoch), and counts the files.
+func checkpointFilesOf(s *Snapshot, cutoff int64, hint *lastCheckpoint) iter.Seq[sidecarRow] {
+	return func(yield func(sidecarRow) bool) {
+		for e := range s.files.all() {
+			var row sidecarRow
+			switch {
+			case e.add != nil:
+				row.Add = addRow(e.add)
+				hint.NumOfAddFiles++
+			case e.remove.DeletionTimestamp >= cutoff:
+				row.Remove = removeRow(e.remove)
+			default:
+				continue
+			}
+			if !yield(row) {
+				return
+			}
+		}
+	}
+}
+
+// checkpointGroupRows is how many rows the parquet writer holds before it writes them.
+const checkpointGroupRows = 32 << 10
+
+// checkpointRowsAtOnce bounds what is built before it is handed to the parquet writer.
+const checkpointRowsAtOnce = 256
+
+// writeParquet writes rows of type T as a parquet file.
+func writeParquet[T any](to io.Writer, rows iter.Seq[T]) (n int64, err error) {
+	w := parquet.NewGenericWriter[T](to, parquet.Compression(&snappy.Codec{}), parquet.CreatedBy("weir", "0.1", ""),
+		parquet.MaxRowsPerRowGroup(checkpointGroupRows))
+	buf := make([]T, 0, checkpointRowsAtOnce)
+	flush := func() error {
+		_, err := w.Write(buf)
+		n += int64(len(buf))
+		clear(buf)
+		buf = buf[:0]
+		return err
+	}
+	for row := range rows {
+		if buf = append(buf, row); len(buf) == cap(buf) {
+			if err := flush(); err != nil {
+				return n, err
+			}
+		}
+	}
+	if err := flush(); err != nil {
+		return n, err
+	}
+	return n, w.Close()
+}
+
+// putWritten puts what write writes, without holding it where the store can take it as it comes.
+func putWritten(ctx context.Context, objects Objects, key string, write func(io.Writer) error) (sizeBytes int64, err error) {
+	counted := func(w io.Writer) error {
+		c := &countingWriter{w: w}
+		err := write(c)
+		sizeBytes = c.n
+		return err
+	}
+	streams, ok := objects.(streamPutter)
+	if !ok {
+		var body bytes.Buffer
+		if err := counted(&body); err != nil {
+			return 0, err
+		}
+		return sizeBytes, objects.Put(ctx, key, body.Bytes())
+	}
+	r, w := io.Pipe()
+	done := make(chan error, 1)
+	go func() {
+		err := counted(w)
+		w.CloseWithError(err)
+		done <- err
+	}()
+	putErr := streams.PutFrom(ctx, key, r)
+	r.CloseWithError(errors.Join(putErr, io.ErrClosedPipe)) // ends the writer if the store gave up
+	return sizeBytes, errors.Join(putErr, <-done)
+}
+
+type countingWriter struct {
+	w io.Writer
+	n int64
+}
+
+func (c *countingWriter) Write(p []byte) (int, error) {
+	n, err := c.w.Write(p)
+	c.n += int64(n)
+	return n, err
 }
 
 // The rows of a checkpoint. The columns are those of section "Checkpoint Schema" that a table of writer version 2
@@ -80,6 +247,12 @@ type checkpointRow struct {
 	Metadata       *checkpointMetadata `parquet:"metaData,optional"`
 	Protocol       *checkpointProtocol `parquet:"protocol,optional"`
 	DomainMetadata *checkpointDomain   `parquet:"domainMetadata,optional"`
+}
+
+// sidecarRow is a row of a sidecar.
+type sidecarRow struct {
+	Add    *checkpointAdd    `parquet:"add,optional"`
+	Remove *checkpointRemove `parquet:"remove,optional"`
 }
 
 type checkpointTxn struct {
@@ -97,6 +270,10 @@ type checkpointAdd struct {
 	Tags             map[string]*string  `parquet:"tags,optional"`
 	DeletionVector   *checkpointDeletion `parquet:"deletionVector,optional"`
 	Stats            *string             `parquet:"stats"`
+
+	BaseRowID               *int64  `parquet:"baseRowId"`
+	DefaultRowCommitVersion *int64  `parquet:"defaultRowCommitVersion"`
+	ClusteringProvider      *string `parquet:"clusteringProvider"`
 }
 
 type checkpointRemove struct {
@@ -107,6 +284,9 @@ type checkpointRemove struct {
 	PartitionValues      map[string]*string  `parquet:"partitionValues,optional"`
 	Size                 *int64              `parquet:"size"`
 	DeletionVector       *checkpointDeletion `parquet:"deletionVector,optional"`
+
+	BaseRowID               *int64 `parquet:"baseRowId"`
+	DefaultRowCommitVersion *int64 `parquet:"defaultRowCommitVersion"`
 }
 
 type checkpointDeletion struct {
@@ -147,46 +327,6 @@ type checkpointDomain struct {
 	Removed       bool   `parquet:"removed"`
 }
 
-// checkpointRowsAtOnce bounds what is built before it is handed to the parquet writer.
-const checkpointRowsAtOnce = 1024
-
-// encodeCheckpoint writes a snapshot as a classic single-file checkpoint. Tombstones deleted before the cutoff
-// (milliseconds since the epoch) are left out.
-func encodeCheckpoint(s *Snapshot, cutoff int64) ([]byte, lastCheckpoint, error) {
-	var body bytes.Buffer
-	w := parquet.NewGenericWriter[checkpointRow](&body, parquet.Compression(&snappy.Codec{}), parquet.CreatedBy("weir", "0.1", ""))
-	stat := lastCheckpoint{Version: s.version}
-	rows := checkpointHead(s)
-	flush := func() error {
-		n, err := w.Write(rows)
-		stat.Size += int64(n)
-		rows = rows[:0]
-		return err
-	}
-	for e := range s.files.all() {
-		switch {
-		case e.add != nil:
-			rows = append(rows, checkpointRow{Add: addRow(e.add)})
-			stat.NumOfAddFiles++
-		case e.remove.DeletionTimestamp >= cutoff:
-			rows = append(rows, checkpointRow{Remove: removeRow(e.remove)})
-		}
-		if len(rows) >= checkpointRowsAtOnce {
-			if err := flush(); err != nil {
-				return nil, stat, err
-			}
-		}
-	}
-	if err := flush(); err != nil {
-		return nil, stat, err
-	}
-	if err := w.Close(); err != nil {
-		return nil, stat, err
-	}
-	stat.SizeInBytes = int64(body.Len())
-	return body.Bytes(), stat, nil
-}
-
 // checkpointHead are the rows that are not about data files.
 func checkpointHead(s *Snapshot) []checkpointRow {
 	p, m := s.protocol, s.metadata
@@ -209,11 +349,26 @@ func checkpointHead(s *Snapshot) []checkpointRow {
 	return rows
 }
 
+// headActions are what checkpointHead are rows of.
+func headActions(s *Snapshot) []Action {
+	actions := []Action{{Protocol: s.protocol}, {Metadata: s.metadata}}
+	for _, app := range slices.Sorted(maps.Keys(s.txns)) {
+		txn := s.txns[app]
+		actions = append(actions, Action{Txn: &txn})
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.domains)) {
+		d := s.domains[name]
+		actions = append(actions, Action{DomainMetadata: &d})
+	}
+	return actions
+}
+
 // addRow and removeRow write dataChange as false, as the protocol asks of checkpoints.
 func addRow(a *Add) *checkpointAdd {
 	return &checkpointAdd{
 		Path: a.Path, PartitionValues: a.PartitionValues, Size: a.Size, ModificationTime: a.ModificationTime,
-		Tags: a.Tags, DeletionVector: deletionRow(a.DeletionVector), Stats: orNil(a.Stats),
+		Tags: a.Tags, DeletionVector: deletionRow(a.DeletionVector), Stats: orNil(a.Stats), BaseRowID: a.BaseRowID,
+		DefaultRowCommitVersion: a.DefaultRowCommitVersion, ClusteringProvider: orNil(a.ClusteringProvider),
 	}
 }
 
@@ -221,6 +376,7 @@ func removeRow(r *Remove) *checkpointRemove {
 	return &checkpointRemove{
 		Path: r.Path, DeletionTimestamp: r.DeletionTimestamp, ExtendedFileMetadata: r.ExtendedFileMetadata,
 		PartitionValues: r.PartitionValues, Size: orNil(r.Size), DeletionVector: deletionRow(r.DeletionVector),
+		BaseRowID: r.BaseRowID, DefaultRowCommitVersion: r.DefaultRowCommitVersion,
 	}
 }
 

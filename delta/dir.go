@@ -1,6 +1,7 @@
 package delta
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -147,11 +148,15 @@ func (d dir) walk(ctx context.Context, folder, prefix, after string, yield func(
 }
 
 func (d dir) Put(_ context.Context, key string, body []byte) error {
+	return d.write(key, bytes.NewReader(body), os.Rename)
+}
+
+func (d dir) PutFrom(_ context.Context, key string, body io.Reader) error {
 	return d.write(key, body, os.Rename)
 }
 
 func (d dir) PutIfAbsent(_ context.Context, key string, body []byte) error {
-	return d.write(key, body, func(temp, path string) error {
+	return d.write(key, bytes.NewReader(body), func(temp, path string) error {
 		err := os.Link(temp, path)
 		if errors.Is(err, fs.ErrExist) {
 			// Whoever is told that it is there may build on it: it must last.
@@ -162,7 +167,7 @@ func (d dir) PutIfAbsent(_ context.Context, key string, body []byte) error {
 }
 
 // write puts body into a synced file beside the place and lets place give it its name.
-func (d dir) write(key string, body []byte, place func(temp, path string) error) error {
+func (d dir) write(key string, body io.Reader, place func(temp, path string) error) error {
 	path, err := d.file(key)
 	if err != nil {
 		return err
@@ -176,7 +181,7 @@ func (d dir) write(key string, body []byte, place func(temp, path string) error)
 		return err
 	}
 	defer os.Remove(f.Name()) // gone already after a rename
-	_, err = f.Write(body)
+	_, err = io.Copy(f, body)
 	if err == nil {
 		err = f.Chmod(0o644)
 	}

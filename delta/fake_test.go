@@ -274,3 +274,13 @@ func appendFile(t testing.TB, table *Table, path string) int64 {
 	}
 	return version
 }
+
+// checkpointBytes is a snapshot's classic checkpoint.
+func checkpointBytes(t testing.TB, s *Snapshot) []byte {
+	t.Helper()
+	objects := newMemory()
+	if _, err := newTable(objects, Options{}).writeClassic(t.Context(), s); err != nil {
+		t.Fatal(err)
+	}
+	return objects.objects[checkpointKey(s.version)].body
+}

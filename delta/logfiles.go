@@ -3,16 +3,12 @@ package delta
 import (
 	"cmp"
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/weir-data/weir/objstore"
 )
 
 const (
@@ -214,30 +210,6 @@ func (l *logListing) modTime(version int64) time.Time {
 		return time.Time{}
 	}
 	return l.commits[i].modTime
-}
-
-// lastCheckpoint is the content of _last_checkpoint, a hint where to start.
-type lastCheckpoint struct {
-	Version       int64 `json:"version"`
-	Size          int64 `json:"size"` // actions
-	SizeInBytes   int64 `json:"sizeInBytes,omitempty"`
-	NumOfAddFiles int64 `json:"numOfAddFiles,omitempty"`
-}
-
-// readHint returns the version that _last_checkpoint names, or -1. Being a hint, one that is damaged counts as absent.
-func readHint(ctx context.Context, objects Objects) (int64, error) {
-	body, err := readAll(ctx, objects, lastCheckpointKey, hintBytesMax)
-	if errors.Is(err, objstore.ErrNoSuchKey) || errors.Is(err, ErrCorrupt) {
-		return -1, nil
-	}
-	if err != nil {
-		return -1, err
-	}
-	var hint lastCheckpoint
-	if json.Unmarshal(body, &hint) != nil || hint.Version < 0 {
-		return -1, nil
-	}
-	return hint.Version, nil
 }
 
 // readAll reads an object of at most limit bytes; a larger one is ErrCorrupt.

@@ -26,6 +26,11 @@ type rangeGetter interface {
 	GetRange(ctx context.Context, key string, offset, length int64) (io.ReadCloser, error)
 }
 
+// streamPutter is implemented by Objects that can put a body of unknown length without holding it.
+type streamPutter interface {
+	PutFrom(ctx context.Context, key string, body io.Reader) error
+}
+
 // header is implemented by Objects that can tell an object's size without listing or reading it.
 type header interface {
 	Head(ctx context.Context, key string) (objstore.Info, error) // objstore.ErrNoSuchKey
@@ -88,6 +93,11 @@ func (f *folder) List(ctx context.Context, prefix, after string) iter.Seq2[objst
 
 func (f *folder) Put(ctx context.Context, key string, body []byte) error {
 	return f.put(ctx, key, body, objstore.PutOptions{})
+}
+
+func (f *folder) PutFrom(ctx context.Context, key string, body io.Reader) error {
+	_, err := f.store.Put(ctx, f.bucket, f.prefix+key, body, objstore.PutOptions{})
+	return err
 }
 
 func (f *folder) PutIfAbsent(ctx context.Context, key string, body []byte) error {

@@ -129,6 +129,7 @@ func eachField(fields []columnar.Field, prefix string, do func(name string, f *c
 const (
 	propCheckpointInterval = "delta.checkpointInterval"
 	propFileRetention      = "delta.deletedFileRetentionDuration"
+	propCheckpointPolicy   = "delta.checkpointPolicy"
 	propIndexedCols        = "delta.dataSkippingNumIndexedCols"
 	propAppendOnly         = "delta.appendOnly"
 	propChangeDataFeed     = "delta.enableChangeDataFeed"

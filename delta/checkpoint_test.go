@@ -1,0 +1,93 @@
+package delta
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// featured is a table that lists writer features, and reader features that also are writer features.
+func featured(t testing.TB, objects *memory, readers, writers []string, properties string) *Table {
+	t.Helper()
+	quoted := func(list []string) string {
+		return `["` + strings.Join(list, `","`) + `"]`
+	}
+	protocol := `{"minReaderVersion":1,"minWriterVersion":7,"writerFeatures":` + quoted(append(writers, readers...)) + `}`
+	if len(readers) > 0 {
+		protocol = `{"minReaderVersion":3,"minWriterVersion":7,"readerFeatures":` + quoted(readers) + `,"writerFeatures":` + quoted(append(writers, readers...)) + `}`
+	}
+	schema := strings.ReplaceAll(string(ridesSchema().JSON()), `"`, `\"`)
+	objects.set(commitKey(0), `{"commitInfo":{"inCommitTimestamp":5,"timestamp":5}}`+"\n"+`{"protocol":`+protocol+"}\n"+
+		`{"metaData":{"id":"x","format":{"provider":"parquet","options":{}},"schemaString":"`+schema+`","partitionColumns":["year"],"configuration":{`+properties+`}}}`+"\n")
+	table, err := Open(t.Context(), objects)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return table
+}
+
+func TestV2Checkpoint(t *testing.T) {
+	objects := newMemory()
+	table := featured(t, objects, []string{"v2Checkpoint"}, []string{"domainMetadata"}, `"delta.checkpointInterval":"3"`)
+	for i := range 3 {
+		appendFile(t, table, fmt.Sprint("f", i))
+	}
+	var found []string
+	for key := range objects.objects {
+		if strings.Contains(key, "checkpoint.") || strings.HasPrefix(key, sidecarFolder) {
+			found = append(found, key)
+		}
+	}
+	if len(found) != 2 || objects.objects[checkpointKey(3)].body != nil {
+		t.Fatalf("checkpoint and sidecar: %q", found)
+	}
+	for v := range int64(4) {
+		delete(objects.objects, commitKey(v))
+	}
+	fresh, err := Open(t.Context(), objects)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s := snapshot(t, fresh); s.Version() != 3 || len(paths(t, s)) != 3 || !s.protocol.writesV2Checkpoints(s.metadata) {
+		t.Errorf("version %d, files %q", s.Version(), paths(t, s))
+	}
+}
+
+func TestCheckpointKeepsAll(t *testing.T) {
+	objects := newMemory()
+	table := createRides(t, objects, nil)
+	s := *snapshot(t, table)
+	one, two := int64(1), int64(2)
+	changes := map[string]*entry{
+		"a b": {key: "a b", add: &Add{
+			Path: "a%20b", Size: 5, ModificationTime: 6, Stats: `{"numRecords":1}`, BaseRowID: &one, DefaultRowCommitVersion: &two,
+			ClusteringProvider: "liquid", PartitionValues: map[string]*string{"year": nil}, Tags: map[string]*string{"k": text("v")},
+		}},
+		"gone": {key: "gone", remove: &Remove{Path: "gone", DeletionTimestamp: 1 << 50, Size: 3, BaseRowID: &two, DefaultRowCommitVersion: &one, ExtendedFileMetadata: true}},
+		"old":  {key: "old", remove: &Remove{Path: "old", DeletionTimestamp: 1}},
+	}
+	var err error
+	if s.files, err = s.files.with(changes, never); err != nil {
+		t.Fatal(err)
+	}
+	objects.set(checkpointKey(0), string(checkpointBytes(t, &s)))
+	r := newReplay(nil)
+	if err := readCheckpoint(t.Context(), objects, &checkpointFiles{0, []logFile{{key: checkpointKey(0)}}}, r); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for e := range r.files.all() {
+		body, err := EncodeActions([]Action{{Add: e.add, Remove: e.remove}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, strings.TrimSpace(string(body)))
+	}
+	want := []string{
+		`{"add":{"path":"a%20b","partitionValues":{"year":null},"size":5,"modificationTime":6,"dataChange":false,"stats":"{\"numRecords\":1}","tags":{"k":"v"},"baseRowId":1,"defaultRowCommitVersion":2,"clusteringProvider":"liquid"}}`,
+		`{"remove":{"path":"gone","deletionTimestamp":1125899906842624,"dataChange":false,"extendedFileMetadata":true,"size":3,"baseRowId":2,"defaultRowCommitVersion":1}}`,
+	}
+	if strings.Join(got, "\n") != strings.Join(want, "\n") {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
