@@ -81,6 +81,11 @@ func TestConflicts(t *testing.T) {
 		{"remove b", func(tx *Transaction) { tx.Remove("b") }},
 		{"remove a, whole table", func(tx *Transaction) { tx.Remove("a"); tx.ReadTable() }},
 		{"schema", func(tx *Transaction) { tx.SetSchema(wider) }},
+		{"files of a and b written anew", func(tx *Transaction) { tx.RowsStay(); tx.Remove("a"); tx.Remove("b"); tx.Add(ride(unique())) }},
+		{"append, read 2019", func(tx *Transaction) { tx.Add(ride(unique())); tx.ReadFiles(inYear("2019")) }},
+		{"append, read 2020", func(tx *Transaction) { tx.Add(ride(unique())); tx.ReadFiles(inYear("2020")) }},
+		{"properties", func(tx *Transaction) { tx.Alter(Alteration{Properties: map[string]string{"k": "v"}}) }},
+		{"domain", func(tx *Transaction) { tx.SetDomain(DomainMetadata{Domain: "d", Configuration: "{}"}) }},
 		{"txn 7", func(tx *Transaction) { tx.SetTxn("app", 7) }},
 		{"txn 8", func(tx *Transaction) { tx.SetTxn("app", 8) }},
 		{"txn of another", func(tx *Transaction) { tx.SetTxn("other", 7) }},
@@ -106,7 +111,11 @@ func TestConflicts(t *testing.T) {
 			case errors.Is(err, ErrReplayed):
 				answer = "replayed"
 			case errors.Is(err, ErrConflict):
-				answer = "conflict"
+				var c *Conflict
+				if !errors.As(err, &c) || c.Version != 3 {
+					t.Errorf("%s after %s: %#v", second.name, first.name, err)
+				}
+				answer = "conflict: " + string(c.With)
 			case err != nil:
 				t.Errorf("%s after %s: %v", second.name, first.name, err)
 			}
@@ -117,6 +126,72 @@ func TestConflicts(t *testing.T) {
 		}
 	}
 	golden(t, "conflicts.txt", out.String())
+}
+
+func inYear(year string) func(*File) bool {
+	return func(f *File) bool { return f.Partition["year"] != nil && *f.Partition["year"] == year }
+}
+
+// TestSerializable holds what differs from the conflicts above at the stricter isolation level.
+func TestSerializable(t *testing.T) {
+	objects := newMemory()
+	table := featured(t, objects, nil, []string{"appendOnly"}, `"delta.isolationLevel":"Serializable"`)
+	s := snapshot(t, table)
+	appendFile(t, table, "a")
+	tx := table.Begin(s)
+	tx.ReadFiles(inYear("2019"))
+	tx.Add(ride("b"))
+	var c *Conflict
+	if _, err := tx.Commit(t.Context()); !errors.As(err, &c) || c.With != ConflictAppend || c.What != "a" {
+		t.Errorf("after a blind append: %v", err)
+	}
+}
+
+// TestContention gives up a commit that never comes to its turn.
+func TestContention(t *testing.T) {
+	objects := newMemory()
+	table := createRides(t, objects, nil)
+	s := snapshot(t, table)
+	body := string(objects.objects[commitKey(0)].body)
+	info, _, _ := strings.Cut(body, "\n")
+	objects.fault = func(op, key string) (error, bool) {
+		if op == "put-if-absent" && objects.objects[key].body == nil {
+			objects.objects[key] = stored{[]byte(info), objects.now()}
+		}
+		return nil, false
+	}
+	tx := table.Begin(s)
+	tx.Add(ride("a"))
+	var c *Conflict
+	if _, err := tx.Commit(t.Context()); !errors.As(err, &c) || c.With != ConflictContention {
+		t.Error(err)
+	}
+}
+
+// TestRebaseRenews puts a commit behind others: what depends on its version is worked out anew.
+func TestRebaseRenews(t *testing.T) {
+	objects := newMemory()
+	table := featured(t, objects, nil, []string{"inCommitTimestamp", "rowTracking", "domainMetadata"}, `"delta.enableInCommitTimestamps":"true"`)
+	ahead := time.Now().Add(time.Hour)
+	table.opts.Now = func() time.Time { return ahead }
+	s := snapshot(t, table)
+	appendFile(t, table, "a")
+	table.opts.Now = time.Now // behind the other writer's clock
+	tx := table.Begin(s)
+	tx.Add(ride("b"))
+	if v, err := tx.Commit(t.Context()); err != nil || v != 2 {
+		t.Fatal(v, err)
+	}
+	info, err := table.Info(t.Context(), 2)
+	if err != nil || info.InCommitTimestamp == nil || *info.InCommitTimestamp != ahead.UnixMilli()+1 {
+		t.Errorf("%+v, %v", info, err)
+	}
+	for f, err := range snapshot(t, table).Files(nil) {
+		want := map[string][2]int64{"a": {0, 1}, "b": {3, 2}}[f.Path]
+		if err != nil || f.BaseRowID == nil || *f.BaseRowID != want[0] || *f.DefaultRowCommitVersion != want[1] {
+			t.Errorf("%+v, %v", f, err)
+		}
+	}
 }
 
 func TestAmbiguousPut(t *testing.T) {
@@ -152,7 +227,7 @@ func TestAmbiguousPut(t *testing.T) {
 			tx := table.Begin(s)
 			tx.Add(ride("a"))
 			version, err := tx.Commit(t.Context())
-			if c.ok != (err == nil) || version != c.version || !c.ok && !errors.Is(err, broken) {
+			if c.ok != (err == nil) || version != c.version || !c.ok && (!errors.Is(err, broken) || !errors.Is(err, ErrUnresolved)) {
 				t.Fatalf("version %d, %v", version, err)
 			}
 			objects.fault = nil

@@ -4,27 +4,37 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/weir-data/weir/columnar"
 	"github.com/weir-data/weir/objstore"
 )
 
-// rebase checks the transaction against the commits from a version on, which other writers have made since its
-// snapshot, and returns the version after them.
-func (tx *Transaction) rebase(ctx context.Context, version int64) (int64, error) {
-	for ; ; version++ {
-		w := winner{added: map[string]bool{}, removed: map[string]bool{}, txns: map[string]int64{}, rowIDs: -1, reads: tx.reads}
-		err := readCommit(ctx, tx.table.objects, version, w.take)
+// rebase checks the transaction against the commits after at, which other writers have made since, and returns what it
+// is to be put after now.
+func (tx *Transaction) rebase(ctx context.Context, at base) (base, error) {
+	for {
+		w := winner{
+			added: map[string]bool{}, removed: map[string]bool{}, txns: map[string]int64{}, domains: map[string]bool{}, rowIDs: -1,
+			reads: tx.reads,
+		}
+		err := readCommit(ctx, tx.table.objects, at.version+1, w.take)
 		if errors.Is(err, objstore.ErrNoSuchKey) {
-			return version, nil
+			return at, nil
 		}
 		if err != nil {
-			return 0, err
+			return at, err
 		}
+		at.version++
+		at.inCommit = w.inCommit
 		tx.rowIDs = max(tx.rowIDs, w.rowIDs)
 		if err := tx.conflict(&w); err != nil {
-			return 0, fmt.Errorf("commit after version %d: version %d: %w", tx.read.version, version, err)
+			var c *Conflict
+			if errors.As(err, &c) {
+				c.Version = at.version
+			}
+			return at, fmt.Errorf("commit after version %d: %w", tx.read.version, err)
 		}
 	}
 }
@@ -34,12 +44,14 @@ type winner struct {
 	protocol, metadata bool
 	added, removed     map[string]bool // by key
 	txns               map[string]int64
-	grew               bool // by rows, not only by moved ones
+	domains            map[string]bool
+	shrank, grew       string // a file with rows that went or came, not only moved
 	blind              bool
 	rowIDs             int64 // high water mark of row ids, -1 if it says none
+	inCommit           int64 // milliseconds since the epoch, 0 if it does not say
 
-	reads     func(*Add) (bool, error)
-	readAdded string // a file with rows that this transaction would have read
+	reads                  func(*Add) (bool, error)
+	readAdded, readRemoved string // a file with rows that this transaction would have read, or has
 }
 
 func (w *winner) take(a Action) error {
@@ -52,24 +64,42 @@ func (w *winner) take(a Action) error {
 		w.txns[a.Txn.AppID] = a.Txn.Version
 	case a.CommitInfo != nil:
 		w.blind = a.CommitInfo.IsBlindAppend != nil && *a.CommitInfo.IsBlindAppend
+		if at := a.CommitInfo.InCommitTimestamp; at != nil {
+			w.inCommit = *at
+		}
 	case a.DomainMetadata != nil:
+		w.domains[a.DomainMetadata.Domain] = true
 		w.rowIDs = max(w.rowIDs, a.DomainMetadata.rowIDHighWater())
 	case a.Add != nil:
-		w.grew = w.grew || a.Add.DataChange
-		if a.Add.DataChange && w.readAdded == "" {
-			hit, err := w.reads(a.Add)
-			if err != nil {
+		if a.Add.DataChange {
+			w.grew = a.Add.Path
+			if err := w.read(&w.readAdded, a.Add); err != nil {
 				return err
-			}
-			if hit {
-				w.readAdded = a.Add.Path
 			}
 		}
 		return note(w.added, a.Add.Path, a.Add.DeletionVector)
 	case a.Remove != nil:
+		if a.Remove.DataChange {
+			w.shrank = a.Remove.Path
+			if err := w.read(&w.readRemoved, &Add{Path: a.Remove.Path, PartitionValues: a.Remove.PartitionValues}); err != nil {
+				return err
+			}
+		}
 		return note(w.removed, a.Remove.Path, a.Remove.DeletionVector)
 	}
 	return nil
+}
+
+// read notes the first file that the transaction would have read.
+func (w *winner) read(first *string, a *Add) error {
+	if *first != "" {
+		return nil
+	}
+	hit, err := w.reads(a)
+	if hit {
+		*first = a.Path
+	}
+	return err
 }
 
 func note(keys map[string]bool, encoded string, dv *DeletionVector) error {
@@ -82,50 +112,82 @@ func note(keys map[string]bool, encoded string, dv *DeletionVector) error {
 }
 
 // conflict says why the transaction cannot be put after the winner, nil if it can. The cases are those of the
-// protocol's "Concurrency Control" section for the changes that are made here:
+// protocol's "Concurrency Control" section:
 //
-//	winner \ this          append  remove   whole-table  schema
-//	append, blind          ok      ok       ok           conflict
-//	append, derived        ok      ok       conflict     conflict
-//	remove                 ok      same file conflict    conflict
-//	the same file          conflict always
+//	winner \ this          append   remove     reads there   schema    properties
+//	append, blind          ok       ok         ok (*)        conflict  ok
+//	append, derived        ok       ok         conflict      conflict  ok
+//	files written anew     ok       same file  ok            conflict  ok
+//	remove                 ok       same file  conflict      conflict  ok
+//	the same path          conflict always
 //	metaData, protocol     conflict always
 //	txn of the same app    conflict, or replayed
+//	the same domain        conflict, except row tracking's: ids are given anew
+//
+// (*) a conflict where delta.isolationLevel is Serializable.
 func (tx *Transaction) conflict(w *winner) error {
 	if w.protocol {
-		return fmt.Errorf("%w: the protocol was changed", ErrConflict)
+		return &Conflict{With: ConflictProtocol}
 	}
 	if tx.txn != nil {
-		if last, ok := w.txns[tx.txn.AppID]; ok {
-			if last >= tx.txn.Version {
-				return fmt.Errorf("%w: %s has version %d", ErrReplayed, tx.txn.AppID, last)
-			}
-			return fmt.Errorf("%w: another writer committed %s version %d", ErrConflict, tx.txn.AppID, last)
+		if last, ok := w.txns[tx.txn.AppID]; ok && last >= tx.txn.Version {
+			return fmt.Errorf("%w: %s has version %d", ErrReplayed, tx.txn.AppID, last)
+		} else if ok {
+			return &Conflict{With: ConflictTxn, What: tx.txn.AppID}
 		}
 	}
 	if w.metadata {
-		return fmt.Errorf("%w: the metadata was changed", ErrConflict)
+		return &Conflict{With: ConflictMetadata}
 	}
-	if tx.metadata != nil {
-		return fmt.Errorf("%w: the table was changed while its schema is", ErrConflict)
+	if tx.metadata != nil && !tx.onlyProperties() {
+		return &Conflict{With: ConflictSchema}
+	}
+	for i := range tx.domains {
+		if name := tx.domains[i].Domain; w.domains[name] {
+			return &Conflict{With: ConflictDomain, What: name}
+		}
 	}
 	for _, r := range tx.removes {
 		if path, _, _ := decodePath(r.Path); w.removed[entryKey(path, r.DeletionVector)] {
-			return fmt.Errorf("%w: data file %q was removed", ErrConflict, path)
+			return &Conflict{With: ConflictDelete, What: path}
 		}
 	}
-	for path := range tx.touched {
-		if w.added[path] {
-			return fmt.Errorf("%w: data file %q was added", ErrConflict, path)
+	for key := range tx.touched {
+		if w.added[key] {
+			return &Conflict{With: ConflictPath, What: pathOf(key)}
 		}
 	}
-	if w.readAdded != "" && !w.blind {
-		return fmt.Errorf("%w: data file %q was added, with rows that were read", ErrConflict, w.readAdded)
+	return tx.readConflict(w)
+}
+
+// readConflict says whether the winner changed rows that the transaction read.
+func (tx *Transaction) readConflict(w *winner) error {
+	if tx.readTable {
+		w.readAdded, w.readRemoved = w.grew, w.shrank
 	}
-	if tx.readTable && (len(w.removed) > 0 || w.grew && !w.blind) {
-		return fmt.Errorf("%w: rows that were read were changed", ErrConflict)
+	if w.readRemoved != "" {
+		return &Conflict{With: ConflictDeleteRead, What: w.readRemoved}
+	}
+	serializable := tx.read.metadata.Configuration[propIsolationLevel] == "Serializable"
+	if w.readAdded != "" && (!w.blind || serializable) {
+		return &Conflict{With: ConflictAppend, What: w.readAdded}
 	}
 	return nil
+}
+
+// onlyProperties says that the transaction changes properties that ask nothing of the rows, and nothing else.
+func (tx *Transaction) onlyProperties() bool {
+	was, m := tx.read.metadata, tx.metadata
+	if tx.protocol != nil || len(tx.adds)+len(tx.removes) > 0 || m.SchemaString != was.SchemaString ||
+		!slices.Equal(m.PartitionColumns, was.PartitionColumns) {
+		return false
+	}
+	for key, value := range m.Configuration {
+		if strings.HasPrefix(key, "delta.constraints.") && was.Configuration[key] != value {
+			return false
+		}
+	}
+	return true
 }
 
 // checkWider says why a schema does not contain the old one.

@@ -42,11 +42,11 @@ func Create(ctx context.Context, objects Objects, opts CreateOptions) (*Table, e
 	if err != nil {
 		return nil, err
 	}
-	outcome, err := t.put(ctx, 0, body, txnID)
+	won, err := t.put(ctx, 0, body, txnID)
 	if err != nil {
 		return nil, err
 	}
-	if outcome == lost {
+	if !won {
 		return nil, fmt.Errorf("%w: another writer created the table", ErrConflict)
 	}
 	if _, err := t.Snapshot(ctx); err != nil {

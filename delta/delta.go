@@ -34,6 +34,8 @@ var (
 	ErrInvalid = errors.New("invalid Delta change")
 	// ErrConflict says that another commit took away what this one was based on.
 	ErrConflict = errors.New("conflicting commit")
+	// ErrUnresolved says that it is unknown whether a commit was written.
+	ErrUnresolved = errors.New("outcome of the commit unknown")
 	// ErrReplayed says that the table already holds this application's version (SetTxn); nothing was written.
 	ErrReplayed = errors.New("transaction was applied before")
 )

@@ -45,6 +45,7 @@ var writable = map[string]bool{
 	"v2Checkpoint":         true,
 	"vacuumProtocolCheck":  true,
 	"rowTracking":          true,
+	"inCommitTimestamp":    true,
 	"allowColumnDefaults":  true,
 	"typeWidening":         true,
 	"typeWidening-preview": true,
@@ -133,6 +134,8 @@ const (
 	propIndexedCols        = "delta.dataSkippingNumIndexedCols"
 	propAppendOnly         = "delta.appendOnly"
 	propChangeDataFeed     = "delta.enableChangeDataFeed"
+	propInCommitTimestamps = "delta.enableInCommitTimestamps"
+	propIsolationLevel     = "delta.isolationLevel"
 
 	checkpointIntervalDefault = 10
 	fileRetentionDefault      = 7 * 24 * time.Hour

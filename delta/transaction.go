@@ -1,16 +1,9 @@
 package delta
 
 import (
-	"context"
-	"errors"
 	"fmt"
-	"strconv"
-	"time"
-
-	"github.com/google/uuid"
 
 	"github.com/weir-data/weir/columnar"
-	"github.com/weir-data/weir/objstore"
 )
 
 // isolationLevel is what commits promise: writes are serialisable, and a blind append may be put after a reader of
@@ -80,7 +73,7 @@ func (tx *Transaction) Add(f File) {
 	tx.touched[f.Path] = true
 	tx.adds = append(tx.adds, &Add{
 		Path: encodePath(f.Path), PartitionValues: tx.physicalValues(f.Partition), Size: f.Size,
-		ModificationTime: f.ModTime.UnixMilli(), DataChange: true, Stats: stats, Tags: f.Tags,
+		ModificationTime: f.ModTime.UnixMilli(), DataChange: !tx.moved, Stats: stats, Tags: f.Tags,
 	})
 }
 
@@ -180,39 +173,6 @@ func (tx *Transaction) blind() bool {
 	return len(tx.removes) == 0 && tx.metadata == nil && tx.protocol == nil && !tx.readTable && tx.readFiles == nil && !tx.moved
 }
 
-// Commit writes the next version, after rebasing over commits that do not conflict, and a checkpoint when one is due.
-// It returns the version. ErrConflict: another commit took away what this one read. ErrReplayed: see SetTxn. After any
-// other error it may be unknown whether the commit was written, as when the store could not be reached; one with a
-// txn can then simply be tried again.
-func (tx *Transaction) Commit(ctx context.Context) (version int64, err error) {
-	if err := tx.check(); err != nil {
-		return 0, err
-	}
-	tx.done = true
-	txnID := uuid.NewString()
-	version = tx.read.version + 1
-	var actions []Action
-	for {
-		actions = tx.actions(txnID, version)
-		body, err := EncodeActions(actions)
-		if err != nil {
-			return 0, err
-		}
-		outcome, err := tx.table.put(ctx, version, body, txnID)
-		if err != nil {
-			return 0, err
-		}
-		if outcome == committed {
-			break
-		}
-		if version, err = tx.rebase(ctx, version); err != nil {
-			return 0, err
-		}
-	}
-	tx.table.committed(ctx, version, actions)
-	return version, nil
-}
-
 func (tx *Transaction) check() error {
 	if tx.done {
 		return fmt.Errorf("commit: %w: committed before", ErrInvalid)
@@ -241,139 +201,4 @@ func (tx *Transaction) check() error {
 		}
 	}
 	return nil
-}
-
-func (tx *Transaction) actions(txnID string, version int64) []Action {
-	now := tx.table.opts.now().UnixMilli()
-	blind := tx.blind()
-	parameters := map[string]any{}
-	for k, v := range tx.parameters {
-		parameters[k] = v
-	}
-	metrics := map[string]string{"numFiles": strconv.Itoa(len(tx.adds)), "numRemovedFiles": strconv.Itoa(len(tx.removes))}
-	for k, v := range tx.metrics {
-		metrics[k] = v
-	}
-	actions := []Action{{CommitInfo: &CommitInfo{
-		Timestamp: now, Operation: tx.operation, OperationParameters: parameters, ReadVersion: &tx.read.version,
-		IsolationLevel: isolationLevel, IsBlindAppend: &blind, OperationMetrics: metrics, EngineInfo: engineInfo, TxnID: txnID,
-	}}}
-	if tx.protocol != nil {
-		actions = append(actions, Action{Protocol: tx.protocol})
-	}
-	if tx.metadata != nil {
-		actions = append(actions, Action{Metadata: tx.metadata})
-	}
-	for i := range tx.domains {
-		actions = append(actions, Action{DomainMetadata: &tx.domains[i]})
-	}
-	if high := tx.numberRows(version); high != nil {
-		actions = append(actions, Action{DomainMetadata: high})
-	}
-	if tx.txn != nil {
-		txn := *tx.txn
-		txn.LastUpdated = now
-		actions = append(actions, Action{Txn: &txn})
-	}
-	for _, r := range tx.removes {
-		actions = append(actions, Action{Remove: r})
-	}
-	for _, a := range tx.adds {
-		actions = append(actions, Action{Add: a})
-	}
-	for _, c := range tx.cdc {
-		actions = append(actions, Action{CDC: c})
-	}
-	return actions
-}
-
-// outcome of an attempt to write a version.
-type outcome int
-
-const (
-	committed outcome = iota // the version is ours
-	lost                     // the version is another writer's
-)
-
-const (
-	putAttempts    = 3
-	resolveTimeout = 30 * time.Second
-)
-
-// put writes a commit if its version is free. When the store cannot say whether it did, the version is read back and
-// recognised by its txnId; an attempt of which nothing is found is made again.
-func (t *Table) put(ctx context.Context, version int64, body []byte, txnID string) (outcome, error) {
-	var putErr error
-	for range putAttempts {
-		putErr = t.objects.PutIfAbsent(ctx, commitKey(version), body)
-		if putErr == nil {
-			return committed, nil
-		}
-		owner, err := t.owner(ctx, version)
-		switch {
-		case err == nil && owner == txnID:
-			return committed, nil
-		case err == nil:
-			return lost, nil
-		case !errors.Is(err, objstore.ErrNoSuchKey):
-			return 0, fmt.Errorf("commit version %d: %w; whether it was written: %w", version, putErr, err)
-		}
-		if ctx.Err() != nil {
-			break
-		}
-	}
-	return 0, fmt.Errorf("commit version %d: %w", version, putErr)
-}
-
-// owner returns the txnId of a commit, empty if it has none. It asks even when ctx has ended, for a limited time: a
-// commit that was written must not be reported as failed.
-func (t *Table) owner(ctx context.Context, version int64) (string, error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), resolveTimeout)
-	defer cancel()
-	var id string
-	err := readCommit(ctx, t.objects, version, func(a Action) error {
-		if a.CommitInfo != nil {
-			id = a.CommitInfo.TxnID
-			return errStop
-		}
-		return nil
-	})
-	if errors.Is(err, errStop) || errors.Is(err, ErrCorrupt) {
-		err = nil // another writer's commit, whatever is wrong with it
-	}
-	return id, err
-}
-
-// committed moves the handle's snapshot forward over its own commit and writes a checkpoint if one is due. The commit
-// stands whatever happens here, so failures are only logged: the next commit tries again.
-func (t *Table) committed(ctx context.Context, version int64, actions []Action) {
-	if err := t.lock(ctx); err != nil {
-		return
-	}
-	defer t.unlock()
-	if s := t.latest; s != nil && s.version == version-1 {
-		if next, err := t.extend(s, version, actions); err == nil {
-			t.latest = next
-		}
-	}
-	if err := t.checkpointIfDueLocked(ctx, version); err != nil {
-		t.opts.logger().Warn("delta checkpoint not written; the next commit tries again", "version", version, "error", err)
-	}
-}
-
-// extend is advance by a commit whose actions are at hand.
-func (t *Table) extend(s *Snapshot, version int64, actions []Action) (*Snapshot, error) {
-	r := newReplay(s)
-	for _, a := range actions {
-		if err := r.apply(a); err != nil {
-			return nil, err
-		}
-	}
-	next, err := r.snapshot(version, s, t.cutoff)
-	if err != nil {
-		return nil, err
-	}
-	next.time, next.vectors = time.UnixMilli(actions[0].CommitInfo.Timestamp).UTC(), t.vectors
-	next.lastCheckpoint = s.lastCheckpoint
-	return next, nil
 }
