@@ -17,7 +17,7 @@ func (tx *Transaction) rebase(ctx context.Context, at base) (base, error) {
 	for {
 		w := winner{
 			added: map[string]bool{}, removed: map[string]bool{}, txns: map[string]int64{}, domains: map[string]bool{}, rowIDs: -1,
-			reads: tx.reads,
+			reads: tx.reads, place: placeOf(tx.table.objects),
 		}
 		err := readCommit(ctx, tx.table.objects, at.version+1, w.take)
 		if errors.Is(err, objstore.ErrNoSuchKey) {
@@ -50,6 +50,7 @@ type winner struct {
 	rowIDs             int64 // high water mark of row ids, -1 if it says none
 	inCommit           int64 // milliseconds since the epoch, 0 if it does not say
 
+	place                  string // where the table's folder lies, if that is known
 	reads                  func(*Add) (bool, error)
 	readAdded, readRemoved string // a file with rows that this transaction would have read, or has
 }
@@ -77,7 +78,7 @@ func (w *winner) take(a Action) error {
 				return err
 			}
 		}
-		return note(w.added, a.Add.Path, a.Add.DeletionVector)
+		return note(w.added, w.place, a.Add.Path, a.Add.DeletionVector)
 	case a.Remove != nil:
 		if a.Remove.DataChange {
 			w.shrank = a.Remove.Path
@@ -85,7 +86,7 @@ func (w *winner) take(a Action) error {
 				return err
 			}
 		}
-		return note(w.removed, a.Remove.Path, a.Remove.DeletionVector)
+		return note(w.removed, w.place, a.Remove.Path, a.Remove.DeletionVector)
 	}
 	return nil
 }
@@ -102,8 +103,8 @@ func (w *winner) read(first *string, a *Add) error {
 	return err
 }
 
-func note(keys map[string]bool, encoded string, dv *DeletionVector) error {
-	path, _, err := decodePath(encoded)
+func note(keys map[string]bool, place, encoded string, dv *DeletionVector) error {
+	path, _, err := decodePathAt(place, encoded)
 	if err != nil {
 		return err
 	}
@@ -148,7 +149,7 @@ func (tx *Transaction) conflict(w *winner) error {
 		}
 	}
 	for _, r := range tx.removes {
-		if path, _, _ := decodePath(r.Path); w.removed[entryKey(path, r.DeletionVector)] {
+		if path, _, _ := decodePathAt(w.place, r.Path); w.removed[entryKey(path, r.DeletionVector)] {
 			return &Conflict{With: ConflictDelete, What: path}
 		}
 	}

@@ -71,7 +71,7 @@ func (v *DeletionVector) data(ctx context.Context, objects Objects) ([]byte, err
 		}
 		return data[:v.SizeInBytes], nil
 	}
-	key, err := v.key()
+	objects, key, err := v.object(ctx, objects)
 	if err != nil {
 		return nil, err
 	}
@@ -86,34 +86,45 @@ func (v *DeletionVector) data(ctx context.Context, objects Objects) ([]byte, err
 	return data, nil
 }
 
-// key is the object that holds the vector.
-func (v *DeletionVector) key() (string, error) {
-	switch v.StorageType {
-	case "u":
-		at := len(v.PathOrInlineDv) - uuidChars
-		if at < 0 {
-			return "", fmt.Errorf("%w: %.100q holds no UUID", ErrCorrupt, v.PathOrInlineDv)
-		}
-		raw, err := decodeZ85(v.PathOrInlineDv[at:])
-		if err != nil {
-			return "", fmt.Errorf("%w: %w", ErrCorrupt, err)
-		}
-		key := "deletion_vector_" + uuid.UUID(raw).String() + ".bin"
-		if prefix := v.PathOrInlineDv[:at]; prefix != "" {
-			key = prefix + "/" + key
-		}
-		if !cleanKey(key) {
-			return "", fmt.Errorf("%w: it lies at %.200q", ErrCorrupt, key)
-		}
-		return key, nil
-	case "p":
-		key, outside, err := decodePath(v.PathOrInlineDv)
-		if err == nil && outside {
-			err = fmt.Errorf("%w: it lies at %q, outside the table's folder", ErrUnsupported, v.PathOrInlineDv)
-		}
-		return key, err
+// object is what holds the vector.
+func (v *DeletionVector) object(ctx context.Context, objects Objects) (Objects, string, error) {
+	if v.StorageType == "u" {
+		key, err := v.key()
+		return objects, key, err
 	}
-	return "", fmt.Errorf("%w: deletion vectors of storage type %.20q", ErrUnsupported, v.StorageType)
+	if v.StorageType != "p" {
+		return nil, "", fmt.Errorf("%w: deletion vectors of storage type %.20q", ErrUnsupported, v.StorageType)
+	}
+	key, outside, err := decodePathAt(placeOf(objects), v.PathOrInlineDv)
+	if err != nil || !outside {
+		return objects, key, err
+	}
+	if r, ok := objects.(reacher); ok {
+		if elsewhere, key, ok := r.reach(ctx, key); ok {
+			return elsewhere, key, nil
+		}
+	}
+	return nil, "", fmt.Errorf("%w: it lies at %q, outside the table's folder, which this store does not reach", ErrUnsupported, v.PathOrInlineDv)
+}
+
+// key is the object whose name the vector's UUID gives.
+func (v *DeletionVector) key() (string, error) {
+	at := len(v.PathOrInlineDv) - uuidChars
+	if at < 0 {
+		return "", fmt.Errorf("%w: %.100q holds no UUID", ErrCorrupt, v.PathOrInlineDv)
+	}
+	raw, err := decodeZ85(v.PathOrInlineDv[at:])
+	if err != nil {
+		return "", fmt.Errorf("%w: %w", ErrCorrupt, err)
+	}
+	key := "deletion_vector_" + uuid.UUID(raw).String() + ".bin"
+	if prefix := v.PathOrInlineDv[:at]; prefix != "" {
+		key = prefix + "/" + key
+	}
+	if !cleanKey(key) {
+		return "", fmt.Errorf("%w: it lies at %.200q", ErrCorrupt, key)
+	}
+	return key, nil
 }
 
 // readVector reads the vector at offset of a file of vectors, and checks the file's version, the size and the checksum.

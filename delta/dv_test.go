@@ -139,7 +139,7 @@ func FuzzDeletionVector(f *testing.F) {
 	f.Fuzz(func(t *testing.T, storage, path string, body []byte, size, cardinality int64) {
 		objects := newMemory()
 		v := &DeletionVector{StorageType: storage, PathOrInlineDv: path, SizeInBytes: int32(size), Cardinality: cardinality}
-		if key, err := v.key(); err == nil {
+		if _, key, err := v.object(t.Context(), objects); err == nil {
 			if !cleanKey(key) {
 				t.Fatalf("a vector at %q", key)
 			}

@@ -92,10 +92,15 @@ func hasScheme(path string) bool {
 }
 
 // canonicalPath is one spelling for the paths under which a file may be added and removed: a local file's path can
-// be written with or without its scheme and empty authority.
+// be written with or without its scheme and empty authority, and S3's scheme has three names.
 func canonicalPath(path string) string {
 	if rest, ok := strings.CutPrefix(path, "file:"); ok {
 		return "/" + strings.TrimLeft(rest, "/")
+	}
+	for _, scheme := range []string{"s3a://", "s3n://"} {
+		if rest, ok := strings.CutPrefix(path, scheme); ok {
+			return "s3://" + rest
+		}
 	}
 	return path
 }

@@ -19,6 +19,7 @@ type replay struct {
 	changes  map[string]*entry // by key, since files
 	intern   interner
 	inCommit *int64 // inCommitTimestamp of the commit that was read last
+	place    string // where the table's folder lies, if that is known
 }
 
 // newReplay starts from a snapshot, or from nothing.
@@ -70,14 +71,14 @@ func (r *replay) flush(cutoff int64) (err error) {
 func (r *replay) entry(a Action) (*entry, error) {
 	switch {
 	case a.Add != nil:
-		path, outside, err := decodePath(a.Add.Path)
+		path, outside, err := decodePathAt(r.place, a.Add.Path)
 		if err != nil {
 			return nil, err
 		}
 		a.Add.PartitionValues = r.intern.values(a.Add.PartitionValues)
 		return &entry{key: entryKey(path, a.Add.DeletionVector), outside: outside, add: a.Add}, nil
 	case a.Remove != nil:
-		path, outside, err := decodePath(a.Remove.Path)
+		path, outside, err := decodePathAt(r.place, a.Remove.Path)
 		if err != nil {
 			return nil, err
 		}

@@ -60,7 +60,8 @@ func (s *Snapshot) Txn(appID string) (version int64, ok bool) {
 
 // File is a data file of a table. Partition and Stats name columns as the schema does, whatever the mapping.
 type File struct {
-	Path      string             // key relative to the table's folder, unescaped
+	Path      string             // key relative to the table's folder, unescaped; of a file that is Outside, its URL or absolute path
+	Outside   bool               // it does not lie in the table's folder, as in a shallow clone; see Locate
 	Partition map[string]*string // value as text, nil for null; shared between files, not to be changed
 	Size      int64
 	ModTime   time.Time
@@ -72,8 +73,7 @@ type File struct {
 	DefaultRowCommitVersion *int64          // version that added the file, in tables with row tracking
 }
 
-// Files yields the live data files that keep accepts (nil: all), in the order of their paths. A file that cannot be
-// read gives ErrUnsupported: one outside the table's folder.
+// Files yields the live data files that keep accepts (nil: all), in the order of their paths.
 func (s *Snapshot) Files(keep func(*File) bool) iter.Seq2[*File, error] {
 	return s.FilesIn(nil, keep)
 }
@@ -123,9 +123,6 @@ func (s *Snapshot) NumFiles() (n int, sizeBytes int64) {
 
 // file is an entry's add as callers see it.
 func (s *Snapshot) file(e *entry, partition map[string]*string) (*File, error) {
-	if e.outside {
-		return nil, fmt.Errorf("%w: data file %q lies outside the table's folder", ErrUnsupported, e.add.Path)
-	}
 	if e.add.DeletionVector != nil && !s.protocol.reads("deletionVectors", 0) {
 		return nil, fmt.Errorf("%w: data file %q has a deletion vector, the protocol lacks the feature deletionVectors", ErrCorrupt, e.path())
 	}
@@ -135,7 +132,7 @@ func (s *Snapshot) file(e *entry, partition map[string]*string) (*File, error) {
 	}
 	s.logicalStats(stats)
 	return &File{
-		Path: e.path(), Partition: partition, Size: e.add.Size, ModTime: time.UnixMilli(e.add.ModificationTime).UTC(),
+		Path: e.path(), Outside: e.outside, Partition: partition, Size: e.add.Size, ModTime: time.UnixMilli(e.add.ModificationTime).UTC(),
 		Stats: stats, Tags: e.add.Tags, DeletionVector: e.add.DeletionVector, BaseRowID: e.add.BaseRowID,
 		DefaultRowCommitVersion: e.add.DefaultRowCommitVersion,
 	}, nil

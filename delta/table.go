@@ -101,7 +101,7 @@ func (t *Table) advance(ctx context.Context, s *Snapshot) (*Snapshot, error) {
 	if version < listing.newest() {
 		return nil, errLogGone
 	}
-	r := newReplay(s)
+	r := t.newReplay(s)
 	if err := readCommits(ctx, t.objects, commits, r); err != nil {
 		if errors.Is(err, objstore.ErrNoSuchKey) {
 			return nil, errLogGone
@@ -171,7 +171,7 @@ func (t *Table) replay(ctx context.Context, listing *logListing, version int64) 
 	if err != nil {
 		return nil, err
 	}
-	r := newReplay(nil)
+	r := t.newReplay(nil)
 	checkpoint := int64(-1)
 	if base != nil {
 		checkpoint = base.version
@@ -188,6 +188,12 @@ func (t *Table) replay(ctx context.Context, listing *logListing, version int64) 
 	}
 	s.lastCheckpoint, s.vectors = checkpoint, t.vectors
 	return s, t.setTime(ctx, s, listing.modTime(version), r.inCommit)
+}
+
+func (t *Table) newReplay(from *Snapshot) *replay {
+	r := newReplay(from)
+	r.place = placeOf(t.objects)
+	return r
 }
 
 // cutoff is the time before which deleted files need no tombstone any more, in milliseconds since the epoch.

@@ -29,7 +29,7 @@ func (d *deltaTable) files(ctx context.Context, store *files, predicates []sql.P
 	}
 	for column := range pr {
 		if !isKey[column] {
-			return d.list(pr, types)
+			return d.list(ctx, store, pr, types)
 		}
 	}
 	all, err := d.known.all(ctx, d, store)
@@ -53,7 +53,7 @@ func (k *knownDelta) all(ctx context.Context, d *deltaTable, store *files) ([]da
 	if k.version == d.snapshot.Version() && k.id == d.snapshot.ID() {
 		return k.files, nil
 	}
-	out, err := d.list(nil, nil)
+	out, err := d.list(ctx, store, nil, nil)
 	if err != nil || len(out) > deltaFilesMax || store.local == nil {
 		return out, err
 	}
@@ -74,7 +74,7 @@ func (k *knownDelta) all(ctx context.Context, d *deltaTable, store *files) ([]da
 }
 
 // list asks the log for files; a nil prune keeps all.
-func (d *deltaTable) list(pr prune, types map[string]sql.Type) ([]dataFile, error) {
+func (d *deltaTable) list(ctx context.Context, store *files, pr prune, types map[string]sql.Type) ([]dataFile, error) {
 	inside := func(partition map[string]*string) bool {
 		for name, v := range partition {
 			lower := strings.ToLower(name)
@@ -104,16 +104,32 @@ func (d *deltaTable) list(pr prune, types map[string]sql.Type) ([]dataFile, erro
 			}
 			last = f.Partition
 		}
-		file := dataFile{bucket: d.bucket, key: f.Path, size: f.Size, values: values, etag: "immutable"}
-		if d.prefix != "" {
-			file.key = d.prefix + "/" + f.Path
+		file, err := d.object(ctx, store, f)
+		if err != nil {
+			return nil, err
 		}
+		file.values = values
 		if f.DeletionVector != nil {
 			file.vector = f
 		}
 		out = append(out, file)
 	}
 	return out, nil
+}
+
+// object is where a file lies.
+func (d *deltaTable) object(ctx context.Context, store *files, f *delta.File) (dataFile, error) {
+	file := dataFile{bucket: d.bucket, key: f.Path, size: f.Size, etag: "immutable"}
+	if d.prefix != "" {
+		file.key = d.prefix + "/" + f.Path
+	}
+	if f.Outside {
+		var ok bool
+		if file.bucket, file.key, ok = delta.Locate(ctx, store.store, d.bucket, strings.TrimSuffix(file.key, f.Path), f.Path); !ok {
+			return file, &sql.Error{Code: "NOT_SUPPORTED", Msg: fmt.Sprintf("data file %q lies outside the table's folder, where this store does not reach", f.Path)}
+		}
+	}
+	return file, nil
 }
 
 // partition are the partition values of a file by column in lower case, as text that the engine casts to the column's type.

@@ -87,4 +87,43 @@ func TestDeltaOfOthers(t *testing.T) {
 			t.Errorf("%s reads not %s:\n%s", sql, files, got)
 		}
 	}
+
+	l.clone(commit, strings.TrimPrefix(old.Key, "t/"), strings.TrimPrefix(now.Key, "t/"))
+}
+
+// clone makes tables that share the files of table t, as shallow clones do, by absolute paths.
+func (l *lake) clone(commit, first, second string) {
+	l.t.Helper()
+	here, err := l.objects.(objstore.Local).Path(l.t.Context(), "data", "t/"+second)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	for name, places := range map[string][2]string{
+		"clone":  {"s3a://data/t/" + first, "file://" + here},
+		"inside": {first, second},
+		"away":   {"s3://data/t/" + first, "file:///etc/passwd"},
+	} {
+		text := strings.NewReplacer(`"path":"`+first, `"path":"`+places[0], `"path":"`+second, `"path":"`+places[1], `"dv.bin"`, `"s3://data/t/dv.bin"`).Replace(commit)
+		l.put(name+"/_delta_log/00000000000000000000.json", text)
+		if err := l.catalog.CreateTable(l.t.Context(), catalog.Table{Database: "lake", Name: name, Type: "EXTERNAL_TABLE",
+			Storage: catalog.Storage{Location: "s3://data/" + name + "/"}, Parameters: map[string]string{"table_type": "DELTA"}}); err != nil {
+			l.t.Fatal(err)
+		}
+	}
+	if got := l.csv(l.run("SELECT count(*), sum(number) FROM clone")); got != "17,176" {
+		l.t.Errorf("clone: %s", got)
+	}
+	if x := l.run("SELECT count(*) FROM away"); !strings.Contains(x.Reason, "NOT_SUPPORTED") || !strings.Contains(x.Reason, "/etc/passwd") {
+		l.t.Errorf("a file of this machine: %s %s", x.State, x.Reason)
+	}
+	if x := l.run("SELECT count(*) FROM inside"); !strings.Contains(x.Reason, second) {
+		l.t.Errorf("files that are not there: %s %s", x.State, x.Reason)
+	}
+	// Absolute paths below the table's own folder are the same as relative ones.
+	add := strings.Split(commit, "\n")[2]
+	l.put("t/_delta_log/00000000000000000001.json", `{"remove":{"path":"s3://data/t/`+first+`","dataChange":true,"deletionVector":`+
+		strings.SplitN(strings.TrimSuffix(add, "}}"), `"deletionVector":`, 2)[1]+`}}`)
+	if got := l.csv(l.run("SELECT count(*) FROM t")); got != "10" {
+		l.t.Errorf("after a remove by absolute path: %s", got)
+	}
 }

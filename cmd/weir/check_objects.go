@@ -114,7 +114,14 @@ func (c *objectCheck) table(ctx context.Context, bucket, folder string) error {
 		if err != nil {
 			return err
 		}
-		info, err := c.store.Head(ctx, bucket, folder+f.Path)
+		at, key := bucket, folder+f.Path
+		if f.Outside {
+			var ok bool
+			if at, key, ok = delta.Locate(ctx, c.store, bucket, folder, f.Path); !ok {
+				continue // another store's to check
+			}
+		}
+		info, err := c.store.Head(ctx, at, key)
 		if err != nil {
 			return fmt.Errorf("version %d names %s: %w", snapshot.Version(), f.Path, err)
 		}
