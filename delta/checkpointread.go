@@ -74,6 +74,51 @@ func sidecarKey(s *Sidecar) (string, error) {
 	return sidecarFolder + s.Path, nil
 }
 
+// readSidecarNames calls do for each sidecar that a checkpoint's file names, without reading its other rows.
+func readSidecarNames(ctx context.Context, objects Objects, f logFile, do func(*Sidecar) error) (err error) {
+	if strings.HasSuffix(f.key, ".json") {
+		return readCheckpointFile(ctx, objects, f.key, f.size, func(a Action) error {
+			if a.Sidecar == nil {
+				return nil
+			}
+			return do(a.Sidecar)
+		})
+	}
+	defer recoverParquet(&err)
+	at, size, err := openAt(ctx, objects, f.key, f.size)
+	if err != nil {
+		return err
+	}
+	rows, err := openRows(at, size)
+	if err != nil {
+		return err
+	}
+	defer rows.closePages()
+	path := rows.column("sidecar.path")
+	if path == nil {
+		return nil
+	}
+	for {
+		more, err := rows.next()
+		if err != nil || !more {
+			return err
+		}
+		if !set(path) {
+			continue
+		}
+		if err := do(&Sidecar{Path: path.text()}); err != nil {
+			return err
+		}
+	}
+}
+
+// recoverParquet turns a panic of the parquet library, which damaged pages may cause, into an error.
+func recoverParquet(err *error) {
+	if p := recover(); p != nil {
+		*err = fmt.Errorf("%w: damaged parquet file: %v", ErrCorrupt, p)
+	}
+}
+
 func readCheckpointFile(ctx context.Context, objects Objects, key string, size int64, do func(Action) error) error {
 	if strings.HasSuffix(key, ".json") {
 		body, err := objects.Get(ctx, key)
@@ -104,11 +149,7 @@ func openAt(ctx context.Context, objects Objects, key string, size int64) (io.Re
 
 // readParquetActions calls do for each row of a checkpoint's or sidecar's parquet file.
 func readParquetActions(r io.ReaderAt, size int64, do func(Action) error) (err error) {
-	defer func() { // the parquet library may panic on damaged pages
-		if p := recover(); p != nil {
-			err = fmt.Errorf("%w: damaged parquet file: %v", ErrCorrupt, p)
-		}
-	}()
+	defer recoverParquet(&err)
 	rows, err := openRows(r, size)
 	if err != nil {
 		return err

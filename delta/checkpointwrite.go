@@ -34,14 +34,8 @@ func checkpointDue(version, last, interval int64) bool {
 	return version/interval > max(last, 0)/interval
 }
 
-func (t *Table) checkpointIfDueLocked(ctx context.Context, version int64) error {
+func (t *Table) checkpointIfDueLocked(ctx context.Context) error {
 	s := t.latest
-	if s == nil || s.version < version {
-		var err error
-		if s, err = t.refreshLocked(ctx); err != nil {
-			return err
-		}
-	}
 	if !checkpointDue(s.version, s.lastCheckpoint, checkpointInterval(s.metadata.Configuration)) {
 		return nil
 	}

@@ -82,8 +82,8 @@ func (tx *Transaction) Commit(ctx context.Context) (version int64, err error) {
 		return 0, err
 	}
 	tx.done = true
-	at, err := tx.table.baseOf(ctx, tx.read)
-	if err != nil {
+	at := baseOf(tx.read)
+	if err := tx.table.stillThere(ctx, tx.read); err != nil {
 		return 0, err
 	}
 	txnID := uuid.NewString()
@@ -109,24 +109,32 @@ func (tx *Transaction) Commit(ctx context.Context) (version int64, err error) {
 }
 
 // baseOf is what a commit right after a snapshot is based on.
-func (t *Table) baseOf(ctx context.Context, s *Snapshot) (base, error) {
+func baseOf(s *Snapshot) base {
 	at := base{version: s.version}
-	if !inCommitTimestamps(s.protocol, s.metadata) {
-		return at, nil
+	if inCommitTimes(s.protocol, s.metadata) {
+		at.inCommit = s.time.UnixMilli()
 	}
-	info, err := t.Info(ctx, s.version)
-	if err != nil {
-		return at, fmt.Errorf("in-commit timestamp of version %d: %w", s.version, err)
-	}
-	if info != nil && info.InCommitTimestamp != nil {
-		at.inCommit = *info.InCommitTimestamp
-	}
-	return at, nil
+	return at
 }
 
-// inCommitTimestamps says whether commits carry their own time (section "In-Commit Timestamps").
-func inCommitTimestamps(p *Protocol, m *Metadata) bool {
-	return p.writes("inCommitTimestamp") && m.Configuration[propInCommitTimestamps] == "true"
+// freshMax is how long the version after a snapshot is sure to be in the log if it was ever written: less than any clean-up
+// leaves it.
+const freshMax = retentionMin / 2
+
+// stillThere makes sure, for a snapshot that was read long ago, that the commits after it were not cleaned up meanwhile:
+// their versions would seem free.
+func (t *Table) stillThere(ctx context.Context, s *Snapshot) error {
+	if t.opts.now().Sub(s.loaded) < freshMax {
+		return nil
+	}
+	listing, err := listLog(ctx, t.objects, commitKey(s.version))
+	if err != nil {
+		return err
+	}
+	if newest := listing.newest(); newest > s.version && (len(listing.commits) == 0 || listing.commits[0].version != s.version+1) {
+		return fmt.Errorf("%w: what followed version %d was cleaned up, the newest is %d", ErrNoVersion, s.version, newest)
+	}
+	return nil
 }
 
 // put writes a commit if its version is free; won is false if the version is another writer's. When the store cannot say
@@ -180,7 +188,7 @@ func (t *Table) owner(ctx context.Context, version int64) (string, error) {
 func (tx *Transaction) actions(txnID string, at base) []Action {
 	info := tx.info(txnID)
 	protocol, metadata := tx.after()
-	if inCommitTimestamps(protocol, metadata) {
+	if inCommitTimes(protocol, metadata) {
 		now := max(info.Timestamp, at.inCommit+1, tx.read.time.UnixMilli()+1)
 		info.InCommitTimestamp = &now
 	}
@@ -237,13 +245,14 @@ func (tx *Transaction) enabled(at base, info *CommitInfo) *Metadata {
 	}
 	m := *tx.metadata
 	m.Configuration = cloneMap(tx.metadata.Configuration)
-	m.Configuration["delta.inCommitTimestampEnablementVersion"] = strconv.FormatInt(at.version+1, 10)
-	m.Configuration["delta.inCommitTimestampEnablementTimestamp"] = strconv.FormatInt(*info.InCommitTimestamp, 10)
+	m.Configuration[propInCommitVersion] = strconv.FormatInt(at.version+1, 10)
+	m.Configuration[propInCommitTime] = strconv.FormatInt(*info.InCommitTimestamp, 10)
 	return &m
 }
 
-// committed moves the handle's snapshot forward over its own commit and looks after the log. The commit stands whatever
-// happens here, so failures are only logged: the next commit tries again.
+// committed moves the handle's snapshot forward over its own commit and looks after the log: version checksum, log
+// compaction, checkpoint, clean-up. The commit stands whatever happens here, so failures are only logged: a later commit
+// makes up for what matters.
 func (t *Table) committed(ctx context.Context, version int64, actions []Action) {
 	if err := t.lock(ctx); err != nil {
 		return
@@ -254,9 +263,39 @@ func (t *Table) committed(ctx context.Context, version int64, actions []Action) 
 			t.latest = next
 		}
 	}
-	if err := t.checkpointIfDueLocked(ctx, version); err != nil {
-		t.opts.logger().Warn("delta checkpoint not written; the next commit tries again", "version", version, "error", err)
+	missed := func(what string, err error) {
+		if err != nil {
+			t.opts.logger().Warn("delta "+what+"; the commit stands", "version", version, "error", err)
+		}
 	}
+	if s := t.latest; s == nil || s.version < version {
+		if _, err := t.refreshLocked(ctx); err != nil {
+			missed("log not looked after", err)
+			return
+		}
+	}
+	s := t.latest
+	if s.version == version {
+		missed("version checksum not written", t.writeChecksum(ctx, s, actions[0].CommitInfo))
+	}
+	if from, ok := compactionRange(version, s.metadata.Configuration); ok {
+		missed("log compaction not written", t.compactLog(ctx, from, version))
+	}
+	before := s.lastCheckpoint
+	missed("checkpoint not written", t.checkpointIfDueLocked(ctx))
+	if s = t.latest; s.lastCheckpoint > before && s.metadata.Configuration[propLogCleanup] != "false" {
+		missed("expired log not removed", t.cleanIfDueLocked(ctx, s))
+	}
+}
+
+// cleanIfDueLocked removes expired parts of the log, unless that was done a short while ago.
+func (t *Table) cleanIfDueLocked(ctx context.Context, s *Snapshot) error {
+	if now := t.opts.now(); now.Sub(t.cleaned) >= cleanupPause {
+		t.cleaned = now
+		_, err := t.cleanLog(ctx, s)
+		return err
+	}
+	return nil
 }
 
 // extend is advance by a commit whose actions are at hand.
@@ -271,7 +310,10 @@ func (t *Table) extend(s *Snapshot, version int64, actions []Action) (*Snapshot,
 	if err != nil {
 		return nil, err
 	}
-	next.time, next.vectors = time.UnixMilli(actions[0].CommitInfo.Timestamp).UTC(), t.vectors
-	next.lastCheckpoint = s.lastCheckpoint
+	info := actions[0].CommitInfo
+	if next.time = time.UnixMilli(info.Timestamp).UTC(); info.InCommitTimestamp != nil {
+		next.time = time.UnixMilli(*info.InCommitTimestamp).UTC()
+	}
+	next.vectors, next.loaded, next.lastCheckpoint = t.vectors, t.opts.now(), s.lastCheckpoint
 	return next, nil
 }

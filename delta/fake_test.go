@@ -38,7 +38,7 @@ type stored struct {
 }
 
 func newMemory() *memory {
-	return &memory{objects: map[string]stored{}, now: func() time.Time { return time.Unix(1700000000, 0) }}
+	return &memory{objects: map[string]stored{}, now: time.Now}
 }
 
 func (m *memory) do(op, key string, act func() error) error {

@@ -38,6 +38,7 @@ type logListing struct {
 	commits     []logFile
 	checkpoints []checkpointFiles
 	compacted   []logFile
+	sums        []int64 // versions with a .crc file
 }
 
 func compactedKey(from, to int64) string {
@@ -115,6 +116,12 @@ func listLog(ctx context.Context, objects Objects, after string) (*logListing, e
 		name := strings.TrimPrefix(info.Key, logFolder)
 		if name > ":" {
 			break // past the digits: _last_checkpoint, _sidecars
+		}
+		if base, ok := strings.CutSuffix(name, ".crc"); ok {
+			if n, ok := parseLogName(base + ".json"); ok && n.to == n.version {
+				l.sums = append(l.sums, n.version)
+			}
+			continue
 		}
 		n, ok := parseLogName(name)
 		if !ok {

@@ -54,7 +54,7 @@ func TestInBucket(t *testing.T) {
 			}
 			keys = append(keys, info.Key)
 		}
-		if want := []string{commitKey(11), commitKey(12), lastCheckpointKey}; !slices.Equal(keys, want) {
+		if want := []string{crcKey(11), commitKey(11), crcKey(12), commitKey(12), lastCheckpointKey}; !slices.Equal(keys, want) {
 			t.Errorf("prefix %q: listed %q, want %q", prefix, keys, want)
 		}
 	}

@@ -134,7 +134,6 @@ const (
 	propIndexedCols        = "delta.dataSkippingNumIndexedCols"
 	propAppendOnly         = "delta.appendOnly"
 	propChangeDataFeed     = "delta.enableChangeDataFeed"
-	propInCommitTimestamps = "delta.enableInCommitTimestamps"
 	propIsolationLevel     = "delta.isolationLevel"
 
 	checkpointIntervalDefault = 10

@@ -22,9 +22,10 @@ type Snapshot struct {
 	domains  map[string]DomainMetadata
 	files    fileSet
 
-	vectors        *vectors // of the table that made it
-	intern         interner // of the table that made it, used under its lock
-	lastCheckpoint int64    // newest checkpoint known when it was made, -1 if none
+	vectors        *vectors  // of the table that made it
+	intern         interner  // of the table that made it, used under its lock
+	loaded         time.Time // when it was read
+	lastCheckpoint int64     // newest checkpoint known when it was made, -1 if none
 }
 
 // Version is the number of the commit that made it.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/weir-data/weir/objstore"
 )
@@ -17,8 +18,9 @@ type Table struct {
 	vectors *vectors
 
 	// turn has room for the one who refreshes or writes a checkpoint: a lock that can be waited for with a context.
-	turn   chan struct{}
-	latest *Snapshot // guarded by turn
+	turn    chan struct{}
+	latest  *Snapshot // guarded by turn
+	cleaned time.Time // guarded by turn; when the log was last cleaned
 }
 
 // Open returns the table in the folder, or ErrNoTable.
@@ -112,7 +114,7 @@ func (t *Table) advance(ctx context.Context, s *Snapshot) (*Snapshot, error) {
 	if err != nil {
 		return nil, err
 	}
-	next.vectors = t.vectors
+	next.vectors, next.loaded = t.vectors, t.opts.now()
 	if err := t.setTime(ctx, next, listing.modTime(version), r.inCommit); err != nil {
 		return nil, err
 	}
@@ -186,7 +188,12 @@ func (t *Table) replay(ctx context.Context, listing *logListing, version int64) 
 	if err != nil {
 		return nil, err
 	}
-	s.lastCheckpoint, s.vectors = checkpoint, t.vectors
+	s.lastCheckpoint, s.vectors, s.loaded = checkpoint, t.vectors, t.opts.now()
+	if _, ok := slices.BinarySearch(listing.sums, version); ok {
+		if err := t.checkSum(ctx, s); err != nil {
+			return nil, err
+		}
+	}
 	return s, t.setTime(ctx, s, listing.modTime(version), r.inCommit)
 }
 
