@@ -336,3 +336,13 @@ func checkNames(fields []columnar.Field, prefix string, mapped bool) error {
 	}
 	return nil
 }
+
+// MapColumns gives the fields of a schema that lack them ids and physical names, and returns the properties that go with it. keepNames is for a
+// table that did not map columns before: its files have the names of the schema.
+func MapColumns(s *columnar.Schema, props map[string]string, keepNames bool) (*columnar.Schema, map[string]string, error) {
+	props = cloneMap(props)
+	if mode := props[propMappingMode]; mode != string(MapName) && mode != string(MapID) {
+		return nil, nil, fmt.Errorf("%w: columnMapping with mode %.40q", ErrUnsupported, mode)
+	}
+	return withIDs(s, props, keepNames), props, nil
+}

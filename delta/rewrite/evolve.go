@@ -1,0 +1,154 @@
+package rewrite
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/weir-data/weir/columnar"
+	"github.com/weir-data/weir/delta"
+)
+
+// mappingOf is how columns are mapped by a table's properties.
+func mappingOf(props map[string]string, before delta.Mapping) delta.Mapping {
+	if mode := props["delta.columnMapping.mode"]; mode != "" {
+		return delta.Mapping(mode)
+	}
+	return before
+}
+
+// evolve makes the schema that the table has once rows of a schema are in it.
+func (j *job) evolve(have *columnar.Schema, opts WriteOptions) error {
+	switch {
+	case opts.OverwriteSchema:
+		j.schema, j.alter = &columnar.Schema{Fields: nullable(have.Fields)}, true
+		if opts.PartitionBy != nil {
+			j.by = opts.PartitionBy
+		}
+	case opts.MergeSchema:
+		fields, changed, err := j.merge(j.schema.Fields, have.Fields, "")
+		if err != nil {
+			return err
+		}
+		if !changed {
+			return nil
+		}
+		j.schema, j.alter = &columnar.Schema{Fields: fields}, true
+	default:
+		return nil
+	}
+	return j.mapColumns()
+}
+
+// mapColumns gives new columns their physical names, in tables that map columns.
+func (j *job) mapColumns() error {
+	if mappingOf(j.props, delta.MapNone) == delta.MapNone {
+		return nil
+	}
+	schema, props, err := delta.MapColumns(j.schema, j.props, j.snapshot.Mapping() == delta.MapNone)
+	j.schema, j.props = schema, props
+	return err
+}
+
+// nullable is a schema whose fields may all be null.
+func nullable(fields []columnar.Field) []columnar.Field {
+	out := slices.Clone(fields)
+	for i := range out {
+		out[i].Nullable, out[i].Metadata = true, nil
+		if out[i].Type.Kind == columnar.Struct {
+			out[i].Type.Fields = nullable(out[i].Type.Fields)
+		}
+	}
+	return out
+}
+
+// merge adds the fields that only want has, at the end, and widens types.
+func (j *job) merge(have, want []columnar.Field, prefix string) (out []columnar.Field, changed bool, err error) {
+	out = slices.Clone(have)
+	for _, w := range want {
+		i := indexOf(out, w.Name)
+		if i < 0 {
+			out = append(out, nullable([]columnar.Field{w})[0])
+			changed = true
+			continue
+		}
+		f := &out[i]
+		switch {
+		case f.Type.Kind == columnar.Struct && w.Type.Kind == columnar.Struct:
+			below, inside, err := j.merge(f.Type.Fields, w.Type.Fields, prefix+f.Name+".")
+			if err != nil {
+				return nil, false, err
+			}
+			f.Type.Fields = below
+			changed = changed || inside
+		case f.Type.Kind == columnar.List && w.Type.Kind == columnar.List, f.Type.Kind == columnar.Map && w.Type.Kind == columnar.Map:
+			below, inside, err := j.merge(f.Type.Fields, w.Type.Fields, prefix+f.Name+".")
+			if err != nil {
+				return nil, false, err
+			}
+			f.Type.Fields = below
+			changed = changed || inside
+		default:
+			wider, ok := widened(f.Type, w.Type)
+			if !ok || !j.property("delta.enableTypeWidening") {
+				continue // matchColumns says what does not fit
+			}
+			if prefix != "" {
+				return nil, false, fmt.Errorf("%w: typeWidening of column %s%s inside another", delta.ErrUnsupported, prefix, f.Name)
+			}
+			*f = widen(*f, wider)
+			changed = true
+		}
+	}
+	return out, changed, nil
+}
+
+// widened is the type that holds the values of both without loss, of those that section "Type Widening" allows; false if the
+// column need not or cannot change.
+func widened(have, want columnar.Type) (columnar.Type, bool) {
+	digits := map[columnar.Kind]int{columnar.Int8: 3, columnar.Int16: 5, columnar.Int32: 10, columnar.Int64: 20}
+	switch {
+	case digits[have.Kind] > 0 && digits[want.Kind] > digits[have.Kind]:
+		return columnar.Type{Kind: want.Kind}, true
+	case digits[have.Kind] > 0 && have.Kind != columnar.Int64 && want.Kind == columnar.Float64, have.Kind == columnar.Float32 && want.Kind == columnar.Float64:
+		return columnar.Type{Kind: columnar.Float64}, true
+	case have.Kind == columnar.Date && want.Kind == columnar.TimestampNTZ:
+		return want, true
+	case have.Kind == columnar.Decimal && want.Kind == columnar.Decimal:
+		scale := max(have.Scale, want.Scale)
+		whole := max(have.Precision-have.Scale, want.Precision-want.Scale)
+		t := columnar.Type{Kind: columnar.Decimal, Precision: whole + scale, Scale: scale}
+		return t, t.Precision <= 38 && (t.Precision != have.Precision || t.Scale != have.Scale)
+	case digits[have.Kind] > 0 && want.Kind == columnar.Decimal:
+		need := 10
+		if have.Kind == columnar.Int64 {
+			need = 20
+		}
+		return want, want.Precision-want.Scale >= need
+	}
+	return have, false
+}
+
+var sparkTypeNames = map[columnar.Kind]string{
+	columnar.Int8: "byte", columnar.Int16: "short", columnar.Int32: "integer", columnar.Int64: "long", columnar.Float32: "float",
+	columnar.Float64: "double", columnar.Date: "date", columnar.TimestampNTZ: "timestamp_ntz",
+}
+
+func sparkName(t columnar.Type) string {
+	if name, ok := sparkTypeNames[t.Kind]; ok {
+		return name
+	}
+	return t.String()
+}
+
+// widen notes a change of type in the field's metadata, as the feature typeWidening asks.
+func widen(f columnar.Field, to columnar.Type) columnar.Field {
+	changes, _ := f.Metadata["delta.typeChanges"].([]any)
+	f.Metadata = maps.Clone(f.Metadata)
+	if f.Metadata == nil {
+		f.Metadata = map[string]any{}
+	}
+	f.Metadata["delta.typeChanges"] = append(slices.Clone(changes), map[string]any{"fromType": sparkName(f.Type), "toType": sparkName(to)})
+	f.Type = to
+	return f
+}

@@ -1,0 +1,284 @@
+package rewrite
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/weir-data/weir/batch/duckdb"
+	"github.com/weir-data/weir/columnar"
+	"github.com/weir-data/weir/delta"
+	"github.com/weir-data/weir/objstore"
+)
+
+// The names that statements give to what they read. Columns of these names are hidden from users.
+const (
+	targetName = "weir_target"
+	sourceName = "weir_source_rows"
+	hitsName   = "weir_hits"
+	goneName   = "weir_gone"
+
+	fileColumn = "weir_file" // index of the file among those of the statement
+	rowColumn  = "weir_row"  // position in the file
+	hitColumn  = "weir_hit"  // what is to be done with the row, 0: nothing
+)
+
+// input is a data file on this machine.
+type input struct {
+	file   *delta.File
+	path   string
+	schema *columnar.Schema // as the file says
+	rows   int64
+	gone   *delta.Rows // deleted rows, nil: none
+}
+
+// open brings files to this machine. They are links where the store's objects are files, so that they stay
+// readable whatever happens to the objects.
+func (j *job) open(files []*delta.File) ([]input, error) {
+	out := make([]input, 0, len(files))
+	for _, f := range files {
+		in, err := j.openOne(f)
+		if err != nil {
+			return nil, fmt.Errorf("data file %q: %w", f.Path, err)
+		}
+		out = append(out, in)
+	}
+	return out, nil
+}
+
+func (j *job) openOne(f *delta.File) (in input, err error) {
+	in = input{file: f, path: j.path(".parquet")}
+	if err := j.fetch(f.Path, in.path); err != nil {
+		return in, err
+	}
+	if in.schema, in.rows, err = footer(in.path); err != nil {
+		return in, err
+	}
+	in.gone, err = j.snapshot.Deleted(j.ctx, f)
+	return in, err
+}
+
+func (j *job) fetch(key, path string) error {
+	store, bucket := j.t.opts.Store, j.t.bucket
+	if l, ok := store.(objstore.Local); ok {
+		from, err := l.Path(j.ctx, bucket, j.t.prefix+key)
+		if err != nil {
+			return err
+		}
+		if os.Link(from, path) == nil {
+			return nil
+		}
+	}
+	body, _, err := store.Get(j.ctx, bucket, j.t.prefix+key, nil)
+	if err != nil {
+		return err
+	}
+	defer body.Close()
+	w, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(w, body)
+	return errors.Join(err, w.Close())
+}
+
+// footer reads the schema and the number of rows of a Parquet file.
+func footer(path string) (*columnar.Schema, int64, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, 0, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, 0, err
+	}
+	r, err := columnar.OpenParquet(f, info.Size())
+	if err != nil {
+		return nil, 0, err
+	}
+	return r.Schema(), r.Rows(), nil
+}
+
+// drop forgets inputs that are no longer read.
+func drop(inputs []input) {
+	for _, in := range inputs {
+		os.Remove(in.path) // with its folder at the latest
+	}
+}
+
+// marks are what is to be done with rows, by file and by a number that is not 0.
+type marks map[string]map[int32]*delta.Rows
+
+func (m marks) add(path string, row int64, what int32) {
+	if m[path] == nil {
+		m[path] = map[int32]*delta.Rows{}
+	}
+	if m[path][what] == nil {
+		m[path][what] = &delta.Rows{}
+	}
+	m[path][what].Add(row)
+}
+
+// count is the number of rows of a file that are marked.
+func (m marks) count(path string) (n int64) {
+	for _, rows := range m[path] {
+		n += rows.Cardinality()
+	}
+	return n
+}
+
+// all are the marked rows of a file, whatever is to be done with them.
+func (m marks) all(path string) *delta.Rows {
+	out := &delta.Rows{}
+	for _, rows := range m[path] {
+		out = out.Union(rows)
+	}
+	return out
+}
+
+var markSchema = &columnar.Schema{Fields: []columnar.Field{
+	{Name: "f", Type: columnar.Type{Kind: columnar.Int32}}, {Name: "p", Type: columnar.Type{Kind: columnar.Int64}},
+	{Name: "a", Type: columnar.Type{Kind: columnar.Int32}},
+}}
+
+// target is the table as queries see it: its columns by name, and the hidden ones. Deleted rows are left out.
+func (j *job) target(inputs []input, m marks) (query string, tables []duckdb.Table, err error) {
+	schema := j.schema
+	gone, hits := columnar.NewBuilder(markSchema), columnar.NewBuilder(markSchema)
+	var parts []string
+	for i := 0; i < len(inputs); {
+		n := i + 1
+		for n < len(inputs) && sameShape(&inputs[i], &inputs[n]) {
+			n++
+		}
+		part, err := j.part(schema, inputs[i:n], i, m != nil)
+		if err != nil {
+			return "", nil, err
+		}
+		parts = append(parts, part)
+		i = n
+	}
+	for i := range inputs {
+		in := &inputs[i]
+		for row := range in.gone.All() {
+			if err := gone.Append(int32(i), row, int32(0)); err != nil {
+				return "", nil, err
+			}
+		}
+		for _, what := range slices.Sorted(maps.Keys(m[in.file.Path])) {
+			for row := range m[in.file.Path][what].All() {
+				if err := hits.Append(int32(i), row, what); err != nil {
+					return "", nil, err
+				}
+			}
+		}
+	}
+	tables = []duckdb.Table{{Name: goneName, Schema: markSchema, Rows: []*columnar.Batch{gone.Batch()}}}
+	if m != nil {
+		tables = append(tables, duckdb.Table{Name: hitsName, Schema: markSchema, Rows: []*columnar.Batch{hits.Batch()}})
+	}
+	if len(parts) == 0 {
+		var items []string
+		for _, f := range schema.Fields {
+			items = append(items, "CAST(NULL AS "+typeText(f.Type)+") AS "+quoteName(f.Name))
+		}
+		items = append(items, "0 AS "+fileColumn, "0 AS "+rowColumn, "0 AS "+hitColumn)
+		parts = []string{"SELECT " + strings.Join(items, ", ") + " WHERE false"}
+	}
+	return strings.Join(parts, "\nUNION ALL\n"), tables, nil
+}
+
+// sameShape says whether two files can be read by the same statement: they have the same columns and the same partition.
+func sameShape(a, b *input) bool {
+	if (a.gone == nil) != (b.gone == nil) || len(a.file.Partition) != len(b.file.Partition) {
+		return false
+	}
+	for k, v := range a.file.Partition {
+		w, ok := b.file.Partition[k]
+		if !ok || (v == nil) != (w == nil) || v != nil && *v != *w {
+			return false
+		}
+	}
+	return slices.EqualFunc(a.schema.Fields, b.schema.Fields, func(x, y columnar.Field) bool {
+		return x.Name == y.Name && x.Type.String() == y.Type.String()
+	})
+}
+
+// part reads files of the same shape; base is the number of the first.
+func (j *job) part(schema *columnar.Schema, inputs []input, base int, marked bool) (string, error) {
+	items, err := j.columns(schema, inputs[0].schema, inputs[0].file.Partition)
+	if err != nil {
+		return "", err
+	}
+	file, row := fmt.Sprintf("%d + CAST(weir_s.file_index AS BIGINT)", base), "CAST(weir_s.file_row_number AS BIGINT)"
+	items = append(items, file+" AS "+fileColumn, row+" AS "+rowColumn)
+	var paths []string
+	for _, in := range inputs {
+		paths = append(paths, quoteText(in.path))
+	}
+	from := " FROM read_parquet([" + strings.Join(paths, ", ") + "], hive_partitioning = false) AS weir_s"
+	if marked {
+		items = append(items, "coalesce(weir_h.a, 0) AS "+hitColumn)
+		from += " LEFT JOIN " + hitsName + " AS weir_h ON weir_h.f = " + file + " AND weir_h.p = " + row
+	} else {
+		items = append(items, "0 AS "+hitColumn)
+	}
+	if inputs[0].gone != nil {
+		from += " WHERE NOT EXISTS (SELECT 1 FROM " + goneName + " AS weir_g WHERE weir_g.f = " + file + " AND weir_g.p = " + row + ")"
+	}
+	return "SELECT " + strings.Join(items, ", ") + from, nil
+}
+
+// columns are the table's columns as expressions over those of a file.
+func (j *job) columns(schema, have *columnar.Schema, partition map[string]*string) ([]string, error) {
+	by := j.snapshot.PartitionBy()
+	phys := physical(schema, j.mapping())
+	var items []string
+	for i, f := range schema.Fields {
+		var x string
+		if slices.Contains(by, f.Name) {
+			var err error
+			if x, err = valueText(f.Type, partition[f.Name]); err != nil {
+				return nil, fmt.Errorf("partition column %s: %w", f.Name, err)
+			}
+		} else if k := indexOf(have.Fields, phys.Fields[i].Name); k >= 0 {
+			x = inExpr("weir_s."+quoteName(have.Fields[k].Name), have.Fields[k].Type, phys.Fields[i].Type, f.Type)
+		} else {
+			x = "CAST(NULL AS " + typeText(f.Type) + ")"
+		}
+		items = append(items, x+" AS "+quoteName(f.Name))
+	}
+	return items, nil
+}
+
+// source is rows of the caller as queries see them, by their own names.
+func (j *job) source(rows *Rows) (query string, table []duckdb.Table, err error) {
+	if len(rows.Files) == 0 {
+		var items []string
+		for _, f := range rows.Schema.Fields {
+			items = append(items, quoteName(f.Name))
+		}
+		return "SELECT " + strings.Join(items, ", ") + " FROM weir_batches", []duckdb.Table{{Name: "weir_batches", Schema: rows.Schema, Rows: rows.Rows}}, nil
+	}
+	have, _, err := footer(rows.Files[0])
+	if err != nil {
+		return "", nil, fmt.Errorf("rows to write: %w", err)
+	}
+	var items, paths []string
+	for _, f := range rows.Schema.Fields {
+		k := indexOf(have.Fields, f.Name)
+		if k < 0 {
+			return "", nil, fmt.Errorf("%w: the rows to write have no column %s", delta.ErrInvalid, f.Name)
+		}
+		items = append(items, inExpr("weir_s."+quoteName(have.Fields[k].Name), have.Fields[k].Type, f.Type, f.Type)+" AS "+quoteName(f.Name))
+	}
+	for _, p := range rows.Files {
+		paths = append(paths, quoteText(p))
+	}
+	return "SELECT " + strings.Join(items, ", ") + " FROM read_parquet([" + strings.Join(paths, ", ") + "], hive_partitioning = false) AS weir_s", nil, nil
+}
