@@ -105,7 +105,7 @@ func (j *job) writeFrom(files []*delta.File, rows marks, change func(query strin
 	if query, err = change(query); err != nil {
 		return nil, err
 	}
-	return j.write(query, tables, to)
+	return j.write(query, append(tables, j.beside...), to)
 }
 
 // bins cuts files into runs that together are not larger than size, or of one file.

@@ -45,7 +45,9 @@ type job struct {
 	deleted []deletedRows
 	adds    []written
 	changes []written
+	beside  []duckdb.Table // what statements over the table's rows may read too
 	txn     func(*delta.Transaction)
+	done    func() // called after the commit
 	result  Result
 }
 
@@ -70,6 +72,13 @@ func newJob(ctx context.Context, t *Table, s *delta.Snapshot, dir string) *job {
 func (j *job) path(name string) string {
 	j.names++
 	return filepath.Join(j.dir, strconv.Itoa(j.names)+name)
+}
+
+// branch is a job that writes files for j while others do.
+func (j *job) branch(ctx context.Context, i int) (*job, error) {
+	b := *j
+	b.ctx, b.dir, b.names, b.adds, b.removes = ctx, filepath.Join(j.dir, fmt.Sprintf("branch%d", i)), 0, nil, nil
+	return &b, os.Mkdir(b.dir, 0o755)
 }
 
 func (j *job) property(name string) bool { return j.props[name] == "true" }
@@ -314,6 +323,9 @@ func (j *job) commit() error {
 		return err
 	}
 	j.result.Version, j.result.Committed = version, true
+	if j.done != nil {
+		j.done()
+	}
 	return nil
 }
 

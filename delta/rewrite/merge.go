@@ -1,0 +1,520 @@
+package rewrite
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/weir-data/weir/batch/duckdb"
+	"github.com/weir-data/weir/columnar"
+	"github.com/weir-data/weir/delta"
+	"github.com/weir-data/weir/sql"
+)
+
+// MergeOptions say what a merge does with rows of the table and of its source.
+type MergeOptions struct {
+	Target, Source string // what the expressions call them
+	On             Condition
+	// Clauses are tried in order: the first of its kind whose condition is true decides about a row.
+	Clauses     []MergeClause
+	MergeSchema bool // see WriteOptions
+}
+
+// Match is which rows a clause is about.
+type Match int
+
+// The kinds of clauses.
+const (
+	Matched            Match = iota // rows of the table that match a row of the source: updated or deleted
+	NotMatched                      // rows of the source that match none of the table: inserted
+	NotMatchedBySource              // rows of the table that match none of the source: updated or deleted
+)
+
+// MergeClause is one WHEN … THEN.
+type MergeClause struct {
+	Match  Match
+	And    sql.Expr // nil: always
+	Delete bool
+	Set    []Assignment // of an update or an insert
+	All    bool         // Set is every column of the source, by name
+}
+
+// Merge changes the table by what a source holds. ErrAmbiguous: several rows of the source would change the same row.
+func (t *Table) Merge(ctx context.Context, source Rows, opts MergeOptions) (Result, error) {
+	if opts.Target == "" {
+		opts.Target = "target"
+	}
+	if opts.Source == "" {
+		opts.Source = "source"
+	}
+	return t.change(ctx, func(j *job) error {
+		m := &merge{job: j, opts: opts, rows: &source}
+		return m.run()
+	})
+}
+
+// merge is one attempt at a merge.
+type merge struct {
+	*job
+	opts    MergeOptions
+	rows    *Rows
+	target  *relation
+	source  *relation
+	query   string // of the source
+	tables  []duckdb.Table
+	clauses []MergeClause
+	marked  marks // number of the clause + 1
+	files   []*delta.File
+}
+
+// hereColumn is not null in the source's rows.
+const hereColumn = "weir_here"
+
+func (m *merge) run() error {
+	m.operation, m.parameters = "MERGE", map[string]string{"predicate": predicateText(m.opts.On)}
+	evolves := slices.ContainsFunc(m.opts.Clauses, func(c MergeClause) bool { return c.All })
+	if err := m.evolve(m.rows.Schema, WriteOptions{MergeSchema: m.opts.MergeSchema && evolves}); err != nil {
+		return err
+	}
+	m.target = m.targetOf(m.opts.Target)
+	m.source = &relation{name: sourceName, alias: m.opts.Source, schema: m.rows.Schema, hidden: []string{hereColumn}}
+	query, tables, err := m.job.source(m.rows)
+	if err != nil {
+		return err
+	}
+	m.query, m.tables = "SELECT *, 1 AS "+hereColumn+" FROM ("+inSource(query, m.rows.Schema)+")", tables
+	if err := m.setClauses(); err != nil {
+		return err
+	}
+	if err := m.find(); err != nil {
+		return err
+	}
+	if err := m.changeRows(); err != nil {
+		return err
+	}
+	for k, c := range m.clauses {
+		if c.Match == NotMatched {
+			if err := m.insertRows(k, c); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// inSource gives a source's columns the types that queries have.
+func inSource(query string, schema *columnar.Schema) string {
+	var items []string
+	for _, f := range schema.Fields {
+		items = append(items, inExpr(quoteName(f.Name), f.Type, f.Type, f.Type)+" AS "+quoteName(f.Name))
+	}
+	return "SELECT " + strings.Join(items, ", ") + " FROM (" + query + ")"
+}
+
+// setClauses checks the clauses and writes out those with All.
+func (m *merge) setClauses() error {
+	if len(m.opts.Clauses) == 0 {
+		return fmt.Errorf("%w: a merge without WHEN", delta.ErrInvalid)
+	}
+	for _, c := range m.opts.Clauses {
+		if c.All {
+			c.Set = nil
+			for _, f := range m.rows.Schema.Fields {
+				if i := indexOf(m.schema.Fields, f.Name); i >= 0 {
+					c.Set = append(c.Set, Assignment{m.schema.Fields[i].Name, column(m.source, f.Name)})
+				} else {
+					return fmt.Errorf("%w: the table has no column %s; MergeSchema adds it", delta.ErrInvalid, f.Name)
+				}
+			}
+		}
+		var err error
+		switch {
+		case c.Delete && (len(c.Set) > 0 || c.Match == NotMatched):
+			err = fmt.Errorf("%w: a clause that deletes and sets, or deletes what is not there", delta.ErrInvalid)
+		case c.Match == NotMatched:
+			c.Set, err = m.insertColumns(c.Set)
+		case !c.Delete:
+			c.Set, err = m.assignments(c.Set)
+		}
+		if err != nil {
+			return err
+		}
+		m.clauses = append(m.clauses, c)
+	}
+	return nil
+}
+
+func (m *merge) insertColumns(set []Assignment) ([]Assignment, error) {
+	out := slices.Clone(set)
+	for i := range out {
+		k := indexOf(m.schema.Fields, out[i].Column)
+		if k < 0 {
+			return nil, fmt.Errorf("%w: the table has no column %s", delta.ErrInvalid, out[i].Column)
+		}
+		out[i].Column = m.schema.Fields[k].Name
+	}
+	return out, nil
+}
+
+func (m *merge) has(kinds ...Match) bool {
+	return slices.ContainsFunc(m.clauses, func(c MergeClause) bool { return slices.Contains(kinds, c.Match) })
+}
+
+// action is the number of the clause of a kind that decides about a row, 0 if none does.
+func (m *merge) action(kind Match) sql.Expr {
+	x := &sql.Case{Else: &sql.Number{Text: "0"}}
+	for k, c := range m.clauses {
+		if c.Match != kind {
+			continue
+		}
+		number := &sql.Number{Text: strconv.Itoa(k + 1)}
+		if c.And == nil {
+			x.Else = number
+			break
+		}
+		x.Whens = append(x.Whens, sql.When{Cond: c.And, Then: number})
+	}
+	if len(x.Whens) == 0 {
+		return x.Else
+	}
+	return x
+}
+
+func (m *merge) on() sql.Expr {
+	if m.opts.On.X == nil {
+		return &sql.Bool{Value: true}
+	}
+	return m.opts.On.X
+}
+
+// find marks the rows that clauses decide about.
+func (m *merge) find() error {
+	t, err := m.translate([]item{{column(m.target, rowColumn), "r"}}, &sql.Join{Kind: "CROSS", L: m.target.ref(), R: m.source.ref()}, m.on(), m.opts.On.Params, m.target, m.source)
+	if err != nil {
+		return err
+	}
+	predicates, err := m.narrow(t.predicates)
+	if err != nil {
+		return err
+	}
+	if m.has(NotMatchedBySource) {
+		predicates = nil
+	}
+	if m.files, err = m.candidates(predicates); err != nil {
+		return err
+	}
+	m.readFiles, m.marked = m.pruner(predicates).match, marks{}
+	if !m.has(Matched, NotMatchedBySource) {
+		return nil
+	}
+	inputs, err := m.open(m.files)
+	if err != nil {
+		return err
+	}
+	defer drop(inputs)
+	if m.has(Matched) {
+		join := &sql.Join{Kind: "INNER", L: m.target.ref(), R: m.source.ref(), On: m.on()}
+		if err := m.markRows(inputs, join, m.action(Matched), nil); err != nil {
+			return err
+		}
+	}
+	if m.has(NotMatchedBySource) {
+		join := &sql.Join{Kind: "LEFT", L: m.target.ref(), R: m.source.ref(), On: m.on()}
+		return m.markRows(inputs, join, m.action(NotMatchedBySource), &sql.IsNull{X: column(m.source, hereColumn)})
+	}
+	return nil
+}
+
+func (m *merge) markRows(inputs []input, from sql.Relation, action, where sql.Expr) error {
+	t, err := m.translate([]item{{column(m.target, fileColumn), fileColumn}, {column(m.target, rowColumn), rowColumn}, {action, "weir_action"}},
+		from, where, m.opts.On.Params, m.target, m.source)
+	if err != nil {
+		return err
+	}
+	query, tables, err := m.job.target(inputs, nil)
+	if err != nil {
+		return err
+	}
+	b, err := m.t.opts.DB.Query(m.ctx, "SELECT CAST(weir_file AS BIGINT), CAST(weir_row AS BIGINT), CAST(weir_action AS INTEGER) FROM ("+
+		with(t.text, targetName, query, sourceName, m.query)+") WHERE weir_action > 0", append(tables, m.tables...)...)
+	if err != nil {
+		return err
+	}
+	for i := range b.Len {
+		path, row, what := inputs[b.Columns[0].Int(i)].file.Path, b.Columns[1].Int(i), int32(b.Columns[2].Int(i))
+		for _, rows := range m.marked[path] {
+			if rows.Contains(row) && !m.onlyDeletes() {
+				return fmt.Errorf("%w: row %d of data file %q", ErrAmbiguous, row, path)
+			}
+		}
+		m.marked.add(path, row, what)
+	}
+	return nil
+}
+
+// onlyDeletes says whether it does not matter how often a row is matched: it is deleted whatever the source's row.
+func (m *merge) onlyDeletes() bool {
+	n := 0
+	for _, c := range m.clauses {
+		if c.Match == Matched {
+			n++
+			if !c.Delete || c.And != nil {
+				return false
+			}
+		}
+	}
+	return n == 1
+}
+
+// narrow adds what the source says of columns of the table that must equal one of its own.
+func (m *merge) narrow(predicates []sql.Predicate) ([]sql.Predicate, error) {
+	terms := []sql.Expr{m.on()}
+	if all, ok := m.on().(*sql.Logical); ok && all.Op == "AND" {
+		terms = all.Terms
+	}
+	for _, term := range terms {
+		c, ok := term.(*sql.Compare)
+		if !ok || c.Op != "=" {
+			continue
+		}
+		for _, pair := range [][2]sql.Expr{{c.L, c.R}, {c.R, c.L}} {
+			mine, ok1 := m.columnOf(pair[0], m.target)
+			theirs, ok2 := m.columnOf(pair[1], m.source)
+			if !ok1 || !ok2 {
+				continue
+			}
+			p, err := m.valuesOf(mine, theirs)
+			if err != nil {
+				return nil, err
+			}
+			predicates = append(predicates, p...)
+		}
+	}
+	return predicates, nil
+}
+
+// columnOf is the column of r that an expression is.
+func (m *merge) columnOf(x sql.Expr, r *relation) (*columnar.Field, bool) {
+	d, ok := x.(*sql.Deref)
+	if !ok {
+		return nil, false
+	}
+	base, ok := d.Base.(*sql.Ident)
+	if !ok || !strings.EqualFold(base.Name, r.alias) {
+		return nil, false
+	}
+	if i := indexOf(r.schema.Fields, d.Field.Name); i >= 0 {
+		return &r.schema.Fields[i], true
+	}
+	return nil, false
+}
+
+// listedMax is the number of values of the source up to which files are asked for each of them.
+const listedMax = 200
+
+// valuesOf are predicates on mine: that it is one of the values of theirs, or between the first and the last.
+func (m *merge) valuesOf(mine, theirs *columnar.Field) ([]sql.Predicate, error) {
+	typ, err := sqlType(mine.Type)
+	if err != nil || len(mine.Type.Fields) > 0 || mine.Type.Kind != theirs.Type.Kind || mine.Type.Kind == columnar.Binary {
+		return nil, err
+	}
+	q := quoteName(theirs.Name)
+	b, err := m.t.opts.DB.Query(m.ctx, fmt.Sprintf("WITH %s AS (%s), d AS (SELECT DISTINCT %s AS v FROM %s WHERE %s IS NOT NULL) SELECT CAST(v AS VARCHAR) FROM (SELECT v FROM d LIMIT %d)",
+		sourceName, m.query, q, sourceName, q, listedMax+1), m.tables...)
+	if err != nil {
+		return nil, err
+	}
+	name := strings.ToLower(mine.Name)
+	if b.Len <= listedMax {
+		p := sql.Predicate{Column: name, Op: "IN", Values: []sql.Literal{}}
+		for i := range b.Len {
+			p.Values = append(p.Values, sql.Literal{Text: string(b.Columns[0].Bytes(i)), Type: typ})
+		}
+		return []sql.Predicate{p}, nil
+	}
+	b, err = m.t.opts.DB.Query(m.ctx, fmt.Sprintf("WITH %s AS (%s) SELECT CAST(min(%s) AS VARCHAR), CAST(max(%s) AS VARCHAR) FROM %s",
+		sourceName, m.query, q, q, sourceName), m.tables...)
+	if err != nil {
+		return nil, err
+	}
+	bound := func(op string, c *columnar.Column) sql.Predicate {
+		return sql.Predicate{Column: name, Op: op, Values: []sql.Literal{{Text: string(c.Bytes(0)), Type: typ}}}
+	}
+	return []sql.Predicate{bound(">=", b.Columns[0]), bound("<=", b.Columns[1])}, nil
+}
+
+// changeRows updates and deletes marked rows.
+func (m *merge) changeRows() error {
+	var files []*delta.File
+	gone := map[int32]bool{}
+	var updates []string
+	for k, c := range m.clauses {
+		switch {
+		case c.Match == NotMatched:
+		case c.Delete:
+			gone[int32(k+1)] = true
+		default:
+			updates = append(updates, strconv.Itoa(k+1))
+		}
+	}
+	for _, f := range m.files {
+		for what, rows := range m.marked[f.Path] {
+			if gone[what] {
+				m.result.Deleted += rows.Cardinality()
+			} else {
+				m.result.Updated += rows.Cardinality()
+			}
+		}
+		if m.marked.count(f.Path) > 0 {
+			files = append(files, f)
+		}
+	}
+	var set []Assignment // columns that some clause sets
+	for _, c := range m.clauses {
+		if c.Match != NotMatched {
+			set = append(set, c.Set...)
+		}
+	}
+	change := func(query string) (string, error) {
+		return m.regenerated(query, set, m.updated)
+	}
+	if m.cdf() {
+		if err := m.changesOfRows(files, gone, updates, change); err != nil {
+			return err
+		}
+	}
+	return m.replaceRowsOf(files, change, gone)
+}
+
+// replaceRowsOf is replaceRows with the source at hand.
+func (m *merge) replaceRowsOf(files []*delta.File, change func(string) (string, error), gone map[int32]bool) error {
+	m.beside = m.tables
+	defer func() { m.beside = nil }()
+	return m.replaceRows(files, m.marked, change, gone)
+}
+
+func (m *merge) changesOfRows(files []*delta.File, gone map[int32]bool, updates []string, change func(string) (string, error)) error {
+	m.beside = m.tables
+	defer func() { m.beside = nil }()
+	if len(updates) > 0 {
+		in := hitColumn + " IN (" + strings.Join(updates, ", ") + ")"
+		if err := m.changesOf(files, m.marked, nil, "update_preimage", in); err != nil {
+			return err
+		}
+		if err := m.changesOf(files, m.marked, change, "update_postimage", in); err != nil {
+			return err
+		}
+	}
+	for what := range gone {
+		if err := m.changesOf(files, m.marked, nil, "delete", fmt.Sprintf("%s = %d", hitColumn, what)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// updated is a query of the table's rows in which marked ones have the values of their clause.
+func (m *merge) updated(query string) (string, error) {
+	mine := &sql.Compare{Op: "=", L: column(m.target, hitColumn), R: m.action(Matched)}
+	from := &sql.Join{Kind: "LEFT", L: m.target.ref(), R: m.source.ref(), On: and(mine, &sql.Compare{Op: ">", L: column(m.target, hitColumn), R: &sql.Number{Text: "0"}}, m.on())}
+	var items []item
+	for _, f := range m.schema.Fields {
+		items = append(items, item{column(m.target, f.Name), strings.ToLower(f.Name)})
+	}
+	items = append(items, item{column(m.target, hitColumn), hitColumn})
+	type value struct {
+		clause int
+		as     string
+	}
+	values := map[string][]value{} // by column
+	first := len(items)
+	var columns []string
+	for k, c := range m.clauses {
+		if c.Match == NotMatched {
+			continue
+		}
+		for i, a := range c.Set {
+			as := fmt.Sprintf("weir_set%d_%d", k, i)
+			hit := &sql.Compare{Op: "=", L: column(m.target, hitColumn), R: &sql.Number{Text: strconv.Itoa(k + 1)}}
+			items = append(items, item{&sql.Case{Whens: []sql.When{{Cond: hit, Then: a.X}}}, as})
+			values[a.Column] = append(values[a.Column], value{k + 1, as})
+			columns = append(columns, a.Column)
+		}
+	}
+	t, err := m.translate(items, from, nil, m.opts.On.Params, m.target, m.source)
+	if err != nil {
+		return "", err
+	}
+	for i, name := range columns {
+		if err := storable(t.columns[first+i].Type, m.field(name).Type, name); err != nil {
+			return "", err
+		}
+	}
+	var out []string
+	for _, f := range m.schema.Fields {
+		q := quoteName(f.Name)
+		x := q
+		if len(values[f.Name]) > 0 {
+			x = "CASE"
+			for _, v := range values[f.Name] {
+				x += fmt.Sprintf(" WHEN %s = %d THEN CAST(%s AS %s)", hitColumn, v.clause, v.as, typeText(f.Type))
+			}
+			x += " ELSE " + q + " END"
+		}
+		out = append(out, x+" AS "+q)
+	}
+	return "SELECT " + strings.Join(out, ", ") + ", " + hitColumn + " FROM (" + with(t.text, targetName, query, sourceName, m.query) + ")", nil
+}
+
+// insertRows adds the source's rows that match none and for which clause k decides.
+func (m *merge) insertRows(k int, c MergeClause) error {
+	from := &sql.Join{Kind: "LEFT", L: m.source.ref(), R: m.target.ref(), On: m.on()}
+	where := and(&sql.IsNull{X: column(m.target, fileColumn)},
+		&sql.Compare{Op: "=", L: m.action(NotMatched), R: &sql.Number{Text: strconv.Itoa(k + 1)}})
+	var items []item
+	given := map[string]bool{}
+	for i, a := range c.Set {
+		items = append(items, item{a.X, fmt.Sprintf("weir_set%d", i)})
+		given[a.Column] = true
+	}
+	t, err := m.translate(items, from, where, m.opts.On.Params, m.target, m.source)
+	if err != nil {
+		return err
+	}
+	var out []string
+	for i, a := range c.Set {
+		f := m.field(a.Column)
+		if err := storable(t.columns[i].Type, f.Type, f.Name); err != nil {
+			return err
+		}
+		out = append(out, fmt.Sprintf("CAST(weir_set%d AS %s) AS %s", i, typeText(f.Type), quoteName(f.Name)))
+	}
+	inputs, err := m.open(m.files)
+	if err != nil {
+		return err
+	}
+	defer drop(inputs)
+	query, tables, err := m.job.target(inputs, nil)
+	if err != nil {
+		return err
+	}
+	query = "SELECT " + strings.Join(out, ", ") + " FROM (" + with(t.text, targetName, query, sourceName, m.query) + ")"
+	if query, err = m.complete(query, given); err != nil {
+		return err
+	}
+	if query, err = m.checked(query, given); err != nil {
+		return err
+	}
+	files, err := m.write(query, append(tables, m.tables...), target{})
+	if err != nil {
+		return err
+	}
+	m.countIdentity(files)
+	m.result.Inserted += m.add(files)
+	if m.cdf() {
+		return m.insertChanges(files)
+	}
+	return nil
+}
