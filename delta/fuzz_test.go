@@ -3,6 +3,7 @@ package delta
 import (
 	"bytes"
 	"reflect"
+	"runtime"
 	"testing"
 
 	"github.com/weir-data/weir/columnar"
@@ -59,11 +60,31 @@ func FuzzCheckpoint(f *testing.F) {
 		if len(body) > 1<<16 {
 			return
 		}
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
 		r := newReplay(nil)
 		_ = readParquetActions(bytes.NewReader(body), int64(len(body)), func(a Action) error {
 			_, err := r.entry(a)
 			return err
 		})
+		runtime.ReadMemStats(&after)
+		// Of what is taken for the rows, the texts are the caller's to keep.
+		if took := after.TotalAlloc - before.TotalAlloc; took > 1<<30 {
+			t.Fatalf("%d bytes took %d bytes of memory", len(body), took)
+		}
+	})
+}
+
+// FuzzThrift walks through damaged descriptions.
+func FuzzThrift(f *testing.F) {
+	f.Add([]byte{0x15, 0x04, 0x15, 0x10, 0x4c, 0x15, 0x02, 0x00, 0x00})
+	f.Add([]byte{0x19, 0xfc, 0xff, 0xff, 0xff, 0x7f})
+	f.Fuzz(func(t *testing.T, body []byte) {
+		w := &thriftWalk{b: body}
+		if err := w.walk(); err == nil && w.pos > len(body) || w.elements > thriftElementsMax {
+			t.Fatalf("at %d of %d, %d elements: %v", w.pos, len(body), w.elements, err)
+		}
+		_, _ = parsePageHead(body)
 	})
 }
 

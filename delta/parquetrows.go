@@ -1,19 +1,21 @@
 package delta
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"strings"
 
 	"github.com/parquet-go/parquet-go"
+	"github.com/parquet-go/parquet-go/format"
 )
 
 // rowReader walks the rows of a parquet file, reading only the columns that were asked for, a page of each at a time.
 // Checkpoints are written by many engines: columns may be missing, come in any order and have others beside them.
 type rowReader struct {
 	file    *parquet.File
+	at      io.ReaderAt
+	size    int64
 	cursors []*cursor
 	group   int
 	left    int64 // rows of the group that is open
@@ -36,26 +38,7 @@ func openRows(r io.ReaderAt, size int64) (*rowReader, error) {
 			return nil, fmt.Errorf("%w: more rows than the %d bytes of the file can hold", ErrCorrupt, size)
 		}
 	}
-	return &rowReader{file: f, group: -1}, nil
-}
-
-// footerBytesMax bounds the description of a checkpoint's columns and row groups.
-const footerBytesMax = 64 << 20
-
-// checkFooter refuses a footer that cannot be, before memory is taken for it.
-func checkFooter(r io.ReaderAt, size int64) error {
-	var tail [8]byte // length of the footer, "PAR1"
-	if size < 12 {
-		return fmt.Errorf("%w: a parquet file of %d bytes", ErrCorrupt, size)
-	}
-	if _, err := r.ReadAt(tail[:], size-8); err != nil && err != io.EOF {
-		return fmt.Errorf("read the footer: %w", err)
-	}
-	n := int64(binary.LittleEndian.Uint32(tail[:4]))
-	if string(tail[4:]) != "PAR1" || n > size-12 || n > footerBytesMax {
-		return fmt.Errorf("%w: a parquet file without footer", ErrCorrupt)
-	}
-	return nil
+	return &rowReader{file: f, at: r, size: size, group: -1}, nil
 }
 
 // column asks for a leaf column by its dotted path. A file without it gives nil, which reads as null.
@@ -130,6 +113,9 @@ func (r *rowReader) next() (bool, error) {
 			return false, nil
 		}
 		r.left = groups[r.group].NumRows()
+		if err := r.checkPages(); err != nil {
+			return false, err
+		}
 		chunks := groups[r.group].ColumnChunks()
 		for _, c := range r.cursors {
 			c.open(chunks[c.index])
@@ -142,6 +128,16 @@ func (r *rowReader) next() (bool, error) {
 		}
 	}
 	return true, nil
+}
+
+// checkPages looks at the pages of the group that is opened before memory is taken for them.
+func (r *rowReader) checkPages() error {
+	all := r.file.Metadata().RowGroups[r.group].Columns
+	chunks := make([]*format.ColumnMetaData, len(r.cursors))
+	for i, c := range r.cursors {
+		chunks[i] = &all[c.index].MetaData
+	}
+	return checkChunks(r.at, r.size, chunks)
 }
 
 func (r *rowReader) closePages() {
