@@ -34,6 +34,9 @@ func (t *Table) Append(ctx context.Context, rows Rows, opts WriteOptions) (Resul
 	return t.change(ctx, func(j *job) error {
 		j.operation, j.parameters = "WRITE", map[string]string{"mode": "Append", "partitionBy": namesText(j.by)}
 		j.setTxn(opts)
+		if err := rows.check(); err != nil {
+			return err
+		}
 		if err := j.evolve(rows.Schema, opts); err != nil {
 			return err
 		}
@@ -50,6 +53,9 @@ func (t *Table) Overwrite(ctx context.Context, rows Rows, opts WriteOptions) (Re
 	return t.change(ctx, func(j *job) error {
 		j.operation, j.parameters = "WRITE", map[string]string{"mode": "Overwrite", "partitionBy": namesText(j.by)}
 		j.setTxn(opts)
+		if err := rows.check(); err != nil {
+			return err
+		}
 		if opts.Where.X != nil {
 			return j.replaceWhere(rows, opts)
 		}

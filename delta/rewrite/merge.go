@@ -74,6 +74,9 @@ const hereColumn = "weir_here"
 
 func (m *merge) run() error {
 	m.operation, m.parameters = "MERGE", map[string]string{"predicate": predicateText(m.opts.On)}
+	if err := m.rows.check(); err != nil {
+		return err
+	}
 	evolves := slices.ContainsFunc(m.opts.Clauses, func(c MergeClause) bool { return c.All })
 	if err := m.evolve(m.rows.Schema, WriteOptions{MergeSchema: m.opts.MergeSchema && evolves}); err != nil {
 		return err

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/weir-data/weir/delta"
@@ -152,5 +151,3 @@ func TestCompactor(t *testing.T) {
 	}
 	l.want(want...)
 }
-
-var _ = strings.Join

@@ -108,6 +108,13 @@ type Rows struct {
 	Files  []string // paths on this machine
 }
 
+func (r *Rows) check() error {
+	if r.Schema == nil || len(r.Schema.Fields) == 0 {
+		return fmt.Errorf("%w: rows without columns", delta.ErrInvalid)
+	}
+	return nil
+}
+
 // Result says what an operation did. Version is that of its commit, or of the snapshot that it left as it was.
 type Result struct {
 	Version                    int64

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"maps"
 	"os"
 	"slices"
@@ -31,10 +30,18 @@ type lake struct {
 	table *Table
 }
 
+func newStore(t testing.TB) objstore.Store {
+	t.Helper()
+	s := mem.New(nil)
+	if err := s.CreateBucket(t.Context(), "lake"); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
 func newLake(t testing.TB) *lake {
 	t.Helper()
-	l := &lake{TB: t, store: mem.New(nil), dir: t.TempDir()}
-	l.must(l.store.CreateBucket(t.Context(), "lake"))
+	l := &lake{TB: t, store: newStore(t), dir: t.TempDir()}
 	var err error
 	l.db, err = duckdb.Open(duckdb.Options{Dirs: []string{l.dir}, Threads: 2})
 	l.must(err)
@@ -106,24 +113,49 @@ func (l *lake) rows(columns string, lines ...string) Rows {
 		d.UseNumber()
 		l.must(d.Decode(&values))
 		for i, v := range values {
-			if n, ok := v.(json.Number); ok {
-				if i64, err := n.Int64(); err == nil && schema.Fields[i].Type.Kind != columnar.Decimal {
-					values[i] = i64
-				} else if f, err := n.Float64(); err == nil && schema.Fields[i].Type.Kind != columnar.Decimal {
-					values[i] = f
-				} else {
-					values[i] = n.String()
-				}
-			}
-			if s, ok := v.(string); ok && schema.Fields[i].Type.Kind >= columnar.Date && schema.Fields[i].Type.Kind <= columnar.TimestampNTZ {
-				at, err := delta.ParseTimestamp(s)
-				l.must(err)
-				values[i] = at
-			}
+			values[i] = goValue(l, schema.Fields[i].Type, v)
 		}
 		l.must(b.Append(values...))
 	}
 	return Rows{Schema: schema, Rows: []*columnar.Batch{b.Batch()}}
+}
+
+// goValue is a value of JSON as a builder takes it.
+func goValue(t testing.TB, typ columnar.Type, v any) any {
+	t.Helper()
+	switch v := v.(type) {
+	case json.Number:
+		if typ.Kind == columnar.Decimal {
+			return v.String()
+		}
+		if n, err := v.Int64(); err == nil && typ.Kind <= columnar.Int64 {
+			return n
+		}
+		f, err := v.Float64()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return f
+	case string:
+		if columnar.Date <= typ.Kind && typ.Kind <= columnar.TimestampNTZ {
+			at, err := delta.ParseTimestamp(v)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return at
+		}
+	case map[string]any:
+		for _, f := range typ.Fields {
+			if x, ok := v[f.Name]; ok {
+				v[f.Name] = goValue(t, f.Type, x)
+			}
+		}
+	case []any:
+		for i := range v {
+			v[i] = goValue(t, typ.Fields[0].Type, v[i])
+		}
+	}
+	return v
 }
 
 // read are the table's rows as JSON lists, sorted.
@@ -257,5 +289,3 @@ func TestDeleteAndUpdate(t *testing.T) {
 		l.want()
 	})
 }
-
-var _ = fmt.Sprint
