@@ -385,3 +385,11 @@ func (b *setBuilder) finish() (fileSet, error) {
 	}
 	return fileSet{runs: []*run{one}, live: one.live}, nil
 }
+
+// stamp is the deletion time of a tombstone, in milliseconds since the epoch.
+func (s *source) stamp() int64 {
+	if s.reader != nil {
+		return s.reader.at
+	}
+	return s.list[s.at-1].remove.DeletionTimestamp
+}

@@ -151,10 +151,16 @@ func checkProperties(props map[string]string) error {
 			_, err = parseCount(value, 1)
 		case propIndexedCols:
 			_, err = parseCount(value, -1)
-		case propFileRetention:
+		case propFileRetention, propLogRetention:
 			_, err = parseInterval(value)
-		case propAppendOnly:
+		case propCompactionInterval:
+			_, err = parseCount(value, 2)
+		case propAppendOnly, propLogCleanup:
 			_, err = strconv.ParseBool(value)
+		case propCheckpointPolicy:
+			err = oneOf(value, "classic", "v2")
+		case propIsolationLevel:
+			err = oneOf(value, "Serializable", "WriteSerializable")
 		default:
 			if strings.HasPrefix(key, "delta.") {
 				return fmt.Errorf("%w: table property %s", ErrUnsupported, key)
@@ -163,6 +169,13 @@ func checkProperties(props map[string]string) error {
 		if err != nil {
 			return fmt.Errorf("%w: table property %s=%q: %w", ErrInvalid, key, value, err)
 		}
+	}
+	return nil
+}
+
+func oneOf(value string, words ...string) error {
+	if !slices.Contains(words, value) {
+		return fmt.Errorf("not one of %s", strings.Join(words, ", "))
 	}
 	return nil
 }

@@ -33,6 +33,7 @@ type Transaction struct {
 	moved       bool // see RowsStay
 	rowsChecked bool // see ChecksRows
 
+	onlyInfo   bool // nothing but its provenance is committed
 	operation  string
 	parameters map[string]string
 	metrics    map[string]string
@@ -180,7 +181,7 @@ func (tx *Transaction) check() error {
 	if tx.err != nil {
 		return tx.err
 	}
-	if tx.txn == nil && tx.metadata == nil && tx.protocol == nil && len(tx.adds)+len(tx.removes)+len(tx.domains) == 0 {
+	if !tx.onlyInfo && tx.txn == nil && tx.metadata == nil && tx.protocol == nil && len(tx.adds)+len(tx.removes)+len(tx.domains) == 0 {
 		return fmt.Errorf("commit: %w: no change", ErrInvalid)
 	}
 	p, m := tx.after()

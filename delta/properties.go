@@ -1,0 +1,91 @@
+package delta
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// featurePrefix starts the properties by which other engines ask for a table feature; they are not stored.
+const featurePrefix = "delta.feature."
+
+// SetProperties sets and removes table properties by a new commit, and adds the table features that they need or that are
+// named as "delta.feature.NAME" = "supported". It returns the version; that of before if nothing changes. ErrUnsupported: a
+// delta. property that would not be honoured. Older engines no longer read, or write, a table with a feature that they lack.
+func (t *Table) SetProperties(ctx context.Context, set map[string]string, unset []string) (version int64, err error) {
+	s, err := t.Snapshot(ctx)
+	if err != nil {
+		return 0, err
+	}
+	alteration, err := s.altered(set, unset)
+	if err != nil {
+		return 0, err
+	}
+	tx := t.Begin(s)
+	tx.Alter(alteration)
+	parameters := map[string]string{}
+	if len(set) > 0 {
+		text, err := marshalPlain(set)
+		if err != nil {
+			return 0, err
+		}
+		parameters["properties"] = string(text)
+	}
+	operation := "SET TBLPROPERTIES"
+	if len(set) == 0 {
+		operation, parameters["properties"] = "UNSET TBLPROPERTIES", strings.Join(unset, ",")
+	}
+	tx.SetInfo(operation, parameters, nil)
+	if tx.err == nil && tx.protocol == nil && sameMetadata(tx.metadata, s.metadata) {
+		return s.version, nil
+	}
+	return tx.Commit(ctx)
+}
+
+// altered is the alteration that properties ask for, refused where it cannot be honoured.
+func (s *Snapshot) altered(set map[string]string, unset []string) (Alteration, error) {
+	props := cloneMap(s.metadata.Configuration)
+	a := Alteration{Properties: props}
+	checked := map[string]string{}
+	for key, value := range set {
+		feature, isFeature := strings.CutPrefix(key, featurePrefix)
+		switch {
+		case isFeature && value == "supported":
+			a.Features = append(a.Features, feature)
+		case isFeature:
+			return a, fmt.Errorf("%w: table property %s=%q: the value is supported", ErrInvalid, key, value)
+		default:
+			props[key], checked[key] = value, value
+		}
+	}
+	slices.Sort(a.Features)
+	if err := checkProperties(checked); err != nil {
+		return a, err
+	}
+	for _, key := range unset {
+		if _, ok := props[key]; !ok {
+			return a, fmt.Errorf("%w: the table has no property %s", ErrInvalid, key)
+		}
+		if slices.Contains(lasting, key) {
+			return a, fmt.Errorf("%w: property %s stays once it is set", ErrInvalid, key)
+		}
+		delete(props, key)
+	}
+	if set[propRowTracking] == "true" {
+		for e := range s.files.adds(nil) {
+			if e.add.BaseRowID == nil || e.add.DefaultRowCommitVersion == nil {
+				return a, fmt.Errorf("%w: %s: rows of %q were added before the table had the feature rowTracking", ErrUnsupported, propRowTracking, e.path())
+			}
+		}
+	}
+	return a, nil
+}
+
+const (
+	propRowTracking     = "delta.enableRowTracking"
+	propDeletionVectors = "delta.enableDeletionVectors"
+)
+
+// lasting are properties without which rows that are there can no longer be read.
+var lasting = []string{propMappingMode, propMaxColumnID, propInCommitVersion, propInCommitTime}

@@ -1,0 +1,223 @@
+package delta
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/weir-data/weir/objstore"
+)
+
+// RestoreOptions say how to restore a table.
+type RestoreOptions struct {
+	// IgnoreMissing leaves out files that are no longer there, instead of refusing with *MissingFiles.
+	IgnoreMissing bool
+}
+
+// Restored says what a restore changed.
+type Restored struct {
+	Version int64 // that was written; that of before if there was nothing to change
+	From    int64 // whose files and schema the table has again
+	Added   FileCount
+	Removed FileCount
+	Missing int // files that were left out
+}
+
+// MissingFiles says that files of a version are gone, as after a vacuum. It is an ErrNoVersion.
+type MissingFiles struct {
+	Version int64
+	Count   int
+	Some    []string // the first paths
+}
+
+func (m *MissingFiles) Error() string {
+	return fmt.Sprintf("%v: version %d needs %d data files that are gone, such as %s", ErrNoVersion, m.Version, m.Count, strings.Join(m.Some, ", "))
+}
+
+// Unwrap makes a MissingFiles an ErrNoVersion.
+func (m *MissingFiles) Unwrap() error { return ErrNoVersion }
+
+// missingNamed is how many missing files an error names.
+const missingNamed = 5
+
+// Restore makes the table what it was at a version, by a new commit: the same files, schema and properties. Progress of
+// applications, domains and the protocol, which only grows, stay as they are. It holds the files that differ.
+func (t *Table) Restore(ctx context.Context, version int64, opts RestoreOptions) (Restored, error) {
+	target, err := t.SnapshotAt(ctx, version)
+	if err != nil {
+		return Restored{}, err
+	}
+	now, err := t.Snapshot(ctx)
+	if err != nil {
+		return Restored{}, err
+	}
+	tx := t.Begin(now)
+	tx.ReadTable()
+	tx.ChecksRows() // they were checked when the files were added
+	out := Restored{Version: now.version, From: version}
+	if err := tx.restoreFiles(target, &out); err != nil {
+		return out, err
+	}
+	missing, err := t.missing(ctx, tx.adds)
+	if err != nil {
+		return out, err
+	}
+	if n := len(missing); n > 0 && !opts.IgnoreMissing {
+		m := &MissingFiles{Version: version, Count: n}
+		for _, a := range tx.adds {
+			if missing[a] && len(m.Some) < missingNamed {
+				m.Some = append(m.Some, a.Path)
+			}
+		}
+		return out, m
+	}
+	if err := tx.leaveOut(missing, &out); err != nil {
+		return out, err
+	}
+	if m := target.metadata; m != now.metadata && !sameMetadata(m, now.metadata) {
+		tx.schema, tx.physical, tx.by, tx.metadata = target.schema, target.physical, m.PartitionColumns, m
+	}
+	if tx.metadata == nil && len(tx.adds)+len(tx.removes) == 0 {
+		return out, nil
+	}
+	files, bytes := target.NumFiles()
+	tx.SetInfo("RESTORE", map[string]string{"version": strconv.FormatInt(version, 10)}, map[string]string{
+		"numRestoredFiles": strconv.Itoa(out.Added.Files), "restoredFilesSize": strconv.FormatInt(out.Added.Bytes, 10),
+		"numRemovedFiles": strconv.Itoa(out.Removed.Files), "removedFilesSize": strconv.FormatInt(out.Removed.Bytes, 10),
+		"numOfFilesAfterRestore": strconv.Itoa(files - out.Missing), "tableSizeAfterRestore": strconv.FormatInt(bytes, 10),
+	})
+	out.Version, err = tx.Commit(ctx)
+	return out, err
+}
+
+// restoreFiles adds what the target has and removes what it has not.
+func (tx *Transaction) restoreFiles(target *Snapshot, out *Restored) error {
+	for p := range joined(tx.read.files, target.files) {
+		switch {
+		case p.before != nil && p.then != nil:
+		case p.then != nil:
+			add := *p.then.entry().add
+			if add.PartitionValues == nil {
+				add.PartitionValues = map[string]*string{}
+			}
+			add.DataChange = true
+			tx.adds = append(tx.adds, &add)
+			if err := out.Added.add(&add); err != nil {
+				return err
+			}
+		default:
+			add := p.before.entry().add
+			tx.removes = append(tx.removes, tx.tombstone(add))
+			if err := out.Removed.add(add); err != nil {
+				return err
+			}
+		}
+		tx.touched[string(p.key)] = true
+	}
+	return nil
+}
+
+// leaveOut takes files back out of a restore.
+func (tx *Transaction) leaveOut(missing map[*Add]bool, out *Restored) error {
+	if len(missing) == 0 {
+		return nil
+	}
+	kept := tx.adds[:0]
+	out.Added = FileCount{}
+	for _, a := range tx.adds {
+		if missing[a] {
+			out.Missing++
+			continue
+		}
+		kept = append(kept, a)
+		if err := out.Added.add(a); err != nil {
+			return err
+		}
+	}
+	tx.adds = kept
+	return nil
+}
+
+func sameMetadata(a, b *Metadata) bool {
+	x, err1 := marshalPlain(a)
+	y, err2 := marshalPlain(b)
+	return err1 == nil && err2 == nil && string(x) == string(y)
+}
+
+// headersMax bounds the objects that are looked for at the same time.
+const headersMax = 16
+
+// missing are the adds whose files, or deletion vectors, are not there. Files outside the folder are not looked for.
+func (t *Table) missing(ctx context.Context, adds []*Add) (map[*Add]bool, error) {
+	gone := make([]bool, len(adds))
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(headersMax)
+	for i, a := range adds {
+		keys, err := t.objectsOf(a)
+		if err != nil {
+			return nil, err
+		}
+		g.Go(func() error {
+			for _, key := range keys {
+				if _, err := t.head(ctx, key); errors.Is(err, objstore.ErrNoSuchKey) {
+					gone[i] = true
+				} else if err != nil {
+					return fmt.Errorf("look for %s: %w", key, err)
+				}
+			}
+			return nil
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	missing := map[*Add]bool{}
+	for i, a := range adds {
+		if gone[i] {
+			missing[a] = true
+		}
+	}
+	return missing, nil
+}
+
+// objectsOf are the objects of the folder that a file of the table needs.
+func (t *Table) objectsOf(a *Add) (keys []string, err error) {
+	path, outside, err := decodePathAt(placeOf(t.objects), a.Path)
+	if err != nil {
+		return nil, err
+	}
+	if !outside {
+		keys = append(keys, path)
+	}
+	if key, ok := vectorKey(a.DeletionVector); ok {
+		keys = append(keys, key)
+	}
+	return keys, nil
+}
+
+// vectorKey is the object of the folder that holds a deletion vector; false if it is inline or elsewhere.
+func vectorKey(v *DeletionVector) (key string, ok bool) {
+	if v == nil || v.StorageType != "u" {
+		return "", false
+	}
+	key, err := v.key()
+	return key, err == nil
+}
+
+// head tells an object's size.
+func (t *Table) head(ctx context.Context, key string) (objstore.Info, error) {
+	if h, ok := t.objects.(header); ok {
+		return h.Head(ctx, key)
+	}
+	for info, err := range t.objects.List(ctx, key, "") {
+		if err != nil || info.Key == key {
+			return info, err
+		}
+		break
+	}
+	return objstore.Info{}, fmt.Errorf("%q: %w", key, objstore.ErrNoSuchKey)
+}
