@@ -186,7 +186,7 @@ func (c *check) commit(ctx context.Context, r *replay, before *Snapshot, f logFi
 		return nil
 	})
 	if err != nil {
-		c.report.problem(f.key, "cannot be read: %v", err)
+		c.report.problem(f.key, "cannot be read: %s", strings.TrimPrefix(err.Error(), f.key+": "))
 		return nil, ctx.Err()
 	}
 	s, err := r.snapshot(f.version, before, func(*Metadata) int64 { return never })

@@ -55,9 +55,17 @@ func (s *Snapshot) altered(set map[string]string, unset []string) (Alteration, e
 			a.Features = append(a.Features, feature)
 		case isFeature:
 			return a, fmt.Errorf("%w: table property %s=%q: the value is supported", ErrInvalid, key, value)
+		case featureProperties[key] != nil:
+			if err := oneOf(value, featureProperties[key]...); err != nil {
+				return a, fmt.Errorf("%w: table property %s=%q: %w", ErrInvalid, key, value, err)
+			}
+			props[key] = value
 		default:
 			props[key], checked[key] = value, value
 		}
+	}
+	if set[propCheckpointPolicy] == "v2" {
+		a.Features = append(a.Features, "v2Checkpoint")
 	}
 	slices.Sort(a.Features)
 	if err := checkProperties(checked); err != nil {
@@ -72,20 +80,17 @@ func (s *Snapshot) altered(set map[string]string, unset []string) (Alteration, e
 		}
 		delete(props, key)
 	}
-	if set[propRowTracking] == "true" {
-		for e := range s.files.adds(nil) {
-			if e.add.BaseRowID == nil || e.add.DefaultRowCommitVersion == nil {
-				return a, fmt.Errorf("%w: %s: rows of %q were added before the table had the feature rowTracking", ErrUnsupported, propRowTracking, e.path())
-			}
-		}
-	}
 	return a, nil
 }
 
-const (
-	propRowTracking     = "delta.enableRowTracking"
-	propDeletionVectors = "delta.enableDeletionVectors"
-)
+// featureProperties are the properties that come with table features, and their values.
+var featureProperties = map[string][]string{
+	propChangeDataFeed:            {"true", "false"},
+	propInCommit:                  {"true", "false"},
+	propMappingMode:               {"none", "name"},
+	"delta.enableDeletionVectors": {"true", "false"},
+	"delta.enableTypeWidening":    {"true", "false"},
+}
 
 // lasting are properties without which rows that are there can no longer be read.
 var lasting = []string{propMappingMode, propMaxColumnID, propInCommitVersion, propInCommitTime}
