@@ -12,9 +12,9 @@ import (
 // Difference says what changed from one version of a table to another.
 type Difference struct {
 	From, To   int64
-	Columns    []Change // by dotted name; the type, with "not null" where it is
-	Properties []Change
-	Protocol   *Change // nil: the same
+	Columns    []Altered // by dotted name; the type, with "not null" where it is
+	Properties []Altered
+	Protocol   *Altered // nil: the same
 	Added      FileCount
 	Removed    FileCount
 	// Vectors counts data files of both versions of which other rows are deleted. Their rows count in Added and Removed
@@ -22,8 +22,8 @@ type Difference struct {
 	Vectors int
 }
 
-// Change is a named thing that was, is, or was another; empty is none.
-type Change struct{ Name, From, To string }
+// Altered is a named thing that was, is, or was another; empty is none.
+type Altered struct{ Name, From, To string }
 
 // FileCount counts data files.
 type FileCount struct {
@@ -48,10 +48,10 @@ func (t *Table) Diff(ctx context.Context, from, to int64) (*Difference, error) {
 
 func difference(a, b *Snapshot) (*Difference, error) {
 	d := &Difference{From: a.version, To: b.version}
-	d.Columns = changes(columnTypes(a.schema), columnTypes(b.schema))
-	d.Properties = changes(a.metadata.Configuration, b.metadata.Configuration)
+	d.Columns = differing(columnTypes(a.schema), columnTypes(b.schema))
+	d.Properties = differing(a.metadata.Configuration, b.metadata.Configuration)
 	if p, q := a.protocol.text(), b.protocol.text(); p != q {
-		d.Protocol = &Change{"protocol", p, q}
+		d.Protocol = &Altered{"protocol", p, q}
 	}
 	vectors := map[string]int{} // paths with a deletion vector that are in one of the versions, and how often
 	for p := range joined(a.files, b.files) {
@@ -107,8 +107,8 @@ func columnTypes(s *columnar.Schema) map[string]string {
 	return types
 }
 
-// changes are the keys with different values, in order.
-func changes(from, to map[string]string) []Change {
+// differing are the keys with different values, in order.
+func differing(from, to map[string]string) []Altered {
 	keys := map[string]bool{}
 	for k, v := range from {
 		keys[k] = keys[k] || to[k] != v
@@ -118,10 +118,10 @@ func changes(from, to map[string]string) []Change {
 			keys[k] = true
 		}
 	}
-	var list []Change
+	var list []Altered
 	for _, k := range slices.Sorted(maps.Keys(keys)) {
 		if keys[k] {
-			list = append(list, Change{k, from[k], to[k]})
+			list = append(list, Altered{k, from[k], to[k]})
 		}
 	}
 	return list

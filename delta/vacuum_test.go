@@ -209,7 +209,7 @@ func TestDiff(t *testing.T) {
 	}
 	d, err := a.table.Diff(t.Context(), 1, 4)
 	if err != nil || d.Added.Files != 1 || d.Removed.Files != 1 || d.Added.Rows != 3 || d.Protocol == nil || len(d.Columns) > 0 ||
-		!slices.Equal(d.Properties, []Change{{"delta.enableChangeDataFeed", "", "true"}}) {
+		!slices.Equal(d.Properties, []Altered{{"delta.enableChangeDataFeed", "", "true"}}) {
 		t.Errorf("%+v, %v", d, err)
 	}
 	if d, err := a.table.Diff(t.Context(), 2, 2); err != nil || d.Added.Files+d.Removed.Files > 0 || d.Protocol != nil {
