@@ -175,12 +175,25 @@ func (d *deltaTable) locate(c *BoundColumn) {
 		physical := &d.snapshot.Physical().Fields[i]
 		c.File = physical.Name
 		if id, ok := delta.FieldID(physical); ok && d.snapshot.Mapping() == delta.MapID {
-			c.ID = &id
+			c.ID, c.FileIDs = &id, idType(physical.Type)
 		}
 		if t := fileType(physical.Type); t.DuckDB() != c.Type.DuckDB() {
 			c.FileType = t
 		}
 	}
+}
+
+// idType is a type of which fields of structs are named by their ids.
+func idType(t columnar.Type) sql.Type {
+	out := fileType(t)
+	for i := range t.Fields {
+		f := &t.Fields[i]
+		out.Args[i] = idType(f.Type)
+		if id, ok := delta.FieldID(f); ok && t.Kind == columnar.Struct {
+			out.Fields[i] = strconv.Itoa(int(id))
+		}
+	}
+	return out
 }
 
 // deletedBytesMax bounds the deleted rows that go with a query, as they are written.

@@ -78,6 +78,8 @@ type BoundColumn struct {
 	Type sql.Type
 	// FileType is the type with the names that fields of rows have in the files; the zero Type if they are the same.
 	FileType sql.Type
+	// FileIDs is the type with the field ids of fields of rows, as decimal numbers, in place of their names, where ID is set.
+	FileIDs sql.Type
 }
 
 // PartitionColumn is a column with one value for each file of a Binding; nil is NULL.

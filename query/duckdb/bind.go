@@ -19,35 +19,46 @@ func ident(s string) string { return `"` + strings.ReplaceAll(s, `"`, `""`) + `"
 func files(b *query.Binding) string   { return "weir_files_" + b.Name }
 func perFile(b *query.Binding) string { return ident("weir_perfile_" + b.Name) }
 
-// define are the statements that make a binding's table, a view.
-func define(b *query.Binding) ([]string, error) {
-	create := "CREATE TEMP VIEW " + ident(b.Name) + " AS "
+// define are the statements that make a binding's table, a view; of layouts there are none if one scan does for all files.
+func define(b *query.Binding, layouts []layout) ([]string, error) {
+	create := "CREATE OR REPLACE TEMP VIEW " + ident(b.Name) + " AS "
 	switch {
 	case b.Format == query.Inline:
 		return []string{create + inline(b)}, nil
 	case len(b.Files) == 0:
 		return []string{create + empty(b)}, nil
 	}
-	scan, err := scanOf(b)
+	var cols []string
+	scan, index, row := "", "file_index", "file_row_number"
+	var err error
+	if layouts == nil {
+		scan, err = scanOf(b, "getvariable("+quote(files(b))+")")
+		for _, c := range b.Columns {
+			cols = append(cols, column(b, c))
+		}
+	} else {
+		scan, err = union(b, layouts)
+		index, row = "weir_index", "weir_row"
+		for _, c := range b.Columns {
+			cols = append(cols, ident(c.Name))
+		}
+	}
 	if err != nil {
 		return nil, err
 	}
 	out := []string{"SET VARIABLE " + ident(files(b)) + " = " + list(b.Files)}
-	var cols []string
-	for _, c := range b.Columns {
-		cols = append(cols, column(b, c))
-	}
+	scan += " AS weir_s"
 	table, parts := fileTable(b)
 	cols = append(cols, parts...)
 	if table != "" {
 		out = append(out, table)
-		scan = scan + " AS weir_s JOIN " + perFile(b) + " AS weir_f ON weir_s.file_index = weir_f.weir_i"
+		scan += " JOIN " + perFile(b) + " AS weir_f ON weir_s." + index + " = weir_f.weir_i"
 	}
 	if len(cols) == 0 {
 		cols = []string{"NULL AS weir_none"}
 	}
 	if b.Deleted != nil {
-		scan += " WHERE NOT " + ident(deletedFunction(b)) + "(file_index, file_row_number)"
+		scan += " WHERE NOT " + ident(deletedFunction(b, layouts != nil)) + "(CAST(weir_s." + index + " AS UBIGINT), weir_s." + row + ")"
 	}
 	return append(out, create+"SELECT "+strings.Join(cols, ", ")+" FROM "+scan), nil
 }
@@ -78,7 +89,7 @@ func fileTable(b *query.Binding) (create string, cols []string) {
 	if len(items) == 1 {
 		return "", cols
 	}
-	return "CREATE TEMP TABLE " + perFile(b) + " AS SELECT " + strings.Join(items, ", "), cols
+	return "CREATE OR REPLACE TEMP TABLE " + perFile(b) + " AS SELECT " + strings.Join(items, ", "), cols
 }
 
 // list is a list of texts: one literal that is split, which parses much faster than thousands.
@@ -136,9 +147,8 @@ func literal(v *string, t sql.Type) string {
 	return "CAST(" + quote(*v) + " AS " + t.DuckDB() + ")"
 }
 
-// scanOf is the table function that reads a binding's files.
-func scanOf(b *query.Binding) (string, error) {
-	files := "getvariable(" + quote(files(b)) + ")"
+// scanOf is the table function that reads files, given as an expression, as a binding says.
+func scanOf(b *query.Binding, files string) (string, error) {
 	switch b.Format {
 	case query.Parquet:
 		var cols []string
@@ -197,7 +207,7 @@ func fileName(c query.BoundColumn) string {
 func column(b *query.Binding, c query.BoundColumn) string {
 	from := ident(c.Name)
 	if b.Format == query.Parquet && c.FileType.Known() {
-		from = renamed(from, c.FileType, c.Type, 0)
+		from = renamed(from, c.FileType, c.FileType, c.Type, 0)
 	}
 	if b.Format == query.JSON {
 		from = ident(fileName(c))
@@ -211,9 +221,10 @@ func column(b *query.Binding, c query.BoundColumn) string {
 	return from + " AS " + ident(c.Name)
 }
 
-// renamed is the expression from, of type file, with the fields of rows named as in t. The types are of one shape.
-func renamed(from string, file, t sql.Type, depth int) string {
-	if file.DuckDB() == t.DuckDB() {
+// renamed is the expression from, of type have, as a t: fields of rows are those that want, which is of the shape of t,
+// names; those that have lacks are null.
+func renamed(from string, have, want, t sql.Type, depth int) string {
+	if have.DuckDB() == t.DuckDB() {
 		return from
 	}
 	x := "weir_x" + strconv.Itoa(depth)
@@ -221,14 +232,19 @@ func renamed(from string, file, t sql.Type, depth int) string {
 	case "row":
 		fields := make([]string, len(t.Args))
 		for i, f := range t.Fields {
-			fields[i] = ident(f) + " := " + renamed("struct_extract("+from+", "+quote(file.Fields[i])+")", file.Args[i], t.Args[i], depth)
+			value := literal(nil, t.Args[i])
+			if at := fieldIndex(have, want.Fields[i]); at >= 0 {
+				value = renamed("struct_extract("+from+", "+quote(have.Fields[at])+")", have.Args[at], want.Args[i], t.Args[i], depth)
+			}
+			fields[i] = ident(f) + " := " + value
 		}
 		return "CASE WHEN " + from + " IS NOT NULL THEN struct_pack(" + strings.Join(fields, ", ") + ") END"
 	case "array":
-		return "list_transform(" + from + ", lambda " + x + ": " + renamed(x, file.Args[0], t.Args[0], depth+1) + ")"
+		return "list_transform(" + from + ", lambda " + x + ": " + renamed(x, have.Args[0], want.Args[0], t.Args[0], depth+1) + ")"
 	case "map":
 		return "map_from_entries(list_transform(map_entries(" + from + "), lambda " + x + ": {'key': " +
-			renamed(x+".key", file.Args[0], t.Args[0], depth+1) + ", 'value': " + renamed(x+".value", file.Args[1], t.Args[1], depth+1) + "}))"
+			renamed(x+".key", have.Args[0], want.Args[0], t.Args[0], depth+1) + ", 'value': " +
+			renamed(x+".value", have.Args[1], want.Args[1], t.Args[1], depth+1) + "}))"
 	}
 	return from
 }

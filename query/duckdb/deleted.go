@@ -22,10 +22,15 @@ import (
 
 // deletedFunction is the function that says of a row, by its file's place in the list and its position, whether it is
 // deleted. The sets stay as small as they came: nothing is joined.
-func deletedFunction(b *query.Binding) string { return "weir_deleted_" + b.Name }
+func deletedFunction(b *query.Binding, byLayout bool) string {
+	if byLayout { // the files have another order
+		return "weir_deleted_by_layout_" + b.Name
+	}
+	return "weir_deleted_" + b.Name
+}
 
 // registerDeleted makes the function of a binding.
-func (d *database) registerDeleted(b *query.Binding) error {
+func (d *database) registerDeleted(name string, b *query.Binding) error {
 	sets := make([]*roaring64.Bitmap, len(b.Deleted))
 	for i, body := range b.Deleted {
 		if body == nil {
@@ -42,7 +47,7 @@ func (d *database) registerDeleted(b *query.Binding) error {
 	}
 	f := duck.CreateScalarFunction()
 	defer duck.DestroyScalarFunction(&f)
-	duck.ScalarFunctionSetName(f, deletedFunction(b))
+	duck.ScalarFunctionSetName(f, name)
 	for _, t := range []duck.Type{duck.TypeUBigInt, duck.TypeBigInt} {
 		lt := duck.CreateLogicalType(t)
 		duck.ScalarFunctionAddParameter(f, lt)
@@ -56,7 +61,7 @@ func (d *database) registerDeleted(b *query.Binding) error {
 	duck.ScalarFunctionSetExtraInfo(f, held, C.weir_deleted_release)
 	duck.ScalarFunctionSetFunction(f, C.weir_deleted)
 	if duck.RegisterScalarFunction(d.conn, f) == duck.StateError {
-		return fmt.Errorf("register %s", deletedFunction(b))
+		return fmt.Errorf("register %s", name)
 	}
 	return nil
 }

@@ -164,27 +164,69 @@ func (w *worker) query(db *database, t *task) (*query.Report, error) {
 	if err := db.limit(t.Limits); err != nil {
 		return nil, err
 	}
-	for i := range t.Request.Tables {
-		b := &t.Request.Tables[i]
-		if b.Deleted != nil {
-			if err := db.registerDeleted(b); err != nil {
+	report, err := w.attempt(db, t.Request, false)
+	if err != nil && strings.Contains(err.Error(), noCommonField) && report == nil {
+		if t.Request.Copy != nil {
+			if err := clearFolder(t.Request.Copy.Dir); err != nil {
 				return nil, err
 			}
 		}
-		statements, err := define(b)
-		if err != nil {
+		return w.attempt(db, t.Request, true)
+	}
+	return report, err
+}
+
+// clearFolder removes what an attempt wrote into a folder.
+func clearFolder(dir string) error {
+	entries, err := os.ReadDir(dir)
+	for _, e := range entries {
+		err = errors.Join(err, os.RemoveAll(filepath.Join(dir, e.Name())))
+	}
+	return err
+}
+
+// attempt defines the tables of a request and runs it. byLayout makes it look at the files first.
+func (w *worker) attempt(db *database, r *query.Request, byLayout bool) (*query.Report, error) {
+	for i := range r.Tables {
+		if err := db.define(&r.Tables[i], byLayout); err != nil {
 			return nil, err
 		}
-		for _, text := range statements {
-			if err := db.exec(text); err != nil {
-				return nil, err
-			}
+	}
+	if r.Copy != nil {
+		return w.copy(db, r)
+	}
+	return w.rows(db, r.SQL)
+}
+
+// define makes the table of a binding.
+func (d *database) define(b *query.Binding, byLayout bool) (err error) {
+	byLayout = byLayout && b.Format == query.Parquet && len(b.Files) > 0
+	if !byLayout {
+		if byLayout, err = d.needsLayouts(b); err != nil {
+			return err
 		}
 	}
-	if t.Request.Copy != nil {
-		return w.copy(db, t.Request)
+	var layouts []layout
+	if byLayout {
+		if b, layouts, err = d.layouts(b); err != nil {
+			return err
+		}
 	}
-	return w.rows(db, t.Request.SQL)
+	if b.Deleted != nil {
+		if err := d.registerDeleted(deletedFunction(b, layouts != nil), b); err != nil {
+			return err
+		}
+	}
+	statements, err := define(b, layouts)
+	if err != nil {
+		return err
+	}
+	for _, text := range statements {
+		if err := d.exec(text); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // rows sends the result of a query.
