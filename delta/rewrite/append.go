@@ -106,7 +106,6 @@ func (j *job) replaceWhere(rows Rows, opts WriteOptions) error {
 		return err
 	}
 	j.readFiles = f.prune.match
-	partly := len(f.files) > 0
 	if err := j.deleteFound(f); err != nil {
 		return err
 	}
@@ -115,7 +114,7 @@ func (j *job) replaceWhere(rows Rows, opts WriteOptions) error {
 		return err
 	}
 	files, err := j.insert(rows, rule{"the condition that the written rows replace (" + printed(opts.Where) + ")", where})
-	if err != nil || !partly || !j.cdf() {
+	if err != nil || len(j.changes) == 0 { // what was deleted went in whole files: the changes follow from the commit
 		return err
 	}
 	return j.insertChanges(files)
