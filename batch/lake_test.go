@@ -16,6 +16,7 @@ import (
 	"github.com/weir-data/weir/catalog"
 	"github.com/weir-data/weir/columnar"
 	"github.com/weir-data/weir/delta"
+	"github.com/weir-data/weir/delta/rewrite"
 	"github.com/weir-data/weir/internal/meta"
 	"github.com/weir-data/weir/objstore/file"
 )
@@ -50,6 +51,22 @@ func newLake(t testing.TB) *lake {
 	return l
 }
 
+// compactor makes what compacts the table of p, nil if p wants none.
+func (l *lake) compactor(p *batch.Pipeline) func(context.Context, *delta.Table) (sink.Compactor, error) {
+	if !p.Sink.Compact {
+		return nil
+	}
+	return func(ctx context.Context, t *delta.Table) (sink.Compactor, error) {
+		r, err := rewrite.Open(ctx, rewrite.Options{
+			Store: l.store, Location: p.Sink.Delta, DB: l.db, Staging: sink.StagingDir(l.store), Compression: p.Sink.Compression, Table: t,
+		})
+		if err != nil {
+			return nil, err
+		}
+		return r.NewCompactor(rewrite.CompactorOptions{}), nil
+	}
+}
+
 // options are those of an engine for p over source.
 func (l *lake) options(t testing.TB, p *batch.Pipeline, source batch.Source) batch.Options {
 	t.Helper()
@@ -68,6 +85,7 @@ func (l *lake) options(t testing.TB, p *batch.Pipeline, source batch.Source) bat
 			_, err := l.store.ImportAll(ctx, bucket, all)
 			return err
 		},
+		Compact: l.compactor(p),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -137,6 +155,28 @@ func (l *lake) readTable(t testing.TB, f func(map[string]*string, *columnar.Batc
 			t.Fatalf("%s has %d rows, the log says %d", file.Path, b.Len, file.Stats.NumRecords)
 		}
 		f(file.Partition, b)
+	}
+}
+
+// TestSmallBatches runs hundreds of small batches into one table: with compaction between them few files are left, and all rows once.
+func TestSmallBatches(t *testing.T) {
+	l := newLake(t)
+	records, _ := rides(t)
+	records = records[:2000]
+	p := parse(t, strings.Replace(ridesFile, "partition_by: [year, month, day, hour]", "partition_by: [VendorID]", 1))
+	p.Source.Limit.Records = 10
+	opts := l.options(t, p, newMemSource(1, records))
+	batches := 0
+	opts.OnProgress = func(batch.Report) { batches++ }
+	run(t, opts)
+	rows, partitions := 0, map[string]bool{}
+	l.readTable(t, func(partition map[string]*string, b *columnar.Batch) {
+		rows += b.Len
+		partitions[fmt.Sprint(partition)] = true
+	})
+	files := len(l.tableFiles(t))
+	if rows != len(records) || batches < 100 || files > 24*len(partitions) {
+		t.Errorf("%d rows of %d in %d files after %d batches", rows, len(records), files, batches)
 	}
 }
 

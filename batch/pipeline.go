@@ -36,6 +36,7 @@ type SinkSpec struct {
 	Table       string
 	PartitionBy []string
 	Compression string // snappy | zstd | gzip | uncompressed
+	Compact     bool   // small files are written together between batches
 }
 
 // Mode says what happens to records that do not fit the schema. The names are those of Spark's JSON reader.

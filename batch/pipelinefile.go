@@ -189,8 +189,8 @@ func (r *yamlReader) query(n ast.Node) string {
 }
 
 func (r *yamlReader) sink(n ast.Node) *SinkSpec {
-	s := &SinkSpec{Compression: "snappy"}
-	for key, value := range r.entries(n, "sink", "delta", "table", "partition_by", "mode", "compression") {
+	s := &SinkSpec{Compression: "snappy", Compact: true}
+	for key, value := range r.entries(n, "sink", "delta", "table", "partition_by", "mode", "compression", "compact") {
 		path := "sink." + key
 		switch key {
 		case "delta":
@@ -203,6 +203,8 @@ func (r *yamlReader) sink(n ast.Node) *SinkSpec {
 			r.outputMode(value, path)
 		case "compression":
 			s.Compression = compressions[r.oneOf(value, path, compressions...)]
+		case "compact":
+			s.Compact = r.boolean(value, path)
 		}
 	}
 	r.require(n, "sink", "delta")

@@ -4,6 +4,9 @@
 // one commit: Parquet files are written beside the store's objects, moved to their places in the table's folder, and
 // added by a commit that carries txn {appId: the pipeline's name, version: the batch's number}.
 //
+// Between batches a Compactor may write small files together, so that a table which is committed to every second keeps
+// large files. It runs in the pipeline's own process and turn, so that the two never get in each other's way.
+//
 // What survives a crash: files that no commit names are no part of the table; like those of Spark's failed tasks they lie
 // there until a vacuum. The batch that runs again gives its files names of their own. A batch whose commit is there
 // already is recognised by its txn, before anything is written or at the latest by the commit. A batch without rows leaves
@@ -14,6 +17,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -45,6 +49,15 @@ type Options struct {
 	// Import makes local files objects of bucket, all or none, faster than one by one; nil: one by one.
 	Import func(ctx context.Context, bucket string, files []File) error
 	Now    func() time.Time
+	// Compact makes what keeps the table's files large between batches, nil: nothing does.
+	Compact func(ctx context.Context, t *table.Table) (Compactor, error)
+	Logger  *slog.Logger // told when files could not be compacted, which the next batch makes up for; nil: slog.Default
+}
+
+// Compactor writes small files of a table together, as a commit of its own that leaves the rows as they are.
+type Compactor interface {
+	// Compact is told of the files that a batch added and does a bounded amount of work.
+	Compact(ctx context.Context, added []table.File) error
 }
 
 // File is a local file that becomes the object Key.
@@ -74,6 +87,7 @@ type Sink struct {
 	bucket, prefix string // the prefix ends in a slash unless it is empty
 	pipeline       string
 	table          *table.Table
+	compactor      Compactor // nil: none
 }
 
 var _ batch.Sink = (*Sink)(nil)
@@ -95,6 +109,9 @@ func New(opts Options) (*Sink, error) {
 	}
 	if opts.Now == nil {
 		opts.Now = time.Now
+	}
+	if opts.Logger == nil {
+		opts.Logger = slog.Default()
 	}
 	return &Sink{opts: opts, bucket: bucket, prefix: prefix}, nil
 }
@@ -121,6 +138,11 @@ func (s *Sink) Open(ctx context.Context, pipeline string, schema *columnar.Schem
 	}
 	if err := s.register(ctx, snapshot); err != nil {
 		return 0, fmt.Errorf("register table %s.%s: %w", s.opts.Database, s.opts.Table, err)
+	}
+	if s.opts.Compact != nil {
+		if s.compactor, err = s.opts.Compact(ctx, s.table); err != nil {
+			return 0, fmt.Errorf("table %s: %w", s.opts.Location, err)
+		}
 	}
 	if version, ok := snapshot.Txn(pipeline); ok {
 		return version, nil
@@ -208,11 +230,13 @@ func (s *Sink) commit(ctx context.Context, snapshot *table.Snapshot, id int64, f
 	tx := s.table.Begin(snapshot)
 	tx.SetTxn(s.pipeline, id)
 	var w batch.Written
+	added := make([]table.File, len(files))
 	for i, f := range files {
-		tx.Add(table.File{
+		added[i] = table.File{
 			Path: strings.TrimPrefix(placed[i].Key, s.prefix), Partition: f.Partition, Size: f.Size,
 			ModTime: s.opts.Now(), Stats: statsOf(f),
-		})
+		}
+		tx.Add(added[i])
 		w.Rows, w.Files, w.Bytes = w.Rows+f.Rows, w.Files+1, w.Bytes+f.Size
 	}
 	tx.SetInfo("STREAMING UPDATE", map[string]string{
@@ -227,7 +251,18 @@ func (s *Sink) commit(ctx context.Context, snapshot *table.Snapshot, id int64, f
 	case err != nil:
 		return batch.Written{}, temporaryConflict(err)
 	}
+	s.compact(ctx, added)
 	return w, nil
+}
+
+// compact lets the compactor work. The batch stands whatever comes of it.
+func (s *Sink) compact(ctx context.Context, added []table.File) {
+	if s.compactor == nil {
+		return
+	}
+	if err := s.compactor.Compact(ctx, added); err != nil && ctx.Err() == nil {
+		s.opts.Logger.Warn("small files not written together; a later batch tries again", "table", s.opts.Location, "error", err)
+	}
 }
 
 var suffixes = map[string]string{"snappy": ".snappy.parquet", "zstd": ".zstd.parquet", "gzip": ".gz.parquet", "uncompressed": ".parquet"}

@@ -12,6 +12,8 @@ import (
 	"github.com/weir-data/weir/batch"
 	batchdelta "github.com/weir-data/weir/batch/delta"
 	"github.com/weir-data/weir/batch/duckdb"
+	"github.com/weir-data/weir/delta"
+	"github.com/weir-data/weir/delta/rewrite"
 	"github.com/weir-data/weir/sql"
 )
 
@@ -164,15 +166,41 @@ func newEngine(p *batch.Pipeline, b backends, db *duckdb.DB, opts batch.Options)
 		}
 	}
 	if p.Sink != nil {
-		opts.Sink, err = batchdelta.New(batchdelta.Options{
+		sink := batchdelta.Options{
 			Store: b.objects, Location: p.Sink.Delta, PartitionBy: p.Sink.PartitionBy, Compression: p.Sink.Compression,
 			Catalog: b.catalog, Database: p.Sink.Database, Table: p.Sink.Table, Import: b.importer,
-		})
-		if err != nil {
+		}
+		if p.Sink.Compact {
+			sink.Compact = func(ctx context.Context, t *delta.Table) (batchdelta.Compactor, error) {
+				r, err := rewrite.Open(ctx, rewriteOptions(p, b, db, t))
+				if err != nil {
+					return nil, err
+				}
+				return r.NewCompactor(rewrite.CompactorOptions{}), nil
+			}
+		}
+		if opts.Sink, err = batchdelta.New(sink); err != nil {
 			return nil, err
 		}
 	}
 	return batch.New(opts)
+}
+
+// rewriteOptions are those under which a pipeline's table t is compacted.
+func rewriteOptions(p *batch.Pipeline, b backends, db *duckdb.DB, t *delta.Table) rewrite.Options {
+	opts := rewrite.Options{
+		Store: b.objects, Location: p.Sink.Delta, DB: db, Staging: batchdelta.StagingDir(b.objects), Compression: p.Sink.Compression, Table: t,
+	}
+	if b.importer != nil {
+		opts.Import = func(ctx context.Context, bucket string, files []rewrite.File) error {
+			all := make([]batchdelta.File, len(files))
+			for i, f := range files {
+				all[i] = batchdelta.File(f)
+			}
+			return b.importer(ctx, bucket, all)
+		}
+	}
+	return opts
 }
 
 // wait returns when the engine has ended, and why.

@@ -22,7 +22,7 @@ type Compactor struct {
 // CompactorOptions bound a Compactor. Zero fields are defaults.
 type CompactorOptions struct {
 	Together    int   // files alike in size that are written together; default 8
-	BudgetBytes int64 // that one call reads at the most; default 256 MiB
+	BudgetBytes int64 // that one call reads at the most; default 128 MiB
 	// IdleCalls is after how many calls without a new file the small files of a partition are written together whatever their sizes;
 	// default 64.
 	IdleCalls int64
@@ -45,12 +45,18 @@ func (t *Table) NewCompactor(opts CompactorOptions) *Compactor {
 		opts.Together = 8
 	}
 	if opts.BudgetBytes <= 0 {
-		opts.BudgetBytes = 256 << 20
+		opts.BudgetBytes = 128 << 20
 	}
 	if opts.IdleCalls <= 0 {
 		opts.IdleCalls = 64
 	}
 	return &Compactor{t: t, opts: opts, small: map[string]*smallFiles{}}
+}
+
+// Compact is Run for callers that need not know what it did.
+func (c *Compactor) Compact(ctx context.Context, added []delta.File) error {
+	_, err := c.Run(ctx, added)
+	return err
 }
 
 // Run is told of files that were just added, and writes small files together if that is due. It is for one goroutine.
