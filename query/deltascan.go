@@ -108,7 +108,7 @@ func (d *deltaTable) list(ctx context.Context, store *files, pr prune, types map
 		if err != nil {
 			return nil, err
 		}
-		file.values = values
+		file.values, file.baseRow, file.rowVersion = values, f.BaseRowID, f.DefaultRowCommitVersion
 		if f.DeletionVector != nil {
 			file.vector = f
 		}

@@ -29,7 +29,7 @@ func TestDeltaOfOthers(t *testing.T) {
 	l.run("CREATE DATABASE lake")
 	for _, c := range []struct{ sql, to string }{
 		{"SELECT CAST(n AS smallint) AS c1, CAST(n AS real) / 10 AS c2, CAST(ROW(n) AS ROW(s1 bigint)) AS c3 FROM UNNEST(sequence(0, 9)) AS t(n)", "old"},
-		{"SELECT CAST(n AS bigint) AS c1, CAST(n AS double) / 10 AS c2, CAST(ROW(n, 'x') AS ROW(s1 bigint, s2 varchar)) AS c3, ARRAY[CAST(ROW(n) AS ROW(e1 bigint))] AS c4 FROM UNNEST(sequence(10, 19)) AS t(n)", "new"},
+		{"SELECT CAST(n AS bigint) AS c1, CAST(n AS double) / 10 AS c2, CAST(ROW(n, 'x') AS ROW(s1 bigint, s2 varchar)) AS c3, ARRAY[CAST(ROW(n) AS ROW(e1 bigint))] AS c4, CAST(IF(n % 2 = 0, 1000 + n) AS bigint) AS rid FROM UNNEST(sequence(10, 19)) AS t(n)", "new"},
 	} {
 		if x := l.run("UNLOAD (" + c.sql + ") TO 's3://data/t/" + c.to + "/' WITH (format = 'PARQUET')"); x.State != "SUCCEEDED" {
 			t.Fatal(x.Reason)
@@ -55,9 +55,9 @@ func TestDeltaOfOthers(t *testing.T) {
 		field("part", "p1", `"string"`, ""))
 	old, now := l.written("t/old/"), l.written("t/new/")
 	commit := fmt.Sprintf(`{"protocol":{"minReaderVersion":3,"minWriterVersion":7,"readerFeatures":["columnMapping","deletionVectors","typeWidening"],"writerFeatures":["columnMapping","deletionVectors","typeWidening"]}}
-{"metaData":{"id":"x","format":{"provider":"parquet","options":{}},"schemaString":%q,"partitionColumns":["part"],"configuration":{"delta.columnMapping.mode":"name"}}}
-{"add":{"path":%q,"partitionValues":{"p1":"a"},"size":%d,"modificationTime":1,"dataChange":true,"stats":"{\"numRecords\":10,\"tightBounds\":false,\"minValues\":{\"c1\":0,\"c2\":0},\"maxValues\":{\"c1\":9,\"c2\":0.9}}","deletionVector":{"storageType":"p","pathOrInlineDv":"dv.bin","offset":1,"sizeInBytes":%d,"cardinality":3}}}
-{"add":{"path":%q,"partitionValues":{"p1":null},"size":%d,"modificationTime":1,"dataChange":true,"stats":"{\"numRecords\":10,\"minValues\":{\"c1\":10},\"maxValues\":{\"c1\":19}}"}}
+{"metaData":{"id":"x","format":{"provider":"parquet","options":{}},"schemaString":%q,"partitionColumns":["part"],"configuration":{"delta.columnMapping.mode":"name","delta.enableRowTracking":"true","delta.rowTracking.materializedRowIdColumnName":"rid"}}}
+{"add":{"path":%q,"partitionValues":{"p1":"a"},"size":%d,"modificationTime":1,"dataChange":true,"stats":"{\"numRecords\":10,\"tightBounds\":false,\"minValues\":{\"c1\":0,\"c2\":0},\"maxValues\":{\"c1\":9,\"c2\":0.9}}","deletionVector":{"storageType":"p","pathOrInlineDv":"dv.bin","offset":1,"sizeInBytes":%d,"cardinality":3},"baseRowId":100,"defaultRowCommitVersion":5}}
+{"add":{"path":%q,"partitionValues":{"p1":null},"size":%d,"modificationTime":1,"dataChange":true,"stats":"{\"numRecords\":10,\"minValues\":{\"c1\":10},\"maxValues\":{\"c1\":19}}","baseRowId":200,"defaultRowCommitVersion":6}}
 `, schema, strings.TrimPrefix(old.Key, "t/"), old.Size, len(data), strings.TrimPrefix(now.Key, "t/"), now.Size)
 	l.put("t/_delta_log/00000000000000000000.json", commit)
 	if err := l.catalog.CreateTable(t.Context(), catalog.Table{Database: "lake", Name: "t", Type: "EXTERNAL_TABLE",
@@ -71,6 +71,7 @@ func TestDeltaOfOthers(t *testing.T) {
 		{"SELECT r.word, l[1].\"in\" FROM t WHERE number = 11", "x,11"},
 		{"SELECT \"$path\" LIKE '%/old/%', count(*) FROM t GROUP BY 1 ORDER BY 1", "false,10|true,7"},
 		{"SELECT count(*) FROM t AS a JOIN t AS b ON a.number = b.number", "17"},
+		{"SELECT number, \"$row_id\", \"$row_commit_version\" FROM t WHERE number IN (0, 4, 10, 11) ORDER BY 1", "0,100,5|4,104,5|10,1010,6|11,201,6"},
 		{"SELECT number FROM t WHERE tenth > 0.8000001 AND tenth < 0.95", ""}, // row 9 is deleted
 	} {
 		if got := l.csv(l.run(c.sql)); got != c.want {

@@ -80,13 +80,20 @@ type BoundColumn struct {
 	FileType sql.Type
 	// FileIDs is the type with the field ids of fields of rows, as decimal numbers, in place of their names, where ID is set.
 	FileIDs sql.Type
+	// Hidden keeps the column out of the table: it is there for the Own of a PartitionColumn.
+	Hidden bool
 }
 
-// PartitionColumn is a column with one value for each file of a Binding; nil is NULL.
+// PartitionColumn is a column with one value for each file of a Binding; nil is NULL. It may differ from row to row by
+// Position and Own.
 type PartitionColumn struct {
 	Name   string
 	Type   sql.Type
 	Values []*string
+	// Position adds to the value, a bigint, the row's position in its file.
+	Position bool
+	// Own is a column of the files whose value counts before, where it is not NULL.
+	Own string
 }
 
 // CSVOptions say how text files are cut into fields.

@@ -77,7 +77,7 @@ func (p *planner) resolve(ref *sql.TableRef) (*sql.Source, error) {
 		if planned.delta, err = p.openDelta(planned); err != nil {
 			return nil, err
 		}
-		src.Columns = planned.delta.columns()
+		src.Columns, src.Hidden = planned.delta.columns(), append(src.Hidden, planned.delta.rowColumns()...)
 	} else if src.Columns, err = tableColumns(t); err != nil {
 		return nil, err
 	}
@@ -170,6 +170,9 @@ func (p *planner) layout(t *planned) (*Binding, error) {
 			b.Partitions = append(b.Partitions, PartitionColumn{Name: c.Name, Type: c.Type})
 		}
 	}
+	if t.delta != nil {
+		t.delta.bindRows(b, t.source.Used)
+	}
 	return b, nil
 }
 
@@ -196,6 +199,8 @@ type dataFile struct {
 	values      map[string]*string // by partition column in lower case
 	path        string             // on this machine, if it is known already
 	vector      *delta.File        // nil if no rows of it are deleted
+	baseRow     *int64             // id of its first row, if the table tracks rows
+	rowVersion  *int64             // version that brought its rows, if the table tracks rows
 }
 
 func totalSize(files []dataFile) int64 {
@@ -228,7 +233,14 @@ func (p *planner) attach(b *Binding, t *planned, files []dataFile, wantPath bool
 			b.Paths[i] = "s3://" + f.bucket + "/" + f.key
 		}
 		for j, part := range b.Partitions {
-			b.Partitions[j].Values[i] = f.values[part.Name]
+			switch part.Name {
+			case rowIDColumn:
+				b.Partitions[j].Values[i] = textOf(f.baseRow)
+			case rowVersionColumn:
+				b.Partitions[j].Values[i] = textOf(f.rowVersion)
+			default:
+				b.Partitions[j].Values[i] = f.values[part.Name]
+			}
 		}
 	}
 	if t.delta != nil {

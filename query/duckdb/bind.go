@@ -3,6 +3,7 @@ package duckdb
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -33,13 +34,13 @@ func define(b *query.Binding, layouts []layout) ([]string, error) {
 	var err error
 	if layouts == nil {
 		scan, err = scanOf(b, "getvariable("+quote(files(b))+")")
-		for _, c := range b.Columns {
+		for _, c := range shown(b) {
 			cols = append(cols, column(b, c))
 		}
 	} else {
 		scan, err = union(b, layouts)
 		index, row = "weir_index", "weir_row"
-		for _, c := range b.Columns {
+		for _, c := range shown(b) {
 			cols = append(cols, ident(c.Name))
 		}
 	}
@@ -48,7 +49,7 @@ func define(b *query.Binding, layouts []layout) ([]string, error) {
 	}
 	out := []string{"SET VARIABLE " + ident(files(b)) + " = " + list(b.Files)}
 	scan += " AS weir_s"
-	table, parts := fileTable(b)
+	table, parts := fileTable(b, row)
 	cols = append(cols, parts...)
 	if table != "" {
 		out = append(out, table)
@@ -63,28 +64,41 @@ func define(b *query.Binding, layouts []layout) ([]string, error) {
 	return append(out, create+"SELECT "+strings.Join(cols, ", ")+" FROM "+scan), nil
 }
 
+// shown are the columns of the files that the table has.
+func shown(b *query.Binding) []query.BoundColumn {
+	return slices.DeleteFunc(slices.Clone(b.Columns), func(c query.BoundColumn) bool { return c.Hidden })
+}
+
 // fileTable is the statement that makes a table of what differs from file to file, and the view's columns of it. What is
-// the same for all files becomes a constant; if all is, there is no table.
-func fileTable(b *query.Binding) (create string, cols []string) {
+// the same for all files becomes a constant; if all is, there is no table. row is the scan's column with the row's position.
+func fileTable(b *query.Binding, row string) (create string, cols []string) {
 	items := []string{"CAST(unnest(range(" + strconv.Itoa(len(b.Files)) + ")) AS UBIGINT) AS weir_i"}
-	add := func(name string, t sql.Type, values []*string) {
-		if constant(values) {
-			cols = append(cols, literal(values[0], t)+" AS "+ident(name))
-			return
+	add := func(p query.PartitionColumn) {
+		var value string
+		if constant(p.Values) {
+			value = literal(p.Values[0], p.Type)
+		} else {
+			column := "p" + strconv.Itoa(len(items))
+			items = append(items, "unnest(CAST("+listOrNull(p.Values)+" AS "+p.Type.DuckDB()+"[])) AS "+column)
+			value = "weir_f." + column
 		}
-		column := "p" + strconv.Itoa(len(items))
-		items = append(items, "unnest(CAST("+listOrNull(values)+" AS "+t.DuckDB()+"[])) AS "+column)
-		cols = append(cols, "weir_f."+column+" AS "+ident(name))
+		if p.Position {
+			value = "(" + value + " + weir_s." + row + ")"
+		}
+		if p.Own != "" {
+			value = "coalesce(weir_s." + ident(p.Own) + ", " + value + ")"
+		}
+		cols = append(cols, value+" AS "+ident(p.Name))
 	}
 	for _, p := range b.Partitions {
-		add(p.Name, p.Type, p.Values)
+		add(p)
 	}
 	if b.Paths != nil {
 		values := make([]*string, len(b.Paths))
 		for i := range b.Paths {
 			values[i] = &b.Paths[i]
 		}
-		add("$path", sql.Type{Name: "varchar"}, values)
+		add(query.PartitionColumn{Name: "$path", Type: sql.Type{Name: "varchar"}, Values: values})
 	}
 	if len(items) == 1 {
 		return "", cols
@@ -265,7 +279,7 @@ func csvColumn(b *query.Binding, c query.BoundColumn, from string) string {
 // empty is a table with the right columns and no rows.
 func empty(b *query.Binding) string {
 	var cols []string
-	for _, c := range b.Columns {
+	for _, c := range shown(b) {
 		cols = append(cols, literal(nil, c.Type)+" AS "+ident(c.Name))
 	}
 	for _, p := range b.Partitions {
