@@ -79,3 +79,11 @@ js:
 # The Java SDK, the Kinesis Client Library 3 and amazon_kclpy, with resharding under load. Needs a JDK and Maven.
 java:
 	./test/interop/java.sh
+
+# Round trips of tables with Spark (delta-spark) and delta-rs, and the same work timed against delta-rs. Need a JDK and python3.
+.PHONY: delta-interop delta-bench
+delta-interop:
+	./test/interop/delta.sh
+
+delta-bench:
+	./test/interop/delta-bench.sh

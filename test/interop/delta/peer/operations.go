@@ -1,0 +1,99 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/google/uuid"
+
+	"github.com/weir-data/weir/columnar"
+	"github.com/weir-data/weir/delta"
+	"github.com/weir-data/weir/objstore"
+)
+
+var operations = map[string]func(*lake, context.Context, *request) (answer, error){
+	"create":     (*lake).create,
+	"append":     (*lake).append,
+	"read":       (*lake).read,
+	"checkpoint": (*lake).checkpoint,
+}
+
+func (l *lake) create(ctx context.Context, r *request) (answer, error) {
+	schema, err := columnar.ParseSchemaJSON([]byte(r.Schema))
+	if err != nil {
+		return answer{}, err
+	}
+	_, err = delta.Create(ctx, l.objectsOf(r.Table), delta.CreateOptions{Schema: schema, PartitionBy: r.PartitionBy, Properties: r.Properties})
+	return answer{}, err
+}
+
+// read writes the rows of a table into Parquet files in a folder, by a statement as any user would give it.
+func (l *lake) read(ctx context.Context, r *request) (answer, error) {
+	table, err := delta.Open(ctx, l.objectsOf(r.Table))
+	if err != nil {
+		return answer{}, err
+	}
+	s, err := snapshotOf(ctx, table, r.Version)
+	if err != nil {
+		return answer{}, err
+	}
+	if err := l.register(ctx, r.Table); err != nil {
+		return answer{}, err
+	}
+	place := "rows-" + uuid.NewString()
+	from := fmt.Sprintf("%q", r.Table)
+	if r.Version != nil {
+		from += fmt.Sprintf(" FOR VERSION AS OF %d", *r.Version)
+	}
+	statement := fmt.Sprintf("UNLOAD (SELECT * FROM %s) TO 's3://%s/%s/' WITH (format = 'PARQUET')", from, resultsBucket, place)
+	if _, err := l.run(ctx, statement); err != nil {
+		return answer{}, err
+	}
+	if err := l.fetch(ctx, place+"/", r.To); err != nil {
+		return answer{}, err
+	}
+	a := answer{Version: s.Version(), Schema: string(s.Schema().JSON()), Properties: map[string]any{}}
+	for k, v := range s.Properties() {
+		a.Properties[k] = v
+	}
+	return a, nil
+}
+
+func snapshotOf(ctx context.Context, t *delta.Table, version *int64) (*delta.Snapshot, error) {
+	if version != nil {
+		return t.SnapshotAt(ctx, *version)
+	}
+	return t.Snapshot(ctx)
+}
+
+// fetch links the objects of a prefix into a folder.
+func (l *lake) fetch(ctx context.Context, prefix, to string) error {
+	if err := os.MkdirAll(to, 0o755); err != nil {
+		return err
+	}
+	page, err := l.objects.List(ctx, resultsBucket, objstore.ListOptions{Prefix: prefix})
+	if err != nil {
+		return err
+	}
+	for i, o := range page.Objects {
+		path, err := l.objects.Path(ctx, resultsBucket, o.Key)
+		if err != nil {
+			return err
+		}
+		if err := os.Link(path, filepath.Join(to, fmt.Sprintf("%d.parquet", i))); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (l *lake) checkpoint(ctx context.Context, r *request) (answer, error) {
+	table, err := delta.Open(ctx, l.objectsOf(r.Table))
+	if err != nil {
+		return answer{}, err
+	}
+	v, err := table.Checkpoint(ctx)
+	return answer{Version: v}, err
+}
