@@ -3,9 +3,11 @@ package delta
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
+	"strconv"
 	"strings"
 
 	"github.com/weir-data/weir/objstore"
@@ -70,6 +72,10 @@ func (f *folder) List(ctx context.Context, prefix, after string) iter.Seq2[objst
 		opts := objstore.ListOptions{Prefix: f.prefix + prefix}
 		if after != "" {
 			opts.After = f.prefix + after
+			if err := f.meet(ctx, after); err != nil {
+				yield(objstore.Info{}, err)
+				return
+			}
 		}
 		for {
 			page, err := f.store.List(ctx, f.bucket, opts)
@@ -87,6 +93,35 @@ func (f *folder) List(ctx context.Context, prefix, after string) iter.Seq2[objst
 				return
 			}
 			opts.After = page.Next
+		}
+	}
+}
+
+// meet looks at the commits that follow a key of the log. A store of local files notices what other programs put into
+// its folders when it lists them from their start, which takes long, or when it looks at the object itself.
+func (f *folder) meet(ctx context.Context, after string) error {
+	if _, ok := f.store.(objstore.Local); !ok {
+		return nil
+	}
+	name, ok := strings.CutPrefix(after, logFolder)
+	if !ok || len(name) < versionDigits {
+		return nil
+	}
+	version, err := strconv.ParseInt(name[:versionDigits], 10, 64)
+	if err != nil {
+		return nil
+	}
+	if after < commitKey(version) {
+		version--
+	}
+	for {
+		version++
+		_, err := f.Head(ctx, commitKey(version))
+		if errors.Is(err, objstore.ErrNoSuchKey) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("look for version %d: %w", version, err)
 		}
 	}
 }

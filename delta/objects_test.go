@@ -7,11 +7,14 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/weir-data/weir/internal/meta"
 	"github.com/weir-data/weir/objstore"
+	"github.com/weir-data/weir/objstore/file"
 	"github.com/weir-data/weir/objstore/mem"
 )
 
@@ -96,5 +99,55 @@ func TestBlockReader(t *testing.T) {
 	}
 	if parts.calls != 6 {
 		t.Errorf("%d reads of 6 blocks", parts.calls)
+	}
+}
+
+// TestOthersInFolder: a table in a store of plain files is also written to by programs that know the folder only. Handles that
+// are open, and those opened later, see their commits, and commit after them.
+func TestOthersInFolder(t *testing.T) {
+	dir := t.TempDir()
+	db := meta.NewMem()
+	store, err := file.Open(dir, db, file.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := errors.Join(store.Close(), db.Close()); err != nil {
+			t.Error(err)
+		}
+	}()
+	if err := store.CreateBucket(t.Context(), "lake"); err != nil {
+		t.Fatal(err)
+	}
+	objects := InBucket(store, "lake", "rides")
+	ours := createRides(t, objects, nil)
+	appendFile(t, ours, "a")
+	if _, err := ours.Checkpoint(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	theirs, err := Open(t.Context(), Dir(filepath.Join(dir, "lake", "rides")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, name := range []string{"b", "c", "d"} {
+		appendFile(t, theirs, name)
+		if i == 1 {
+			continue // two commits at once
+		}
+		fresh, err := Open(t.Context(), objects)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for what, table := range map[string]*Table{"open": ours, "fresh": fresh} {
+			if s := snapshot(t, table); s.Version() != int64(i+2) || len(paths(t, s)) != i+2 {
+				t.Errorf("%s handle: version %d, files %q, want version %d", what, s.Version(), paths(t, s), i+2)
+			}
+		}
+	}
+	tx := ours.Begin(snapshot(t, ours))
+	appendFile(t, theirs, "e")
+	tx.Add(File{Path: "year=2019/f", Partition: map[string]*string{"year": text("2019")}, Size: 1})
+	if v, err := tx.Commit(t.Context()); v != 6 || err != nil {
+		t.Errorf("commit after another program's: version %d, %v", v, err)
 	}
 }

@@ -128,8 +128,10 @@ def changes_of_delta_rs(t, n):
 
 def changes_of_weir(t, n):
     t.append("weir", n, n + 40)
-    t.append("weir", n + 40, n + 60)
-    t.keep("weir", "checkpoint")
+    t.merge("weir", n + 20, n + 60, 3)
+    t.delete("weir", 13, 2)
+    t.update("weir", 9, 4, "weir was here")
+    t.keep("weir", "optimize", "checkpoint")
 
 
 def alternate(t, creator, by, properties=None):
@@ -173,4 +175,5 @@ def main():
     print(f"delta interop: {len(chosen)} tables, {steps} steps: all readers agree after each")
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -25,6 +25,12 @@ type request struct {
 	File        string            // Parquet file of rows that come in
 	To          string            // folder that rows are read into
 	Version     *int64            // to read; nil: the newest
+	Where       string            // rows to change
+	Set         map[string]string // expressions by column
+	Features    []string          // to add
+	MergeSchema bool              `json:"merge_schema"`
+	ZOrderBy    []string          `json:"zorder_by"`
+	Purge       bool
 }
 
 // answer says how a request went.

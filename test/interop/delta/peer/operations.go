@@ -15,7 +15,12 @@ import (
 
 var operations = map[string]func(*lake, context.Context, *request) (answer, error){
 	"create":     (*lake).create,
-	"append":     (*lake).append,
+	"append":     change(appendRows),
+	"delete":     change(deleteRows),
+	"update":     change(updateRows),
+	"merge":      change(mergeRows),
+	"optimize":   change(optimize),
+	"alter":      change(alter),
 	"read":       (*lake).read,
 	"checkpoint": (*lake).checkpoint,
 }
