@@ -86,6 +86,7 @@ func NewParquetWriter(w io.Writer, schema *Schema, opts ParquetOptions) (*Parque
 		parquet.DataPageVersion(opts.Version),
 		parquet.DataPageStatistics(true),
 		parquet.DictionaryMaxBytes(dictionaryMax),
+		parquet.DefaultEncodingFor(parquet.ByteArray, &parquet.Plain), // Spark reads DELTA_LENGTH_BYTE_ARRAY wrongly in nested columns
 		parquet.CreatedBy("weir", "1.0.0", "0"),
 	}
 	keys := make([]string, 0, len(opts.Metadata))

@@ -1,9 +1,14 @@
 package delta
 
 import (
+	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/parquet-go/parquet-go"
+	"github.com/parquet-go/parquet-go/format"
 )
 
 // featured is a table that lists writer features, and reader features that also are writer features.
@@ -89,5 +94,35 @@ func TestCheckpointKeepsAll(t *testing.T) {
 	}
 	if strings.Join(got, "\n") != strings.Join(want, "\n") {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+// TestCheckpointEncodings: Spark's vectorized reader takes DELTA_LENGTH_BYTE_ARRAY below nulls for empty text, so that no text of
+// a checkpoint may be written so.
+func TestCheckpointEncodings(t *testing.T) {
+	objects := newMemory()
+	table := createRides(t, objects, nil)
+	appendFile(t, table, "a")
+	body := checkpointBytes(t, snapshot(t, table))
+	f, err := parquet.OpenFile(bytes.NewReader(body), int64(len(body)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	texts := 0
+	for _, g := range f.Metadata().RowGroups {
+		for _, c := range g.Columns {
+			if c.MetaData.Type != format.ByteArray {
+				continue
+			}
+			texts++
+			for _, e := range c.MetaData.Encoding {
+				if !slices.Contains([]format.Encoding{format.Plain, format.RLE, format.RLEDictionary, format.PlainDictionary}, e) {
+					t.Errorf("column %s is encoded %v", strings.Join(c.MetaData.PathInSchema, "."), e)
+				}
+			}
+		}
+	}
+	if texts == 0 {
+		t.Error("no column of text")
 	}
 }

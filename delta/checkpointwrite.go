@@ -171,7 +171,7 @@ const checkpointRowsAtOnce = 256
 // writeParquet writes rows of type T as a parquet file.
 func writeParquet[T any](to io.Writer, rows iter.Seq[T]) (n int64, err error) {
 	w := parquet.NewGenericWriter[T](to, parquet.Compression(&snappy.Codec{}), parquet.CreatedBy("weir", "0.1", ""),
-		parquet.MaxRowsPerRowGroup(checkpointGroupRows))
+		parquet.MaxRowsPerRowGroup(checkpointGroupRows), parquet.DefaultEncodingFor(parquet.ByteArray, &parquet.Plain)) // others' readers know it
 	buf := make([]T, 0, checkpointRowsAtOnce)
 	flush := func() error {
 		_, err := w.Write(buf)
