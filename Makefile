@@ -41,6 +41,11 @@ SEED ?= 1
 crash:
 	go test ./test/crash -run TestKill -v -count=1 -timeout 20m -kills 20 -seed $(SEED)
 
+# Eight processes with five hundred commits each into one Delta table, killed with kill -9 now and then.
+.PHONY: delta-crash
+delta-crash:
+	go test ./test/crash -run 'TestDelta$$' -v -count=1 -timeout 30m -delta-writers 8 -delta-commits 500 -seed $(SEED)
+
 # Power losses of a simulated disk during random work, many more than go test looks at.
 .PHONY: powerloss ready
 powerloss:
