@@ -22,20 +22,21 @@ type CheckOptions struct {
 
 // Report is what a check found.
 type Report struct {
-	Oldest, Newest int64 // versions that were replayed
-	Commits        int
-	Checkpoints    int
-	Files          int
-	Bytes          int64
-	Rows           int64 // by footers where they were read, else by statistics
-	Problems       []Problem
-	More           int // problems that are not listed
+	Oldest      int64     `json:"oldest"` // versions that were replayed
+	Newest      int64     `json:"newest"`
+	Commits     int       `json:"commits"`
+	Checkpoints int       `json:"checkpoints"`
+	Files       int       `json:"files"`
+	Bytes       int64     `json:"bytes"`
+	Rows        int64     `json:"rows"` // by footers where they were read, else by statistics
+	Problems    []Problem `json:"problems,omitempty"`
+	More        int       `json:"more,omitempty"` // problems that are not listed
 }
 
 // Problem is something that is wrong with a table.
 type Problem struct {
-	Where string // the object
-	What  string // what is wrong, and what it means
+	Where string `json:"where"` // the object
+	What  string `json:"what"`  // what is wrong, and what it means
 }
 
 // problemsMax bounds the problems that a report lists.
@@ -121,14 +122,8 @@ func (c *check) log(ctx context.Context, l *logListing) (*Snapshot, error) {
 	c.report.Oldest = first
 	var s *Snapshot
 	last := first - 1
-	for _, f := range l.commits {
-		if f.version < first {
-			continue
-		}
-		if f.version != last+1 {
-			c.report.problem(commitKey(last+1), "is missing: no version from %d on can be rebuilt from here", last+1)
-			break
-		}
+	for v := first; len(l.commits) > 0 && v <= l.commits[len(l.commits)-1].version; v++ {
+		f := logFile{version: v, to: v, key: commitKey(v)}
 		var err error
 		if s, err = c.commit(ctx, r, s, f); err != nil || s == nil {
 			return nil, err
@@ -185,6 +180,10 @@ func (c *check) commit(ctx context.Context, r *replay, before *Snapshot, f logFi
 		}
 		return nil
 	})
+	if errors.Is(err, objstore.ErrNoSuchKey) {
+		c.report.problem(f.key, "is missing: no version from %d on can be rebuilt from here", f.version)
+		return nil, nil
+	}
 	if err != nil {
 		c.report.problem(f.key, "cannot be read: %s", strings.TrimPrefix(err.Error(), f.key+": "))
 		return nil, ctx.Err()

@@ -131,10 +131,14 @@ func (t *Table) stillThere(ctx context.Context, s *Snapshot) error {
 	if err != nil {
 		return err
 	}
-	if newest := listing.newest(); newest > s.version && (len(listing.commits) == 0 || listing.commits[0].version != s.version+1) {
-		return fmt.Errorf("%w: what followed version %d was cleaned up, the newest is %d", ErrNoVersion, s.version, newest)
+	newest := listing.newest()
+	if newest <= s.version {
+		return nil
 	}
-	return nil
+	if _, err := t.head(ctx, commitKey(s.version+1)); !errors.Is(err, objstore.ErrNoSuchKey) {
+		return err
+	}
+	return fmt.Errorf("%w: what followed version %d was cleaned up, the newest is %d", ErrNoVersion, s.version, newest)
 }
 
 // put writes a commit if its version is free; won is false if the version is another writer's. When the store cannot say

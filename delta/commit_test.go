@@ -1,9 +1,11 @@
 package delta
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"log/slog"
 	"slices"
 	"strings"
@@ -126,6 +128,53 @@ func TestConflicts(t *testing.T) {
 		}
 	}
 	golden(t, "conflicts.txt", out.String())
+}
+
+// torn is a folder whose listing lacks a commit that is there, as that of a file system may while others write.
+type torn struct {
+	*memory
+	hidden string
+}
+
+func (o torn) List(ctx context.Context, prefix, after string) iter.Seq2[objstore.Info, error] {
+	return func(yield func(objstore.Info, error) bool) {
+		for info, err := range o.memory.List(ctx, prefix, after) {
+			if info.Key != o.hidden && !yield(info, err) {
+				return
+			}
+		}
+	}
+}
+
+// Head hides the memory's way to look for an object: listing its own name.
+func (o torn) Head(_ context.Context, key string) (objstore.Info, error) {
+	stored, ok := o.objects[key]
+	if !ok {
+		return objstore.Info{}, objstore.ErrNoSuchKey
+	}
+	return objstore.Info{Key: key, Size: int64(len(stored.body))}, nil
+}
+
+func TestTornListing(t *testing.T) {
+	objects := newMemory()
+	table := createRides(t, objects, nil)
+	for i := range 4 {
+		appendFile(t, table, fmt.Sprint("f", i))
+	}
+	stale, err := OpenWith(t.Context(), torn{objects, commitKey(2)}, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s := snapshot(t, stale); s.Version() != 4 || len(paths(t, s)) != 4 {
+		t.Errorf("version %d, files %q", s.Version(), paths(t, s))
+	}
+	if report, err := stale.Check(t.Context(), CheckOptions{LogOnly: true}); err != nil || len(report.Problems) > 0 {
+		t.Errorf("%+v, %v", report, err)
+	}
+	delete(objects.objects, commitKey(2))
+	if _, err := Open(t.Context(), torn{objects, commitKey(2)}); !errors.Is(err, ErrCorrupt) {
+		t.Error(err)
+	}
 }
 
 func inYear(year string) func(*File) bool {

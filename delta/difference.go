@@ -11,26 +11,31 @@ import (
 
 // Difference says what changed from one version of a table to another.
 type Difference struct {
-	From, To   int64
-	Columns    []Altered // by dotted name; the type, with "not null" where it is
-	Properties []Altered
-	Protocol   *Altered // nil: the same
-	Added      FileCount
-	Removed    FileCount
+	From       int64     `json:"from"`
+	To         int64     `json:"to"`
+	Columns    []Altered `json:"columns,omitempty"` // by dotted name; the type, with "not null" where it is
+	Properties []Altered `json:"properties,omitempty"`
+	Protocol   *Altered  `json:"protocol,omitempty"` // nil: the same
+	Added      FileCount `json:"added"`
+	Removed    FileCount `json:"removed"`
 	// Vectors counts data files of both versions of which other rows are deleted. Their rows count in Added and Removed
 	// only as a difference.
-	Vectors int
+	Vectors int `json:"vectors,omitempty"`
 }
 
 // Altered is a named thing that was, is, or was another; empty is none.
-type Altered struct{ Name, From, To string }
+type Altered struct {
+	Name string `json:"name"`
+	From string `json:"from"`
+	To   string `json:"to"`
+}
 
 // FileCount counts data files.
 type FileCount struct {
-	Files   int
-	Bytes   int64
-	Rows    int64 // by statistics, without deleted rows
-	Unknown int   // files without statistics, whose rows are not counted
+	Files   int   `json:"files"`
+	Bytes   int64 `json:"bytes"`
+	Rows    int64 `json:"rows"`                             // by statistics, without deleted rows
+	Unknown int   `json:"filesWithoutStatistics,omitempty"` // files without statistics, whose rows are not counted
 }
 
 // Diff compares two versions; files that both have cost next to nothing.

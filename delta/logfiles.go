@@ -187,16 +187,31 @@ func (l *logListing) segment(version int64) (*checkpointFiles, []logFile, error)
 			add(f)
 		}
 		if c.version > next {
-			return nil, nil, fmt.Errorf("%w: commit %d is missing", ErrCorrupt, next)
+			return nil, nil, &missingCommit{next}
 		}
 		if c.version == next {
 			add(c)
 		}
 	}
 	if next <= version {
-		return nil, nil, fmt.Errorf("%w: commit %d is missing", ErrCorrupt, next)
+		return nil, nil, &missingCommit{next}
 	}
 	return base, commits, nil
+}
+
+// missingCommit says that a listing has a gap. It is an ErrCorrupt.
+type missingCommit struct{ version int64 }
+
+func (m *missingCommit) Error() string {
+	return fmt.Sprintf("%v: commit %d is missing", ErrCorrupt, m.version)
+}
+
+func (m *missingCommit) Unwrap() error { return ErrCorrupt }
+
+// insert adds a commit that the listing lacks.
+func (l *logListing) insert(f logFile) {
+	i, _ := slices.BinarySearchFunc(l.commits, f.version, func(f logFile, v int64) int { return cmp.Compare(f.version, v) })
+	l.commits = slices.Insert(l.commits, i, f)
 }
 
 // compaction returns the longest log compaction that starts at a version and ends before another.

@@ -20,11 +20,11 @@ type RestoreOptions struct {
 
 // Restored says what a restore changed.
 type Restored struct {
-	Version int64 // that was written; that of before if there was nothing to change
-	From    int64 // whose files and schema the table has again
-	Added   FileCount
-	Removed FileCount
-	Missing int // files that were left out
+	Version int64     `json:"version"` // that was written; that of before if there was nothing to change
+	From    int64     `json:"from"`    // whose files and schema the table has again
+	Added   FileCount `json:"added"`
+	Removed FileCount `json:"removed"`
+	Missing int       `json:"missing,omitempty"` // files that were left out
 }
 
 // MissingFiles says that files of a version are gone, as after a vacuum. It is an ErrNoVersion.

@@ -168,8 +168,28 @@ func (t *Table) loadOnce(ctx context.Context, version int64) (*Snapshot, error) 
 	return t.replay(ctx, listing, version)
 }
 
+// segment is the listing's own, but for commits that a listing may lack although later ones are in it: the names of a
+// folder in which others write meanwhile come as they are found.
+func (t *Table) segment(ctx context.Context, listing *logListing, version int64) (*checkpointFiles, []logFile, error) {
+	for {
+		base, commits, err := listing.segment(version)
+		var missing *missingCommit
+		if !errors.As(err, &missing) {
+			return base, commits, err
+		}
+		info, headErr := t.head(ctx, commitKey(missing.version))
+		if errors.Is(headErr, objstore.ErrNoSuchKey) {
+			return nil, nil, err
+		}
+		if headErr != nil {
+			return nil, nil, headErr
+		}
+		listing.insert(logFile{missing.version, missing.version, info.Key, info.Size, info.ModTime})
+	}
+}
+
 func (t *Table) replay(ctx context.Context, listing *logListing, version int64) (*Snapshot, error) {
-	base, commits, err := listing.segment(version)
+	base, commits, err := t.segment(ctx, listing, version)
 	if err != nil {
 		return nil, err
 	}

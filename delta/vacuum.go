@@ -90,9 +90,21 @@ func (o *VacuumOptions) retention(props map[string]string) (time.Duration, error
 	case o.Retention == 0 && !o.NoRetention:
 		return table, nil
 	case o.Retention < table && !o.Force:
-		return 0, fmt.Errorf("%w: retention of %v, the table keeps removed files for %v: readers and writers that are at work may still need them", ErrInvalid, o.Retention, table)
+		return 0, fmt.Errorf("%w: retention of %s, the table keeps removed files for %s: readers and writers that are at work may still need them",
+			ErrInvalid, hours(o.Retention), hours(table))
 	}
 	return o.Retention, nil
+}
+
+// hours writes a time in days or hours where it is whole ones.
+func hours(d time.Duration) string {
+	switch {
+	case d%(24*time.Hour) == 0:
+		return fmt.Sprintf("%d days", d/(24*time.Hour))
+	case d%time.Hour == 0:
+		return fmt.Sprintf("%d hours", d/time.Hour)
+	}
+	return d.String()
 }
 
 // note commits nothing but its provenance.

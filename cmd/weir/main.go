@@ -25,6 +25,7 @@ type cli struct {
 	Tail    TailCmd    `cmd:"" help:"Follow the records of a stream as they arrive."`
 	Run     RunCmd     `cmd:"" help:"Run a pipeline: from a stream, through SQL, into a Delta table."`
 	SQL     SQLCmd     `cmd:"" name:"sql" help:"Ask SQL of the catalog's tables."`
+	Table   TableCmd   `cmd:"" help:"Look at Delta tables, and look after them: show, history, check, vacuum, restore …"`
 	Dump    DumpCmd    `cmd:"" help:"Print a file of weir's own formats."`
 	Check   CheckCmd   `cmd:"" help:"Verify a whole data directory."`
 	Bench   BenchCmd   `cmd:"" help:"Measure this machine."`
