@@ -158,11 +158,11 @@ func (l *lake) readTable(t testing.TB, f func(map[string]*string, *columnar.Batc
 	}
 }
 
-// TestSmallBatches runs hundreds of small batches into one table: with compaction between them few files are left, and all rows once.
+// TestSmallBatches runs many small batches into one table: with compaction between them few files are left, and all rows once.
 func TestSmallBatches(t *testing.T) {
 	l := newLake(t)
 	records, _ := rides(t)
-	records = records[:2000]
+	records = records[:500]
 	p := parse(t, strings.Replace(ridesFile, "partition_by: [year, month, day, hour]", "partition_by: [VendorID]", 1))
 	p.Source.Limit.Records = 10
 	opts := l.options(t, p, newMemSource(1, records))
@@ -175,7 +175,7 @@ func TestSmallBatches(t *testing.T) {
 		partitions[fmt.Sprint(partition)] = true
 	})
 	files := len(l.tableFiles(t))
-	if rows != len(records) || batches < 100 || files > 24*len(partitions) {
+	if rows != len(records) || batches < 50 || files > 12*len(partitions) {
 		t.Errorf("%d rows of %d in %d files after %d batches", rows, len(records), files, batches)
 	}
 }

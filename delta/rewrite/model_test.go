@@ -19,7 +19,7 @@ import (
 
 var (
 	seedFlag      = flag.Uint64("seed", 0, "the first seed of random histories; 0: the clock")
-	historiesFlag = flag.Int("histories", 12, "how many random histories to run")
+	historiesFlag = flag.Int("histories", 6, "how many random histories to run")
 )
 
 // modelRow is a row of the model: k is unique, v and p may be null, w is only there after the schema grew.
@@ -422,9 +422,12 @@ func TestCrashAtEveryPut(t *testing.T) {
 	for name, run := range operations {
 		t.Run(name, func(t *testing.T) {
 			each(t, map[string]string{"delta.enableChangeDataFeed": "true", "delta.checkpointInterval": "1"}, func(t *testing.T, props map[string]string) {
+				if name == "overwrite" && props["delta.enableDeletionVectors"] == "false" || name == "optimize" && props["delta.enableDeletionVectors"] == "true" {
+					return // the other one goes the same way
+				}
 				l := newLake(t)
 				l.create(columns, []string{"p"}, props)
-				for i := range 4 {
+				for i := range 2 {
 					l.append(columns, fmt.Sprintf(`[%d,"a",1]`, 2*i), fmt.Sprintf(`[%d,"b",2]`, 2*i+1))
 				}
 				crashEverywhere(t, l, run)
