@@ -20,6 +20,9 @@ func (s *Service) insert(r *running, st *sql.Insert) error {
 	if err != nil {
 		return (&planner{ctx: r.ctx, s: s}).notFound(st.Table.Pos, database, name)
 	}
+	if isDelta(table) && s.opts.Changer != nil {
+		return s.change(r, st.Table)
+	}
 	if isView(table) || isDelta(table) {
 		return &sql.Error{Code: "NOT_SUPPORTED", Pos: st.Table.Pos, Msg: "This connector does not support inserts: " + database + "." + name}
 	}

@@ -155,6 +155,16 @@ func (s *Service) run(r *running) error {
 		return s.createTableAs(r, st)
 	case *sql.Insert:
 		return s.insert(r, st)
+	case *sql.Delete:
+		return s.change(r, st.Table)
+	case *sql.Update:
+		return s.change(r, st.Table)
+	case *sql.Merge:
+		return s.change(r, st.Table)
+	case *sql.Optimize:
+		return s.change(r, st.Table)
+	case *sql.Vacuum:
+		return s.change(r, st.Table)
 	case *sql.Unload:
 		return s.unload(r, st)
 	case *sql.Explain:

@@ -46,6 +46,8 @@ type Options struct {
 	Objects objstore.Store
 	Engine  Engine
 
+	Changer Changer // of Delta tables; nil: they are only read
+
 	CacheDir   string        // for objects of stores that are not files here, and for files being written; emptied by New
 	CacheBytes int64         // default 4 GiB
 	Queue      int           // statements that may wait; default 100

@@ -139,7 +139,7 @@ func resultName(id string, stmt sql.Statement) string {
 	switch stmt.(type) {
 	case *sql.SelectStmt:
 		return id + ".csv"
-	case *sql.Insert, *sql.CreateTableAs, *sql.Unload:
+	case *sql.Insert, *sql.CreateTableAs, *sql.Unload, *sql.Delete, *sql.Update, *sql.Merge, *sql.Optimize, *sql.Vacuum:
 		return id
 	}
 	return id + ".txt"
@@ -250,7 +250,8 @@ func (s *Service) Wait(ctx context.Context, id string) (*Execution, error) {
 // needsEngine says whether a statement reads tables.
 func needsEngine(stmt sql.Statement) bool {
 	switch stmt.(type) {
-	case *sql.SelectStmt, *sql.CreateTableAs, *sql.Insert, *sql.Unload, *sql.Explain:
+	case *sql.SelectStmt, *sql.CreateTableAs, *sql.Insert, *sql.Unload, *sql.Explain, *sql.Delete, *sql.Update, *sql.Merge,
+		*sql.Optimize, *sql.Vacuum:
 		return true
 	}
 	return false
@@ -265,6 +266,16 @@ func classify(stmt sql.Statement) (Kind, string) {
 		return DDL, "CREATE_TABLE_AS_SELECT"
 	case *sql.Insert:
 		return DML, "INSERT"
+	case *sql.Delete:
+		return DML, "DELETE"
+	case *sql.Update:
+		return DML, "UPDATE"
+	case *sql.Merge:
+		return DML, "MERGE"
+	case *sql.Optimize:
+		return DML, "OPTIMIZE"
+	case *sql.Vacuum:
+		return DML, "VACUUM"
 	case *sql.Unload:
 		return DML, "UNLOAD"
 	case *sql.Explain:

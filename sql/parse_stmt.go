@@ -32,7 +32,9 @@ func (p *parser) statement() (Statement, error) {
 	case "DROP", "ALTER", "MSCK", "SHOW", "DESCRIBE", "DESC":
 		p.hive = true
 		return p.hiveStatement(t)
-	case "UPDATE", "DELETE", "MERGE", "OPTIMIZE", "VACUUM", "TRUNCATE":
+	case "UPDATE", "DELETE", "MERGE", "OPTIMIZE", "VACUUM":
+		return p.change()
+	case "TRUNCATE":
 		return nil, &Error{Code: "NOT_SUPPORTED", Pos: t.Pos, Msg: "Modifying Hive table rows is only supported for transactional tables"}
 	}
 	if t.isOp("(") {

@@ -58,8 +58,80 @@ func (p *printer) statement(s Statement) {
 			p.put("(", strings.Join(s.Options, ", "), ") ")
 		}
 		p.statement(s.Stmt)
+	case *Delete:
+		p.put("DELETE FROM ")
+		p.name(s.Table)
+		p.where(s.Where)
+	case *Update:
+		p.put("UPDATE ")
+		p.name(s.Table)
+		p.set(s.Set)
+		p.where(s.Where)
+	case *Merge:
+		p.merge(s)
+	case *Optimize:
+		p.put("OPTIMIZE ")
+		p.name(s.Table)
+		p.put(" REWRITE DATA USING BIN_PACK")
+		p.where(s.Where)
+	case *Vacuum:
+		p.put("VACUUM ")
+		p.name(s.Table)
 	default:
 		p.ddl(s)
+	}
+}
+
+func (p *printer) where(x Expr) {
+	if x != nil {
+		p.put(" WHERE ")
+		p.any(x)
+	}
+}
+
+func (p *printer) set(all []Assignment) {
+	p.put(" SET ")
+	each(p, all, ", ", func(a Assignment) {
+		p.ident(a.Column)
+		p.put(" = ")
+		p.any(a.X)
+	})
+}
+
+func (p *printer) merge(s *Merge) {
+	p.put("MERGE INTO ")
+	p.name(s.Table)
+	if s.Alias != nil {
+		p.put(" AS ")
+		p.ident(*s.Alias)
+	}
+	p.put(" USING ")
+	p.relation(s.Source)
+	p.put(" ON ")
+	p.any(s.On)
+	for _, w := range s.Whens {
+		p.put(" WHEN ", when(!w.Matched, "NOT "), "MATCHED")
+		if w.And != nil {
+			p.put(" AND ")
+			p.any(w.And)
+		}
+		switch {
+		case w.Delete:
+			p.put(" THEN DELETE")
+		case w.Matched:
+			p.put(" THEN UPDATE")
+			p.set(w.Set)
+		default:
+			p.put(" THEN INSERT")
+			if len(w.Columns) > 0 {
+				p.put(" (")
+				each(p, w.Columns, ", ", p.ident)
+				p.put(")")
+			}
+			p.put(" VALUES (")
+			each(p, w.Values, ", ", p.any)
+			p.put(")")
+		}
 	}
 }
 

@@ -54,6 +54,52 @@ type (
 	}
 )
 
+// Changes of rows and files: Trino's grammar, Athena's for OPTIMIZE and VACUUM.
+type (
+	// Delete is DELETE FROM table [WHERE …].
+	Delete struct {
+		Table Name
+		Where Expr
+	}
+	// Update is UPDATE table SET … [WHERE …].
+	Update struct {
+		Table Name
+		Set   []Assignment
+		Where Expr
+	}
+	// Merge is MERGE INTO table USING source ON … WHEN ….
+	Merge struct {
+		Table  Name
+		Alias  *Ident
+		Source Relation
+		On     Expr
+		Whens  []MergeWhen
+	}
+	// Optimize is OPTIMIZE table REWRITE DATA USING BIN_PACK [WHERE …].
+	Optimize struct {
+		Table Name
+		Where Expr
+	}
+	// Vacuum is VACUUM table.
+	Vacuum struct{ Table Name }
+)
+
+// Assignment is column = value of SET.
+type Assignment struct {
+	Column Ident
+	X      Expr
+}
+
+// MergeWhen is one WHEN of a Merge: an update or a delete of rows that matched, an insert of those that did not.
+type MergeWhen struct {
+	Matched bool
+	And     Expr // nil: always
+	Delete  bool
+	Set     []Assignment
+	Columns []Ident // of an insert; empty: all
+	Values  []Expr
+}
+
 // Property is one name = value of WITH (…).
 type Property struct {
 	Name  Ident
@@ -175,6 +221,11 @@ type (
 
 func (*SelectStmt) statement()      {}
 func (*CreateTableAs) statement()   {}
+func (*Delete) statement()          {}
+func (*Update) statement()          {}
+func (*Merge) statement()           {}
+func (*Optimize) statement()        {}
+func (*Vacuum) statement()          {}
 func (*CreateView) statement()      {}
 func (*Insert) statement()          {}
 func (*Unload) statement()          {}

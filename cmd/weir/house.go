@@ -194,8 +194,10 @@ func (h *house) openQueries() (err error) {
 	// User's queries run in processes of their own: a crash of native code there takes no stream down.
 	engine := duckdb.New(duckdb.Options{TempDir: tmp, Dirs: []string{h.dir("objects")}})
 	h.closers.add(engine.Close)
+	changes := &changer{objects: h.objects}
+	h.closers.add(changes.close)
 	h.queries, err = query.New(query.Options{
-		Meta: h.meta, Catalog: h.catalog, Objects: h.objects, Engine: engine, CacheDir: h.dir("tmp", "cache"),
+		Meta: h.meta, Catalog: h.catalog, Objects: h.objects, Engine: engine, Changer: changes, CacheDir: h.dir("tmp", "cache"),
 		Region: h.cfg.Region, Account: h.cfg.Account, Logger: h.cfg.Logger, Observe: observeQuery(h.metrics, h.publishesMetrics),
 	})
 	if err != nil {

@@ -101,14 +101,33 @@ func Open(ctx context.Context, opts Options) (*Table, error) {
 // Log is the table's log.
 func (t *Table) Log() *delta.Table { return t.table }
 
-// Rows are what an operation writes or compares with: batches, or Parquet files below the staging folder, of one schema.
+// Columns are the names of the table's columns in order.
+func (t *Table) Columns(ctx context.Context) ([]string, error) {
+	s, err := t.table.Snapshot(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("table %s: %w", t.opts.Location, err)
+	}
+	var names []string
+	for _, f := range s.Schema().Fields {
+		names = append(names, f.Name)
+	}
+	return names, nil
+}
+
+// Rows are what an operation writes or compares with: batches, or Parquet files below the staging folder, of one schema. The
+// schema of files may be left out: it is then that of the first.
 type Rows struct {
 	Schema *columnar.Schema
 	Rows   []*columnar.Batch
 	Files  []string // paths on this machine
 }
 
-func (r *Rows) check() error {
+func (r *Rows) check() (err error) {
+	if r.Schema == nil && len(r.Files) > 0 {
+		if r.Schema, _, err = footer(r.Files[0]); err != nil {
+			return fmt.Errorf("rows to write: %w", err)
+		}
+	}
 	if r.Schema == nil || len(r.Schema.Fields) == 0 {
 		return fmt.Errorf("%w: rows without columns", delta.ErrInvalid)
 	}

@@ -93,6 +93,10 @@ func (j *job) update(f *found, set []Assignment, params []sql.Expr, alias string
 		return j.assigned(query, target, nil, "", set, params)
 	}
 	checkedRows := func(query string) (string, error) { return j.regenerated(query, set, newRows) }
+	if len(f.files) == 0 { // what is wrong with the statement is wrong without rows too
+		_, err := checkedRows("SELECT 1")
+		return err
+	}
 	for _, file := range f.files {
 		j.result.Updated += f.rows.count(file.Path)
 	}
