@@ -52,7 +52,10 @@ func (j *job) open(files []*delta.File) ([]input, error) {
 
 func (j *job) openOne(f *delta.File) (in input, err error) {
 	in = input{file: f, path: j.path(".parquet")}
-	if err := j.fetch(f.Path, in.path); err != nil {
+	if j.snapshot.Mapping() == delta.MapID {
+		return in, fmt.Errorf("%w: columnMapping with mode id: rows are not written anew", delta.ErrUnsupported)
+	}
+	if err := j.fetch(f, in.path); err != nil {
 		return in, err
 	}
 	if in.schema, in.rows, err = footer(in.path); err != nil {
@@ -62,10 +65,16 @@ func (j *job) openOne(f *delta.File) (in input, err error) {
 	return in, err
 }
 
-func (j *job) fetch(key, path string) error {
-	store, bucket := j.t.opts.Store, j.t.bucket
+func (j *job) fetch(f *delta.File, path string) error {
+	store, bucket, key := j.t.opts.Store, j.t.bucket, j.t.prefix+f.Path
+	if f.Outside {
+		var ok bool
+		if bucket, key, ok = delta.Locate(j.ctx, store, j.t.bucket, j.t.prefix, f.Path); !ok {
+			return fmt.Errorf("%w: it lies where the store does not reach", delta.ErrUnsupported)
+		}
+	}
 	if l, ok := store.(objstore.Local); ok {
-		from, err := l.Path(j.ctx, bucket, j.t.prefix+key)
+		from, err := l.Path(j.ctx, bucket, key)
 		if err != nil {
 			return err
 		}
@@ -73,7 +82,7 @@ func (j *job) fetch(key, path string) error {
 			return nil
 		}
 	}
-	body, _, err := store.Get(j.ctx, bucket, j.t.prefix+key, nil)
+	body, _, err := store.Get(j.ctx, bucket, key, nil)
 	if err != nil {
 		return err
 	}
