@@ -77,7 +77,9 @@ func TestPartitionValues(t *testing.T) {
 		{typ(columnar.Float64), "1.5", 1.5, "1.5"},
 		{typ(columnar.Float64), "100", 100.0, "100.0"},
 		{typ(columnar.String), "ü/ ", "ü/ ", "ü/ "},
-		{typ(columnar.Binary), "\u0001ÿ", []byte{1, 255}, "\u0001ÿ"},
+		{typ(columnar.Binary), "\u0001ÿ", []byte{1, 0xc3, 0xbf}, "\u0001ÿ"},    // Spark
+		{typ(columnar.Binary), `\u0001\u00FF`, []byte{1, 255}, `\u0001\u00FF`}, // delta-rs
+		{typ(columnar.Binary), `\u0041`, []byte("A"), "A"},
 		{typ(columnar.Date), "2019-02-28", time.Date(2019, 2, 28, 0, 0, 0, 0, time.UTC), "2019-02-28"},
 		{typ(columnar.Date), "2019-02-29", nil, ""},
 		{typ(columnar.Timestamp), "2019-01-15 03:36:12", time.Date(2019, 1, 15, 3, 36, 12, 0, time.UTC), "2019-01-15 03:36:12"},

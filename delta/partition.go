@@ -62,16 +62,42 @@ func parsePartition(t columnar.Type, s string) (any, error) {
 	return nil, fmt.Errorf("a column of this type cannot be a partition column")
 }
 
-// parseBinary reads bytes that were written as text: each character is one byte, as Spark writes \u0001.
+// parseBinary reads bytes that were written as text: as Spark does it their UTF-8, as delta-rs does it each byte as an
+// escape of the form \u00ff.
 func parseBinary(s string) ([]byte, error) {
-	b := make([]byte, 0, len(s))
-	for _, r := range s {
-		if r > 0xff || r == utf8.RuneError {
-			return []byte(s), nil // text that was cast to binary: its own UTF-8
-		}
-		b = append(b, byte(r))
+	if b, ok := unescapeBytes(s); ok {
+		return b, nil
 	}
-	return b, nil
+	return []byte(s), nil
+}
+
+// unescapeBytes reads text that is escapes of bytes only.
+func unescapeBytes(s string) ([]byte, bool) {
+	const form = `\u00ff`
+	if len(s)%len(form) != 0 {
+		return nil, false
+	}
+	b := make([]byte, 0, len(s)/len(form))
+	for ; s != ""; s = s[len(form):] {
+		hi, lo := unhex(s[4]), unhex(s[5])
+		if s[:4] != form[:4] || hi < 0 || lo < 0 {
+			return nil, false
+		}
+		b = append(b, byte(hi<<4|lo))
+	}
+	return b, true
+}
+
+// formatBinary writes bytes as Spark does it, and in escapes those that no reader would get back from that.
+func formatBinary(b []byte) string {
+	if _, odd := unescapeBytes(string(b)); utf8.Valid(b) && !odd {
+		return string(b)
+	}
+	var out strings.Builder
+	for _, c := range b {
+		fmt.Fprintf(&out, `\u%04X`, c)
+	}
+	return out.String()
 }
 
 // parseDecimal checks text against the type and returns it with exactly t.Scale digits after the point.
@@ -151,11 +177,7 @@ func formatPartition(t columnar.Type, v any) (string, error) {
 	case string:
 		return formatText(t, v)
 	case []byte:
-		runes := make([]rune, len(v))
-		for i, c := range v {
-			runes[i] = rune(c)
-		}
-		return string(runes), nil
+		return formatBinary(v), nil
 	case time.Time:
 		if t.Kind == columnar.Date {
 			return v.UTC().Format(time.DateOnly), nil
