@@ -115,6 +115,17 @@ class Weir:
     def checkpoint(self, table):
         self.ask("checkpoint", table)
 
+    def restore(self, table, version):
+        self.ask("restore", table, version=version)
+
+    def alter(self, table, properties=None, features=None):
+        self.ask("alter", table, properties=properties or {}, features=features or [])
+
+    def changes(self, table, start):
+        to = self.work.new()
+        self.ask("changes", table, version=start, to=to)
+        return rows_in(to)
+
     def close(self):
         self.peer.close()
 
@@ -163,6 +174,13 @@ class Spark:
 
     def optimize(self, table):
         self.sql(table, "OPTIMIZE {t}")
+
+    def restore(self, table, version):
+        self.sql(table, f"RESTORE TABLE {{t}} TO VERSION AS OF {version}")
+
+    def alter(self, table, properties):
+        options = ", ".join(f"'{k}' = '{v}'" for k, v in properties.items())
+        self.sql(table, f"ALTER TABLE {{t}} SET TBLPROPERTIES ({options})")
 
     def vacuum(self, table):
         self.sql(table, "VACUUM {t} RETAIN 0 HOURS")
@@ -219,6 +237,9 @@ class DeltaRS:
 
     def vacuum(self, table):
         self.do(lambda: self.open(table).vacuum(retention_hours=0, enforce_retention_duration=False, dry_run=False))
+
+    def restore(self, table, version):
+        self.do(lambda: self.open(table).restore(version))
 
     def checkpoint(self, table):
         self.do(lambda: self.open(table).create_checkpoint())

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -23,6 +24,9 @@ var operations = map[string]func(*lake, context.Context, *request) (answer, erro
 	"alter":      change(alter),
 	"read":       (*lake).read,
 	"checkpoint": (*lake).checkpoint,
+	"vacuum":     (*lake).vacuum,
+	"restore":    (*lake).restore,
+	"changes":    (*lake).changes,
 }
 
 func (l *lake) create(ctx context.Context, r *request) (answer, error) {
@@ -101,4 +105,57 @@ func (l *lake) checkpoint(ctx context.Context, r *request) (answer, error) {
 	}
 	v, err := table.Checkpoint(ctx)
 	return answer{Version: v}, err
+}
+
+// vacuum removes all files that the newest version does not need, as the other two do in these trips.
+func (l *lake) vacuum(ctx context.Context, r *request) (answer, error) {
+	table, err := delta.Open(ctx, l.objectsOf(r.Table))
+	if err != nil {
+		return answer{}, err
+	}
+	v, err := table.Vacuum(ctx, delta.VacuumOptions{Force: true, NoRetention: true, Record: true})
+	return answer{Result: v}, err
+}
+
+func (l *lake) restore(ctx context.Context, r *request) (answer, error) {
+	table, err := delta.Open(ctx, l.objectsOf(r.Table))
+	if err != nil {
+		return answer{}, err
+	}
+	if r.Version == nil {
+		return answer{}, fmt.Errorf("restore to which version?")
+	}
+	v, err := table.Restore(ctx, *r.Version, delta.RestoreOptions{})
+	return answer{Result: v}, err
+}
+
+// changes writes the rows that changed since a version into a Parquet file.
+func (l *lake) changes(ctx context.Context, r *request) (answer, error) {
+	t, err := l.table(ctx, r.Table)
+	if err != nil {
+		return answer{}, err
+	}
+	s, err := t.Log().Snapshot(ctx)
+	if err != nil {
+		return answer{}, err
+	}
+	if r.Version == nil {
+		return answer{}, fmt.Errorf("changes since which version?")
+	}
+	var batches []*columnar.Batch
+	for b, err := range t.Changes(ctx, *r.Version, s.Version()) {
+		if err != nil {
+			return answer{}, err
+		}
+		batches = append(batches, b)
+	}
+	if err := os.MkdirAll(r.To, 0o755); err != nil || len(batches) == 0 {
+		return answer{}, err
+	}
+	f, err := os.Create(filepath.Join(r.To, "0.parquet"))
+	if err != nil {
+		return answer{}, err
+	}
+	_, err = columnar.WriteParquet(f, columnar.ParquetOptions{}, batches...)
+	return answer{}, errors.Join(err, f.Close())
 }
