@@ -25,7 +25,9 @@ type result struct {
 var operations = map[string]func(context.Context, string, []string) error{
 	"make-commits": func(ctx context.Context, dir string, args []string) error { return makeTable(ctx, dir, args, 1) },
 	"make-files":   func(ctx context.Context, dir string, args []string) error { return makeTable(ctx, dir, args, 10_000) },
-	"open":         func(ctx context.Context, dir string, _ []string) error { return nil },
+	"open":         func(context.Context, string, []string) error { return nil }, // all operations end with it
+	"append":       appendRides,
+	"optimize":     optimize,
 	"checkpoint": func(ctx context.Context, dir string, _ []string) error {
 		t, err := delta.Open(ctx, delta.Dir(dir))
 		if err != nil {
@@ -38,7 +40,7 @@ var operations = map[string]func(context.Context, string, []string) error{
 
 func main() {
 	if len(os.Args) < 3 || operations[os.Args[1]] == nil {
-		fmt.Fprintln(os.Stderr, "usage: bench make-commits|make-files|open|checkpoint FOLDER [ARGUMENT]")
+		fmt.Fprintln(os.Stderr, "usage: bench make-commits|make-files|open|append|checkpoint|optimize FOLDER [ARGUMENT]")
 		os.Exit(2)
 	}
 	if err := run(context.Background(), os.Args[1], os.Args[2], os.Args[3:]); err != nil {
