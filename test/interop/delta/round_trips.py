@@ -153,7 +153,7 @@ def alternate(t, creator, by, properties=None):
     changes_of_weir(t, 2000)
 
 
-def two(t, properties, by=(), creator="spark", again=True):
+def two(t, properties, by=(), creator="spark"):
     """A table with a feature that delta-rs does not write, or does not know: changed by Spark and weir in turn."""
     t.create(creator, by, properties)
     t.append(creator, 0, 50)
@@ -161,8 +161,7 @@ def two(t, properties, by=(), creator="spark", again=True):
     t.forget_commits()
     changes_of_spark(t, 200)
     t.forget_commits()
-    if again:
-        changes_of_weir(t, 300)
+    changes_of_weir(t, 300)
 
 
 def with_changes(t, creator):
@@ -206,6 +205,41 @@ def with_rules(t):
     t.keep("weir", "optimize", "checkpoint")
 
 
+def tracked(t):
+    """Row tracking: rows that weir appends get ids of their own, and rows that it deletes by vector leave the others theirs."""
+    t.create("spark", [], {"delta.enableRowTracking": "true", **VECTORS})
+    t.append("spark", 0, 50)
+    t.append("weir", 50, 100)
+    t.merge("spark", 80, 120, 1)
+    t.delete("weir", 7, 1)
+    t.append("weir", 120, 150)
+    t.keep("weir", "checkpoint")
+    t.forget_commits()
+    t.keep("spark", "optimize", "vacuum")
+    ids = t.peers["spark"].sql(t.name, "SELECT count(*) AS n, count(DISTINCT _metadata.row_id) AS ids FROM {t}")[0]
+    if ids != {"n": len(t.model), "ids": len(t.model)}:
+        t.fail("all", f"row ids: {ids}, for {len(t.model)} rows")
+
+
+def only_read(t, clause, feature):
+    """A table with a feature that weir reads, and refuses to write by its name."""
+    t.schema = r.SCHEMA
+    columns = ", ".join(f"`{f['name']}` {sql_type(f['type'])}" for f in json.loads(r.SCHEMA)["fields"])
+    t.peers["spark"].sql(t.name, f"CREATE TABLE {{t}} ({columns}) USING delta {clause}")
+    t.step("spark creates")
+    changes_of_spark(t, 0)
+    t.forget_commits()
+    t.append("spark", 200, 250)
+    try:
+        t.peers["weir"].append(t.name, r.table([r.row(1000)]))
+    except Refused as e:
+        if feature not in str(e):
+            t.fail("weir appends", f"refused, but not for {feature}: {e}")
+        t.step("weir refuses to write")
+    else:
+        t.fail("weir appends", f"a table with {feature} was written to")
+
+
 def widened(t):
     """Columns whose types Spark widened after weir and Spark had written to them."""
     t.create("spark", [], {"delta.enableTypeWidening": "true"})
@@ -237,8 +271,9 @@ SCENARIOS = {
     "mapped_by_name": lambda t: two(t, {"delta.columnMapping.mode": "name", "delta.minReaderVersion": "2", "delta.minWriterVersion": "5"}, ["slot"]),
     "v2_checkpoint": lambda t: two(t, {"delta.checkpointPolicy": "v2"}),
     "v2_checkpoint_with_vectors": lambda t: two(t, {"delta.checkpointPolicy": "v2", **VECTORS}),
-    "in_commit_timestamps": lambda t: two(t, {"delta.enableInCommitTimestamps-preview": "true"}),
-    "row_tracking": lambda t: two(t, {"delta.enableRowTracking": "true"}, again=False),
+    "in_commit_timestamps": lambda t: only_read(t, "TBLPROPERTIES ('delta.enableInCommitTimestamps-preview' = 'true')", "inCommitTimestamp-preview"),
+    "row_tracking": tracked,
+    "clustered": lambda t: only_read(t, "CLUSTER BY (id, day)", "clustering"),
     "changes_of_spark": lambda t: with_changes(t, "spark"),
     "changes_of_weir": lambda t: with_changes(t, "weir"),
     "rules": with_rules,
