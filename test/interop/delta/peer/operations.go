@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/google/uuid"
 
 	"github.com/weir-data/weir/columnar"
 	"github.com/weir-data/weir/delta"
+	"github.com/weir-data/weir/delta/rewrite"
 	"github.com/weir-data/weir/objstore"
 )
 
@@ -29,12 +31,29 @@ var operations = map[string]func(*lake, context.Context, *request) (answer, erro
 	"changes":    (*lake).changes,
 }
 
+// create makes a table. New tables ask for little, so that properties which need table features are set by a second commit.
 func (l *lake) create(ctx context.Context, r *request) (answer, error) {
 	schema, err := columnar.ParseSchemaJSON([]byte(r.Schema))
 	if err != nil {
 		return answer{}, err
 	}
-	_, err = delta.Create(ctx, l.objectsOf(r.Table), delta.CreateOptions{Schema: schema, PartitionBy: r.PartitionBy, Properties: r.Properties})
+	first, later := map[string]string{}, map[string]string{}
+	for k, v := range r.Properties {
+		if strings.HasPrefix(k, "delta.enable") || strings.HasPrefix(k, "delta.columnMapping.") {
+			later[k] = v
+		} else {
+			first[k] = v
+		}
+	}
+	_, err = delta.Create(ctx, l.objectsOf(r.Table), delta.CreateOptions{Schema: schema, PartitionBy: r.PartitionBy, Properties: first})
+	if err != nil || len(later) == 0 {
+		return answer{}, err
+	}
+	t, err := l.table(ctx, r.Table)
+	if err != nil {
+		return answer{}, err
+	}
+	_, err = t.Alter(ctx, rewrite.Alteration{Properties: later})
 	return answer{}, err
 }
 
