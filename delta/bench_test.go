@@ -3,6 +3,8 @@ package delta
 import (
 	"bytes"
 	"fmt"
+	"runtime"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -31,21 +33,113 @@ func BenchmarkCommit(b *testing.B) {
 	}
 }
 
-func BenchmarkOpen1000Commits(b *testing.B) {
-	objects := directory(b.TempDir())
-	table := createRides(b, objects, map[string]string{propCheckpointInterval: "100000"})
-	for i := range 1000 {
-		tx := table.Begin(table.latest)
-		tx.Add(taxiFile(i))
-		if _, err := tx.Commit(b.Context()); err != nil {
+// BenchmarkOpen10000Commits opens a table with and without checkpoints, and looks for news of one that is open.
+func BenchmarkOpen10000Commits(b *testing.B) {
+	for _, interval := range []string{"10", "100000"} {
+		folder := directory(b.TempDir())
+		table := createRides(b, folder, map[string]string{propCheckpointInterval: "100000"})
+		s := snapshot(b, table)
+		for i := range 10_000 {
+			tx := table.Begin(s)
+			tx.Add(taxiFile(i))
+			if _, err := tx.Commit(b.Context()); err != nil {
+				b.Fatal(err)
+			}
+			s = table.latest
+		}
+		if interval == "10" {
+			if _, err := table.Checkpoint(b.Context()); err != nil {
+				b.Fatal(err)
+			}
+		}
+		objects := Dir(string(folder))
+		b.Run("checkpoint-every-"+interval+"/cold", func(b *testing.B) {
+			for b.Loop() {
+				if _, err := Open(b.Context(), objects); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+		b.Run("checkpoint-every-"+interval+"/refresh", func(b *testing.B) {
+			table, err := Open(b.Context(), objects)
+			if err != nil {
+				b.Fatal(err)
+			}
+			for b.Loop() {
+				if _, err := table.Snapshot(b.Context()); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// BenchmarkCheckpoint1M writes and reads the checkpoint of a million files, with the greatest heap meanwhile.
+func BenchmarkCheckpoint1M(b *testing.B) {
+	const files = 1_000_000
+	objects := Dir(b.TempDir())
+	table := createRides(b, objects, nil)
+	s := *snapshot(b, table)
+	var set setBuilder
+	in := interner{}
+	for i := range files {
+		f := taxiFile(i)
+		stats, err := encodeStats(f.Stats, s.schema, s.PartitionBy(), 32)
+		if err != nil {
+			b.Fatal(err)
+		}
+		key := fmt.Sprintf("year=2019/part-%08d-%016x-c000.snappy.parquet", i, uint64(i)*0x9e3779b97f4a7c15)
+		if err := set.add(&entry{key: key, add: &Add{Path: key, Size: f.Size, PartitionValues: in.values(f.Partition), Stats: stats}}); err != nil {
 			b.Fatal(err)
 		}
 	}
-	for b.Loop() {
-		if _, err := Open(b.Context(), objects); err != nil {
-			b.Fatal(err)
-		}
+	var err error
+	if s.files, err = set.finish(); err != nil {
+		b.Fatal(err)
 	}
+	peak := func(b *testing.B, do func() error) {
+		var greatest atomic.Uint64
+		stop := make(chan struct{})
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			for {
+				var m runtime.MemStats
+				runtime.ReadMemStats(&m)
+				greatest.Store(max(greatest.Load(), m.HeapInuse))
+				select {
+				case <-stop:
+					return
+				case <-time.After(10 * time.Millisecond):
+				}
+			}
+		}()
+		for b.Loop() {
+			if err := do(); err != nil {
+				b.Fatal(err)
+			}
+		}
+		close(stop)
+		<-done
+		b.ReportMetric(float64(greatest.Load())/(1<<20), "heap-MiB")
+	}
+	b.Run("write", func(b *testing.B) {
+		peak(b, func() error {
+			_, err := table.writeClassic(b.Context(), &s)
+			return err
+		})
+	})
+	s.files = fileSet{}
+	runtime.GC()
+	b.Run("read", func(b *testing.B) {
+		peak(b, func() error {
+			t, err := Open(b.Context(), objects)
+			if err == nil && t.latest.files.live.files != files {
+				err = fmt.Errorf("%d files", t.latest.files.live.files)
+			}
+			return err
+		})
+	})
 }
 
 func largeSnapshot(b *testing.B, files int) *Snapshot {

@@ -35,9 +35,17 @@ func checkpointDue(version, last, interval int64) bool {
 }
 
 func (t *Table) checkpointIfDueLocked(ctx context.Context) error {
-	s := t.latest
-	if !checkpointDue(s.version, s.lastCheckpoint, checkpointInterval(s.metadata.Configuration)) {
+	interval := checkpointInterval(t.latest.metadata.Configuration)
+	if !checkpointDue(t.latest.version, t.latest.lastCheckpoint, interval) {
 		return nil
+	}
+	if hint, err := readHint(ctx, t.objects); err == nil && hint > t.latest.lastCheckpoint { // another writer's
+		next := *t.latest
+		next.lastCheckpoint = hint
+		t.latest = &next
+		if !checkpointDue(next.version, hint, interval) {
+			return nil
+		}
 	}
 	return t.checkpointLocked(ctx)
 }

@@ -69,7 +69,8 @@ func (t *Table) cleanLog(ctx context.Context, s *Snapshot) (removed int, err err
 		if name > ":" {
 			break
 		}
-		if expired(name, keep) {
+		stray := strings.HasPrefix(name, tempPrefix) && info.ModTime.Before(t.opts.now().Add(-strayAge))
+		if stray || expired(name, keep) {
 			d.delete(info.Key)
 		}
 	}

@@ -24,7 +24,7 @@ func Dir(path string) Objects { return dir(path) }
 type dir string
 
 // tempPrefix starts the names of files that are being written; no log file and no data file has such a name. Those that
-// a crash left are removed with the expired log.
+// a crash left are removed by the log's clean-up and by Vacuum.
 const tempPrefix = ".weir-tmp-"
 
 func (d dir) file(key string) (string, error) {
@@ -127,7 +127,7 @@ func (d dir) walk(ctx context.Context, folder, prefix, after string, yield func(
 			}
 			continue
 		}
-		if !strings.HasPrefix(key, prefix) || key <= after || strings.HasPrefix(e.Name(), tempPrefix) {
+		if !strings.HasPrefix(key, prefix) || key <= after {
 			continue
 		}
 		info, err := os.Stat(filepath.Join(path, e.Name()))

@@ -72,6 +72,18 @@ func (m *memory) Get(ctx context.Context, key string) (io.ReadCloser, error) {
 	return io.NopCloser(bytes.NewReader(body)), nil
 }
 
+func (m *memory) Head(ctx context.Context, key string) (info objstore.Info, err error) {
+	err = m.do("head", key, func() error {
+		o, ok := m.objects[key]
+		if !ok {
+			return fmt.Errorf("%q: %w", key, objstore.ErrNoSuchKey)
+		}
+		info = objstore.Info{Key: key, Size: int64(len(o.body)), ModTime: o.modTime}
+		return nil
+	})
+	return info, err
+}
+
 func (m *memory) List(ctx context.Context, prefix, after string) iter.Seq2[objstore.Info, error] {
 	return func(yield func(objstore.Info, error) bool) {
 		var list []objstore.Info

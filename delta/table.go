@@ -84,8 +84,58 @@ func (t *Table) refreshLocked(ctx context.Context) (*Snapshot, error) {
 // errLogGone says that commits after a snapshot were cleaned up, so that it cannot be advanced.
 var errLogGone = errors.New("commits were cleaned up")
 
+// followMax is how many commits are looked for by their names before the log is listed.
+const followMax = 8
+
+// follow replays the commits right after s, which are asked for by name: of a long log, a listing is dear. whole is false if
+// there may be more of them.
+func (t *Table) follow(ctx context.Context, s *Snapshot) (next *Snapshot, whole bool, err error) {
+	r := newReplay(s)
+	version := s.version
+	for range followMax {
+		r.inCommit = nil
+		err := readLogFile(ctx, t.objects, commitKey(version+1), r.apply)
+		if errors.Is(err, objstore.ErrNoSuchKey) {
+			whole = true
+			break
+		}
+		if err != nil {
+			return nil, false, err
+		}
+		version++
+	}
+	if version == s.version {
+		same := *s
+		same.loaded = t.opts.now()
+		return &same, true, nil
+	}
+	info, err := t.head(ctx, commitKey(version))
+	if err != nil {
+		return nil, false, err
+	}
+	next, err = t.advanced(ctx, r, s, version, info.ModTime)
+	return next, whole, err
+}
+
+// advanced is the snapshot after s that r has come to.
+func (t *Table) advanced(ctx context.Context, r *replay, s *Snapshot, version int64, written time.Time) (*Snapshot, error) {
+	next, err := r.snapshot(version, s, t.cutoff)
+	if err != nil {
+		return nil, err
+	}
+	next.vectors, next.loaded, next.lastCheckpoint = t.vectors, t.opts.now(), s.lastCheckpoint
+	return next, t.setTime(ctx, next, written, r.inCommit)
+}
+
 // advance replays the commits after s.
 func (t *Table) advance(ctx context.Context, s *Snapshot) (*Snapshot, error) {
+	if t.opts.now().Sub(s.loaded) < freshMax { // else what follows may have been cleaned up
+		next, whole, err := t.follow(ctx, s)
+		if whole || err != nil {
+			return next, err
+		}
+		s = next
+	}
 	listing, err := listLog(ctx, t.objects, commitKey(s.version))
 	if err != nil {
 		return nil, err
@@ -110,15 +160,10 @@ func (t *Table) advance(ctx context.Context, s *Snapshot) (*Snapshot, error) {
 		}
 		return nil, err
 	}
-	next, err := r.snapshot(version, s, t.cutoff)
+	next, err := t.advanced(ctx, r, s, version, listing.modTime(version))
 	if err != nil {
 		return nil, err
 	}
-	next.vectors, next.loaded = t.vectors, t.opts.now()
-	if err := t.setTime(ctx, next, listing.modTime(version), r.inCommit); err != nil {
-		return nil, err
-	}
-	next.lastCheckpoint = s.lastCheckpoint
 	if n := len(listing.checkpoints); n > 0 {
 		next.lastCheckpoint = listing.checkpoints[n-1].version
 	}

@@ -240,7 +240,7 @@ func (v *vacuum) stale(info objstore.Info) bool {
 // hidden says whether a key is none of the table's files: by a leading underscore or dot in it, as Spark has it.
 func hidden(key string, s *Snapshot) bool {
 	for segment := range strings.SplitSeq(key, "/") {
-		if segment == "" || segment[0] != '_' && segment[0] != '.' || segment == "_change_data" {
+		if segment == "" || segment[0] != '_' && segment[0] != '.' || segment == "_change_data" || strings.HasPrefix(segment, tempPrefix) {
 			continue
 		}
 		name, _, isPartition := strings.Cut(segment, "=")

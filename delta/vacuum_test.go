@@ -83,7 +83,7 @@ func TestVacuum(t *testing.T) {
 	for _, path := range []string{"year=2019/live", "year=2019/gone long ago", "year=2019/gone lately"} {
 		a.add(t, path)
 	}
-	stray := []string{"stray", "year=2019/stray", "_change_data/cdc-1", "deletion_vector_x.bin", "zz/deep/stray"}
+	stray := []string{"stray", "year=2019/stray", "_change_data/cdc-1", "deletion_vector_x.bin", "zz/deep/stray", "year=2019/" + tempPrefix + "1"}
 	kept := []string{"_hidden/x", ".hidden", "a/_temporary/x", "_metadata"}
 	for _, path := range append(stray, kept...) {
 		a.set(path, "x")
