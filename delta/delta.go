@@ -3,7 +3,9 @@
 // reader opens what Snapshot.Files yields.
 //
 // A Table is a handle on a folder, a Snapshot one version of it, a Transaction the changes of one commit. The usual
-// order of calls is Create or Open, then Table.Snapshot, Table.Begin with it, Transaction.Add, Transaction.Commit.
+// order of calls is Create or Open, then Table.Snapshot, Table.Begin with it, Transaction.Add, Transaction.Commit. A folder
+// is Dir of a path or InBucket of a store. Commits look after the log by themselves; Vacuum, Restore, SetProperties, Check, Diff
+// and History are for people.
 //
 // What survives a crash: a commit is one object, put only if absent, so that it is there whole or not at all, and the
 // object store makes it durable before it answers. Checkpoints and _last_checkpoint are shortcuts made from commits;
