@@ -8,7 +8,6 @@ import (
 	"os"
 	"strings"
 
-	"github.com/weir-data/weir/batch/duckdb"
 	"github.com/weir-data/weir/columnar"
 	"github.com/weir-data/weir/delta"
 	"github.com/weir-data/weir/objstore"
@@ -86,24 +85,8 @@ func (j *job) changedRows(c *delta.Change) (*columnar.Batch, error) {
 	if c.Rows != nil {
 		query += " AND " + row + " IN (SELECT p FROM " + hitsName + ")"
 	}
-	tables, err := positions(in.gone, c.Rows)
-	if err != nil {
-		return nil, err
-	}
-	return j.t.opts.DB.Query(j.ctx, query, tables...)
-}
-
-// positions are two sets of rows as tables.
-func positions(gone, hits *delta.Rows) ([]duckdb.Table, error) {
-	var out []duckdb.Table
-	for name, rows := range map[string]*delta.Rows{goneName: gone, hitsName: hits} {
-		b := columnar.NewBuilder(markSchema)
-		for row := range rows.All() {
-			if err := b.Append(int32(0), row, int32(1)); err != nil {
-				return nil, err
-			}
-		}
-		out = append(out, duckdb.Table{Name: name, Schema: markSchema, Rows: []*columnar.Batch{b.Batch()}})
-	}
-	return out, nil
+	var gone, hits markRows
+	gone.add(0, in.gone, 0)
+	hits.add(0, c.Rows, 1)
+	return j.t.opts.DB.Query(j.ctx, query, gone.table(goneName), hits.table(hitsName))
 }

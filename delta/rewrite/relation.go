@@ -1,6 +1,7 @@
 package rewrite
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -155,10 +156,33 @@ var markSchema = &columnar.Schema{Fields: []columnar.Field{
 	{Name: "a", Type: columnar.Type{Kind: columnar.Int32}},
 }}
 
+// markRows are rows of files as a table that statements read.
+type markRows struct {
+	n                      int
+	files, positions, what []byte // values in columnar's layout
+}
+
+func (r *markRows) add(file int, rows *delta.Rows, what int32) {
+	for row := range rows.All() {
+		r.files = binary.LittleEndian.AppendUint32(r.files, uint32(file))
+		r.positions = binary.LittleEndian.AppendUint64(r.positions, uint64(row))
+		r.what = binary.LittleEndian.AppendUint32(r.what, uint32(what))
+		r.n++
+	}
+}
+
+func (r *markRows) table(name string) duckdb.Table {
+	b := &columnar.Batch{Schema: markSchema, Len: r.n}
+	for i, data := range [][]byte{r.files, r.positions, r.what} {
+		b.Columns = append(b.Columns, &columnar.Column{Type: markSchema.Fields[i].Type, Len: r.n, Data: data})
+	}
+	return duckdb.Table{Name: name, Schema: markSchema, Rows: []*columnar.Batch{b}}
+}
+
 // target is the table as queries see it: its columns by name, and the hidden ones. Deleted rows are left out.
 func (j *job) target(inputs []input, m marks) (query string, tables []duckdb.Table, err error) {
 	schema := j.schema
-	gone, hits := columnar.NewBuilder(markSchema), columnar.NewBuilder(markSchema)
+	var gone, hits markRows
 	var parts []string
 	for i := 0; i < len(inputs); {
 		n := i + 1
@@ -174,22 +198,14 @@ func (j *job) target(inputs []input, m marks) (query string, tables []duckdb.Tab
 	}
 	for i := range inputs {
 		in := &inputs[i]
-		for row := range in.gone.All() {
-			if err := gone.Append(int32(i), row, int32(0)); err != nil {
-				return "", nil, err
-			}
-		}
+		gone.add(i, in.gone, 0)
 		for _, what := range slices.Sorted(maps.Keys(m[in.file.Path])) {
-			for row := range m[in.file.Path][what].All() {
-				if err := hits.Append(int32(i), row, what); err != nil {
-					return "", nil, err
-				}
-			}
+			hits.add(i, m[in.file.Path][what], what)
 		}
 	}
-	tables = []duckdb.Table{{Name: goneName, Schema: markSchema, Rows: []*columnar.Batch{gone.Batch()}}}
+	tables = []duckdb.Table{gone.table(goneName)}
 	if m != nil {
-		tables = append(tables, duckdb.Table{Name: hitsName, Schema: markSchema, Rows: []*columnar.Batch{hits.Batch()}})
+		tables = append(tables, hits.table(hitsName))
 	}
 	if len(parts) == 0 {
 		var items []string
