@@ -1,12 +1,15 @@
 package rewrite
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"testing"
 
 	"github.com/weir-data/weir/delta"
+	"github.com/weir-data/weir/objstore"
 	"github.com/weir-data/weir/sql"
 )
 
@@ -150,4 +153,106 @@ func TestCompactor(t *testing.T) {
 		t.Errorf("%d files at the end, %d partitions remembered", n, len(c.small))
 	}
 	l.want(want...)
+}
+
+// TestVectorFiles deletes many rows of several files: their vectors share one object.
+func TestVectorFiles(t *testing.T) {
+	l := newLake(t)
+	l.create("k int, p int", []string{"p"}, map[string]string{"delta.enableDeletionVectors": "true"})
+	var lines []string
+	for i := range 6000 {
+		lines = append(lines, fmt.Sprintf("[%d,%d]", i, i%2))
+	}
+	l.append("k int, p int", lines...)
+	for _, c := range []struct {
+		where string
+		left  int
+	}{{"(k * 7919) % 101 < 40", 3624}, {"k % 3 = 0", 2416}} {
+		_, err := l.table.Delete(t.Context(), l.where(c.where), "")
+		l.must(err)
+		if n := len(l.read()); n != c.left {
+			t.Errorf("after %s: %d rows, want %d", c.where, n, c.left)
+		}
+	}
+	objects := map[string]bool{}
+	for _, f := range l.files() {
+		v := f.DeletionVector
+		if v == nil || v.StorageType != "u" || v.Offset == nil || !f.Stats.Loose || f.Stats.NumRecords != 3000 {
+			t.Fatalf("%s: vector %+v, statistics %+v", f.Path, v, f.Stats)
+		}
+		objects[v.PathOrInlineDv] = true
+	}
+	if len(objects) != 1 {
+		t.Errorf("%d objects of vectors", len(objects))
+	}
+}
+
+// TestRowTracking gives new rows ids behind those that were given out, and refuses to write rows anew.
+func TestRowTracking(t *testing.T) {
+	l := newLake(t)
+	l.create("k int", nil, map[string]string{"delta.enableRowTracking": "true", "delta.enableDeletionVectors": "true"})
+	l.append("k int", `[1]`, `[2]`, `[3]`)
+	l.append("k int", `[4]`, `[5]`)
+	_, err := l.table.Delete(t.Context(), l.where("k = 2"), "")
+	l.must(err)
+	bases := map[int64]int64{}
+	for _, f := range l.files() {
+		if f.BaseRowID == nil || f.DefaultRowCommitVersion == nil {
+			t.Fatalf("%s has no row ids", f.Path)
+		}
+		bases[*f.BaseRowID] = *f.DefaultRowCommitVersion
+	}
+	if len(bases) != 2 || bases[0] != 2 || bases[3] != 3 {
+		t.Errorf("base row ids and versions %v", bases)
+	}
+	if _, err := l.table.Update(t.Context(), l.set("k", "k + 1"), l.where("k = 1"), ""); !errors.Is(err, delta.ErrUnsupported) {
+		t.Errorf("update: %v", err)
+	}
+	l.want(`[1]`, `[3]`, `[4]`, `[5]`)
+}
+
+// meddler is a store that calls do before its n-th put.
+type meddler struct {
+	objstore.Store
+	left int
+	do   func()
+}
+
+func (m *meddler) Put(ctx context.Context, bucket, key string, body io.Reader, opts objstore.PutOptions) (objstore.Info, error) {
+	if m.left--; m.left == 0 {
+		m.do()
+	}
+	return m.Store.Put(ctx, bucket, key, body, opts)
+}
+
+// TestOptimizeBesideAppends appends while files are written together: neither gets in the other's way. A row that is deleted meanwhile stays
+// deleted.
+func TestOptimizeBesideAppends(t *testing.T) {
+	for _, c := range []struct {
+		meddle func(l *lake) error
+		want   []string
+	}{
+		{func(l *lake) error {
+			_, err := l.table.Append(l.Context(), l.rows("k int", `[9]`), WriteOptions{})
+			return err
+		}, []string{`[0]`, `[1]`, `[2]`, `[9]`}},
+		{func(l *lake) error {
+			_, err := l.table.Delete(l.Context(), l.where("k = 1"), "")
+			return err
+		}, []string{`[0]`, `[2]`}},
+	} {
+		for put := 1; put <= 2; put++ { // before the file, and before the commit
+			l := newLake(t)
+			l.create("k int", nil, nil)
+			for i := range 3 {
+				l.append("k int", fmt.Sprintf("[%d]", i))
+			}
+			m := &meddler{Store: l.store, left: put, do: func() { l.must(c.meddle(l)) }}
+			table, err := Open(t.Context(), Options{Store: m, Location: location, DB: l.db, Staging: l.dir, Now: now})
+			l.must(err)
+			_, err = table.Optimize(t.Context(), OptimizeOptions{})
+			l.must(err)
+			l.want(c.want...)
+		}
+	}
 }
