@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/weir-data/weir/columnar"
 	"github.com/weir-data/weir/delta"
@@ -23,9 +24,14 @@ type Alteration struct {
 func (t *Table) Alter(ctx context.Context, a Alteration) (Result, error) {
 	return t.change(ctx, func(j *job) error {
 		j.operation, j.parameters, j.readAll = "ALTER TABLE", map[string]string{}, true
+		j.features = a.Features
 		for _, name := range slices.Sorted(maps.Keys(a.Properties)) {
 			j.setProperty(name, a.Properties[name])
-			if a.Properties[name] == "" {
+			feature, asked := strings.CutPrefix(name, "delta.feature.") // a way of asking for a feature, no property
+			if asked {
+				j.features = append(slices.Clone(j.features), feature)
+			}
+			if asked || a.Properties[name] == "" {
 				delete(j.props, name)
 			}
 		}
@@ -42,7 +48,7 @@ func (t *Table) Alter(ctx context.Context, a Alteration) (Result, error) {
 		if err := j.renameAndDrop(a); err != nil {
 			return err
 		}
-		j.features, j.alter = a.Features, j.alter || len(a.Features) > 0
+		j.alter = j.alter || len(j.features) > 0
 		return j.checkConstraints(a)
 	})
 }
@@ -124,7 +130,7 @@ func (j *job) renameAndDrop(a Alteration) error {
 func (j *job) checkConstraints(a Alteration) error {
 	fresh := false
 	for name := range a.Properties {
-		fresh = fresh || len(name) > len("delta.constraints.") && name[:len("delta.constraints.")] == "delta.constraints."
+		fresh = fresh || strings.HasPrefix(name, "delta.constraints.")
 	}
 	if !fresh {
 		return nil

@@ -10,13 +10,9 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/google/uuid"
-	"golang.org/x/sync/errgroup"
-
 	"github.com/weir-data/weir/batch/duckdb"
 	"github.com/weir-data/weir/columnar"
 	"github.com/weir-data/weir/delta"
-	"github.com/weir-data/weir/objstore"
 )
 
 // job is one attempt at an operation: what it read, what it wrote so far, and what its commit will say.
@@ -253,157 +249,7 @@ func live(f *delta.File) int64 {
 	return f.Stats.NumRecords
 }
 
-var suffixes = map[string]string{"snappy": ".snappy.parquet", "zstd": ".zstd.parquet", "gzip": ".gz.parquet", "uncompressed": ".parquet"}
-
-// place gives files their keys and makes them objects.
-func (j *job) place(files []written, folder, kind string) error {
-	if len(files) == 0 {
-		return nil
-	}
-	name := uuid.New()
-	all := make([]File, len(files))
-	for i := range files {
-		f := &files[i]
-		f.file.Path = fmt.Sprintf("%s%s%s-%05d-%s.c000%s", folder, delta.PartitionPath(j.by, f.file.Partition), kind, i, name, suffixes[j.t.opts.Compression])
-		f.file.ModTime = j.t.opts.Now()
-		all[i] = File{Key: j.t.prefix + f.file.Path, Path: f.path}
-	}
-	return j.t.importAll(j.ctx, all)
-}
-
-// commit puts the files at their places and writes the commit. Without any change there is none.
-func (j *job) commit() error {
-	if len(j.removes)+len(j.deleted)+len(j.adds) == 0 && !j.alter && j.txn == nil {
-		return nil
-	}
-	if err := j.checkRowTracking(); err != nil {
-		return err
-	}
-	if err := j.place(j.adds, "", "part"); err != nil {
-		return err
-	}
-	if err := j.place(j.changes, "_change_data/", "cdc"); err != nil {
-		return err
-	}
-	tx := j.t.table.Begin(j.snapshot)
-	tx.ChecksRows()
-	if j.moved {
-		tx.RowsStay()
-	}
-	if j.txn != nil {
-		j.txn(tx)
-	}
-	j.setIdentity()
-	if j.alter {
-		tx.Alter(delta.Alteration{Schema: j.schema, PartitionBy: j.by, Properties: j.props, Features: j.features})
-	}
-	for _, f := range j.removes {
-		tx.RemoveFile(f)
-	}
-	if err := j.setDeleted(tx); err != nil {
-		return err
-	}
-	for _, w := range j.adds {
-		tx.Add(w.file)
-		j.result.AddedFiles++
-		j.result.AddedBytes += w.file.Size
-	}
-	for _, w := range j.changes {
-		tx.AddChanges(w.file)
-	}
-	if j.readAll {
-		tx.ReadTable()
-	}
-	if j.readFiles != nil {
-		tx.ReadFiles(j.readFiles)
-	}
-	tx.SetInfo(j.operation, j.parameters, j.metrics())
-	version, err := tx.Commit(j.ctx)
-	if err != nil {
-		return err
-	}
-	j.result.Version, j.result.Committed = version, true
-	if j.done != nil {
-		j.done()
-	}
-	return nil
-}
-
-func (j *job) setDeleted(tx *delta.Transaction) error {
-	if len(j.deleted) == 0 {
-		return nil
-	}
-	w := j.t.table.NewVectorWriter()
-	for _, d := range j.deleted {
-		v, err := w.Add(d.rows)
-		if err != nil {
-			return err
-		}
-		tx.SetDeleted(d.file, v)
-	}
-	return w.Close(j.ctx)
-}
-
-// metrics are those that Spark writes for the operation.
-func (j *job) metrics() map[string]string {
-	r := &j.result
-	m := map[string]string{
-		"numAddedFiles": strconv.Itoa(r.AddedFiles), "numRemovedFiles": strconv.Itoa(r.RemovedFiles),
-		"numAddedBytes": strconv.FormatInt(r.AddedBytes, 10), "numRemovedBytes": strconv.FormatInt(r.RemovedBytes, 10),
-	}
-	for name, n := range map[string]int64{
-		"numInsertedRows": r.Inserted, "numUpdatedRows": r.Updated, "numDeletedRows": r.Deleted, "numCopiedRows": r.Copied,
-		"numDeletionVectorsAdded": int64(len(j.deleted)),
-	} {
-		if n > 0 {
-			m[name] = strconv.FormatInt(n, 10)
-		}
-	}
-	if r.Inserted+r.Updated > 0 {
-		m["numOutputRows"] = strconv.FormatInt(r.Inserted+r.Updated+r.Copied, 10)
-	}
-	return m
-}
-
-// checkRowTracking refuses what would give rows other ids than they have.
-func (j *job) checkRowTracking() error {
-	if j.property("delta.enableRowTracking") && j.result.Copied+j.result.Updated > 0 {
-		return fmt.Errorf("%w: rowTracking: rows that are written anew would lose their ids", delta.ErrUnsupported)
-	}
-	return nil
-}
-
-// importersMax bounds the files that are made objects at the same time.
-const importersMax = 16
-
-func (t *Table) importAll(ctx context.Context, files []File) error {
-	if t.opts.Import != nil {
-		return t.opts.Import(ctx, t.bucket, files)
-	}
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(importersMax)
-	for _, f := range files {
-		g.Go(func() error { return t.importFile(ctx, f) })
-	}
-	return g.Wait()
-}
-
-func (t *Table) importFile(ctx context.Context, f File) error {
-	opts := objstore.PutOptions{ContentType: "application/octet-stream"}
-	if l, ok := t.opts.Store.(objstore.Local); ok && filepath.Clean(t.opts.Staging) == filepath.Clean(l.TempDir()) {
-		_, err := l.Import(ctx, t.bucket, f.Key, f.Path, opts)
-		return err
-	}
-	body, err := os.Open(f.Path)
-	if err != nil {
-		return fmt.Errorf("upload %s: %w", f.Key, err)
-	}
-	defer body.Close()
-	_, err = t.opts.Store.Put(ctx, t.bucket, f.Key, body, opts)
-	return err
-}
-
-// withProps changes properties.
+// setProperty changes a property.
 func (j *job) setProperty(name, value string) {
 	j.props = maps.Clone(j.props)
 	if j.props == nil {

@@ -227,3 +227,16 @@ func line(values ...any) string {
 	text, _ := json.Marshal(values)
 	return string(text)
 }
+
+func FuzzSparkExpr(f *testing.F) {
+	for _, text := range []string{"id > 0", "`a b` == \"x\"", "a <=> 'it''s'", "CAST(at AS DATE)", "'", "\"\\\"", "x IN (1, 2)"} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		if x, err := sparkExpr(text); err == nil && x == nil {
+			t.Fatal("no expression and no error")
+		} else if err != nil && !errors.Is(err, delta.ErrUnsupported) {
+			t.Fatal(err)
+		}
+	})
+}
