@@ -15,6 +15,8 @@ type Compactor struct {
 	opts CompactorOptions
 
 	known bool // small holds the files that were there at the start
+	more  bool // there are more small files than are remembered
+	count int  // of small files that are remembered
 	calls int64
 	small map[string]*smallFiles // by partition
 }
@@ -27,6 +29,9 @@ type CompactorOptions struct {
 	// default 64.
 	IdleCalls int64
 }
+
+// smallFilesMax bounds the files that a compactor remembers; of a table with more, others are looked up when these are done.
+const smallFilesMax = 100_000
 
 // smallFiles are the files of a partition that are below the table's file size.
 type smallFiles struct {
@@ -77,6 +82,7 @@ func (c *Compactor) Run(ctx context.Context, added []delta.File) (Result, error)
 	}
 	groups := c.due()
 	if len(groups) == 0 {
+		c.known = !c.more || c.calls%c.opts.IdleCalls > 0
 		return Result{}, nil
 	}
 	r, made, err := c.t.optimizeGroups(ctx, groups, map[string]string{"predicate": "[]", "zOrderBy": "[]", "auto": "true"}, nil)
@@ -101,6 +107,7 @@ func (c *Compactor) load(ctx context.Context) error {
 		return err
 	}
 	clear(c.small)
+	c.count, c.more = 0, false
 	for f, err := range s.Files(nil) {
 		if err != nil {
 			return err
@@ -115,6 +122,11 @@ func (c *Compactor) note(f *delta.File, by []string) {
 	if f.Size >= c.t.opts.FileBytes*3/4 || f.DeletionVector != nil {
 		return
 	}
+	if c.count >= smallFilesMax {
+		c.more = true
+		return
+	}
+	c.count++
 	key := partitionKey(f.Partition, by)
 	if c.small[key] == nil {
 		c.small[key] = &smallFiles{}
@@ -143,11 +155,13 @@ func (c *Compactor) due() []group {
 		g := c.dueIn(s, min(budget, c.t.opts.FileBytes))
 		if len(g.paths) < 2 {
 			if len(s.files) == 0 || c.calls-s.last > 2*c.opts.IdleCalls {
+				c.count -= len(s.files)
 				delete(c.small, key) // nothing more to be done there
 			}
 			continue
 		}
 		budget -= g.bytes
+		c.count -= len(g.paths)
 		s.files = slices.DeleteFunc(s.files, func(f smallFile) bool { return slices.Contains(g.paths, f.path) })
 		groups = append(groups, g)
 	}
