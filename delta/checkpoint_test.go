@@ -116,7 +116,7 @@ func TestCheckpointEncodings(t *testing.T) {
 			}
 			texts++
 			for _, e := range c.MetaData.Encoding {
-				if !slices.Contains([]format.Encoding{format.Plain, format.RLE, format.RLEDictionary, format.PlainDictionary}, e) {
+				if !slices.Contains([]format.Encoding{format.Plain, format.RLE, format.RLEDictionary}, e) {
 					t.Errorf("column %s is encoded %v", strings.Join(c.MetaData.PathInSchema, "."), e)
 				}
 			}
