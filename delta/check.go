@@ -104,8 +104,7 @@ func (c *check) hint(ctx context.Context, l *logListing) {
 // log replays every version from the oldest that can be and returns the newest, nil if it cannot be made.
 func (c *check) log(ctx context.Context, l *logListing) (*Snapshot, error) {
 	t, first := c.table, int64(0)
-	r := newReplay(nil)
-	r.place = placeOf(t.objects)
+	r := t.newReplay(nil)
 	checkpoints := l.checkpoints
 	if len(l.commits) == 0 || l.commits[0].version > 0 {
 		if len(checkpoints) == 0 {
@@ -207,8 +206,7 @@ func (c *check) commit(ctx context.Context, r *replay, before *Snapshot, f logFi
 
 // checkpoint compares a checkpoint with what the commits say.
 func (c *check) checkpoint(ctx context.Context, f *checkpointFiles, want *Snapshot) {
-	r := newReplay(nil)
-	r.place = placeOf(c.table.objects)
+	r := c.table.newReplay(nil)
 	key := f.files[0].key
 	if err := readCheckpoint(ctx, c.table.objects, f, r); err != nil {
 		c.report.problem(key, "cannot be read: %v", err)

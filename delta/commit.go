@@ -304,7 +304,7 @@ func (t *Table) cleanIfDueLocked(ctx context.Context, s *Snapshot) error {
 
 // extend is advance by a commit whose actions are at hand.
 func (t *Table) extend(s *Snapshot, version int64, actions []Action) (*Snapshot, error) {
-	r := newReplay(s)
+	r := t.newReplay(s)
 	for _, a := range actions {
 		if err := r.apply(a); err != nil {
 			return nil, err

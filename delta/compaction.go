@@ -22,7 +22,7 @@ func compactionRange(version int64, props map[string]string) (from int64, ok boo
 
 // compactLog writes the commits of some versions as one log compaction file (section "Log Compaction Files").
 func (t *Table) compactLog(ctx context.Context, from, to int64) error {
-	r := newReplay(nil)
+	r := t.newReplay(nil)
 	domains := map[string]DomainMetadata{} // removed ones too: they may be there before
 	for v := from; v <= to; v++ {
 		err := readCommit(ctx, t.objects, v, func(a Action) error {

@@ -90,7 +90,7 @@ const followMax = 8
 // follow replays the commits right after s, which are asked for by name: of a long log, a listing is dear. whole is false if
 // there may be more of them.
 func (t *Table) follow(ctx context.Context, s *Snapshot) (next *Snapshot, whole bool, err error) {
-	r := newReplay(s)
+	r := t.newReplay(s)
 	version := s.version
 	for range followMax {
 		r.inCommit = nil

@@ -145,8 +145,7 @@ func (v *vacuum) protect(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r := newReplay(nil)
-	r.place = placeOf(v.table.objects)
+	r := v.table.newReplay(nil)
 	for _, c := range listing.commits {
 		if c.modTime.Before(v.cutoff) {
 			continue
