@@ -11,6 +11,7 @@ import "C"
 import (
 	"bytes"
 	"fmt"
+	"math"
 	"runtime/cgo"
 	"unsafe"
 
@@ -83,8 +84,40 @@ func weir_deleted(info, chunk, out unsafe.Pointer) {
 	files := unsafe.Slice((*uint64)(duck.VectorGetData(duck.DataChunkGetVector(in, 0))), n)
 	rows := unsafe.Slice((*int64)(duck.VectorGetData(duck.DataChunkGetVector(in, 1))), n)
 	answers := unsafe.Slice((*bool)(duck.VectorGetData(duck.Vector{Ptr: out})), n)
+	for i := 0; i < n; {
+		from := i
+		for i < n && files[i] == files[from] {
+			i++
+		}
+		mark(answers[from:i], rows[from:i], sets[files[from]])
+	}
+}
+
+// mark says of each row whether it is in a set. Rows mostly come in order: then the set is walked alongside.
+func mark(answers []bool, rows []int64, set *roaring64.Bitmap) {
+	clear(answers)
+	if set == nil {
+		return
+	}
+	const end = math.MaxInt64
+	var walk roaring64.IntPeekable64
+	last, next := int64(-1), int64(-1) // the row before; the first of the set that is not before it, or end
 	for i, row := range rows {
-		set := sets[files[i]]
-		answers[i] = set != nil && set.Contains(uint64(row))
+		if row < last || walk == nil {
+			walk, next = set.Iterator(), -1
+		}
+		last = row
+		if row > next {
+			if next >= 0 { // the one after is likely the row
+				walk.Next()
+			}
+			if walk.HasNext() && int64(walk.PeekNext()) < row {
+				walk.AdvanceIfNeeded(uint64(row))
+			}
+			if next = end; walk.HasNext() {
+				next = int64(walk.PeekNext())
+			}
+		}
+		answers[i] = row == next
 	}
 }
