@@ -143,7 +143,7 @@ func (c *commitChanges) list(ctx context.Context) ([]*Change, error) {
 		out = append(out, c.between(f, before, gone)...)
 	}
 	for _, r := range c.removes {
-		path, _, err := decodePath(r.Path)
+		path, _, err := decodePathAt(placeOf(c.snapshot.vectors.objects), r.Path)
 		if err != nil {
 			return nil, err
 		}
@@ -184,7 +184,7 @@ func (c *commitChanges) between(f *File, before, after *Rows) []*Change {
 }
 
 func (c *commitChanges) file(encoded string, partition map[string]*string, size int64, v *DeletionVector, stats string) (*File, error) {
-	path, outside, err := decodePath(encoded)
+	path, outside, err := decodePathAt(placeOf(c.snapshot.vectors.objects), encoded)
 	if err != nil {
 		return nil, err
 	}
