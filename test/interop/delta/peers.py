@@ -150,6 +150,11 @@ class Spark:
         self.sql(table, f"CREATE TABLE {{t}} ({columns}) USING delta" + (f" PARTITIONED BY ({', '.join(by)})" if by else "") +
                  (f" TBLPROPERTIES ({options})" if options else ""))
 
+    def create_generated(self, table, schema, name, type, expression):
+        """A table with one more column, which is generated: Spark's SQL does not make such tables by their path."""
+        columns = [[f["name"], sql_type(f["type"])] for f in json.loads(schema)["fields"]]
+        self.peer.ask("create_generated", path=self.work.path(table), columns=columns, generated=[name, type, expression])
+
     def append(self, table, rows):
         self.peer.ask("append", path=self.work.path(table), file=self.work.file(rows))
 

@@ -4,7 +4,7 @@ import json
 import os
 import sys
 
-from delta import configure_spark_with_delta_pip
+from delta import DeltaTable, configure_spark_with_delta_pip
 from pyspark.sql import SparkSession
 
 
@@ -19,6 +19,7 @@ def start(folder):
         .config("spark.sql.shuffle.partitions", "1")
         .config("spark.databricks.delta.snapshotPartitions", "1")
         .config("spark.databricks.delta.retentionDurationCheck.enabled", "false")
+        .config("spark.sql.sources.parallelPartitionDiscovery.parallelism", "2")  # VACUUM lists with it, by 10,000 tasks otherwise
         .config("spark.ui.enabled", "false")
         .config("spark.driver.memory", "1g")
         .config("spark.driver.extraJavaOptions", "-XX:TieredStopAtLevel=1 -Xss4m")
@@ -45,6 +46,14 @@ class Peer:
         for statement in statements:
             rows = [r.asDict(True) for r in self.spark.sql(statement).collect()]
         return {"rows": json.loads(json.dumps(rows, default=str))}
+
+    def create_generated(self, path, columns, generated, **_):
+        table = DeltaTable.create(self.spark).location(path)
+        for name, type in columns:
+            table = table.addColumn(name, type)
+        name, type, expression = generated
+        table.addColumn(name, type, generatedAlwaysAs=expression).execute()
+        return {}
 
     def append(self, path, file, **_):
         table = self.spark.read.format("delta").load(path).schema
