@@ -86,9 +86,13 @@ java:
 	./test/interop/java.sh
 
 # Round trips of tables with Spark (delta-spark) and delta-rs, and the same work timed against delta-rs. Need a JDK and python3.
-.PHONY: delta-interop delta-bench
+.PHONY: delta-interop delta-bench delta-tables
 delta-interop:
 	./test/interop/delta.sh
+
+# Tables that Spark makes with the features that the collections of other people's tables lack, read and compared with Spark.
+delta-tables:
+	./test/interop/delta_tables.sh
 
 delta-bench:
 	./test/interop/delta-bench.sh
