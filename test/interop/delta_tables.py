@@ -98,7 +98,7 @@ TABLES = {
     "partition-values": [
         "CREATE TABLE T (v INT, s STRING, b BINARY, t TIMESTAMP, n TIMESTAMP_NTZ, d DATE, x DECIMAL(10, 3), f DOUBLE, g FLOAT, o BOOLEAN, i TINYINT) USING delta "
         "PARTITIONED BY (s, b, t, n, d, x, f, g, o, i)",
-        "INSERT INTO T VALUES (1, 'a/b=c%20 :?#[]{}|~ü€😀', X'000141', TIMESTAMP'1969-12-31 23:59:59.999999', TIMESTAMP_NTZ'2024-02-29 01:02:03.000004', "
+        "INSERT INTO T VALUES (1, 'a/b=c%20 :?#[]{}|~ü€😀', X'014142', TIMESTAMP'1969-12-31 23:59:59.999999', TIMESTAMP_NTZ'2024-02-29 01:02:03.000004', "
         "DATE'0099-01-01', -0.001, -1.5e3, 1.1, true, -128), (2, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL), "
         "(3, ' ', X'41', TIMESTAMP'2024-02-29 00:00:00', TIMESTAMP_NTZ'1600-01-01 00:00:00', DATE'9999-12-31', 1234567.891, 1e-9, float('-Infinity'), false, 127)",
     ],

@@ -5,7 +5,7 @@ set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-export TZ=UTC
+export TZ=UTC LC_ALL=C.UTF-8
 
 python3 -m venv "$work/venv"
 "$work/venv/bin/pip" install -q pyspark==4.0.1
