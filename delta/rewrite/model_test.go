@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -368,30 +369,36 @@ func (h *history) compareVersions() {
 	}
 }
 
-// faulty is a store whose n-th put fails, before or after it took place.
+// faulty is a store whose n-th put fails, before or after it took place. Files are put side by side.
 type faulty struct {
 	objstore.Store
-	left  int
+	left  atomic.Int64
 	after bool
+}
+
+func newFaulty(s objstore.Store, n int, after bool) *faulty {
+	f := &faulty{Store: s, after: after}
+	f.left.Store(int64(n))
+	return f
 }
 
 var errFault = errors.New("power is gone")
 
 func (f *faulty) Put(ctx context.Context, bucket, key string, body io.Reader, opts objstore.PutOptions) (objstore.Info, error) {
-	f.left--
-	if f.left == 0 && f.after {
+	left := f.left.Add(-1)
+	if left == 0 && f.after {
 		if _, err := f.Store.Put(ctx, bucket, key, body, opts); err != nil {
 			return objstore.Info{}, err
 		}
 	}
-	if f.left <= 0 {
+	if left <= 0 {
 		return objstore.Info{}, errFault
 	}
 	return f.Store.Put(ctx, bucket, key, body, opts)
 }
 
 func (f *faulty) Get(ctx context.Context, bucket, key string, r *objstore.Range) (io.ReadCloser, objstore.Info, error) {
-	if f.left <= 0 {
+	if f.left.Load() <= 0 {
 		return nil, objstore.Info{}, errFault
 	}
 	return f.Store.Get(ctx, bucket, key, r)
@@ -443,7 +450,7 @@ func crashEverywhere(t *testing.T, l *lake, run func(*lake, *Table) error) {
 	for n := 1; ; n++ {
 		for _, after := range []bool{false, true} {
 			l.store = copyStore(t, original)
-			f := &faulty{l.store, n, after}
+			f := newFaulty(l.store, n, after)
 			table, err := Open(t.Context(), Options{Store: f, Location: location, DB: l.db, Staging: l.dir, Now: now})
 			if errors.Is(err, errFault) {
 				continue
@@ -452,7 +459,7 @@ func crashEverywhere(t *testing.T, l *lake, run func(*lake, *Table) error) {
 			err = run(l, table)
 			l.open()
 			got := l.read()
-			if err == nil && f.left > 0 {
+			if err == nil && f.left.Load() > 0 {
 				return // it did not come to the fault
 			}
 			if err != nil && !slices.Equal(got, before) {
