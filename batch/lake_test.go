@@ -77,14 +77,6 @@ func (l *lake) options(t testing.TB, p *batch.Pipeline, source batch.Source) bat
 	s, err := sink.New(sink.Options{
 		Store: l.store, Location: p.Sink.Delta, PartitionBy: p.Sink.PartitionBy, Compression: p.Sink.Compression,
 		Catalog: l.catalog, Database: p.Sink.Database, Table: p.Sink.Table,
-		Import: func(ctx context.Context, bucket string, files []sink.File) error {
-			all := make([]file.ImportFile, len(files))
-			for i, f := range files {
-				all[i] = file.ImportFile{Key: f.Key, Path: f.Path}
-			}
-			_, err := l.store.ImportAll(ctx, bucket, all)
-			return err
-		},
 		Compact: l.compactor(p),
 	})
 	if err != nil {

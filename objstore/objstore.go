@@ -89,6 +89,8 @@ type Local interface {
 	// Import makes the file at path, on the same file system (see TempDir), an object without copying it.
 	// The file is synced and moved; after an error it is still there.
 	Import(ctx context.Context, bucket, key, path string, opts PutOptions) (Info, error)
+	// ImportAll is Import of many files in one step, all of them or none: faster, and whole after a crash. Keys must differ.
+	ImportAll(ctx context.Context, bucket string, files []LocalFile) ([]Info, error)
 	// TempDir is a directory for files to Import; it is emptied when the store is opened.
 	TempDir() string
 }

@@ -19,14 +19,12 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/google/uuid"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/weir-data/weir/batch"
 	"github.com/weir-data/weir/catalog"
@@ -46,9 +44,7 @@ type Options struct {
 	Table       string
 	// Staging is where files are written before they become objects; default StagingDir(Store).
 	Staging string
-	// Import makes local files objects of bucket, all or none, faster than one by one; nil: one by one.
-	Import func(ctx context.Context, bucket string, files []File) error
-	Now    func() time.Time
+	Now     func() time.Time
 	// Compact makes what keeps the table's files large between batches, nil: nothing does.
 	Compact func(ctx context.Context, t *table.Table) (Compactor, error)
 	Logger  *slog.Logger // told when files could not be compacted, which the next batch makes up for; nil: slog.Default
@@ -59,9 +55,6 @@ type Compactor interface {
 	// Compact is told of the files that a batch added and does a bounded amount of work.
 	Compact(ctx context.Context, added []table.File) error
 }
-
-// File is a local file that becomes the object Key.
-type File struct{ Key, Path string }
 
 // Catalog is what a Sink needs of a catalog.
 type Catalog interface {
@@ -224,7 +217,7 @@ func (s *Sink) Write(ctx context.Context, id int64, out *batch.Output) (batch.Wr
 
 func (s *Sink) commit(ctx context.Context, snapshot *table.Snapshot, id int64, files []batch.ParquetFile) (batch.Written, error) {
 	placed := s.place(files)
-	if err := s.importAll(ctx, placed); err != nil {
+	if err := objstore.Upload(ctx, s.opts.Store, s.bucket, s.opts.Staging, placed); err != nil {
 		return batch.Written{}, err
 	}
 	tx := s.table.Begin(snapshot)
@@ -265,50 +258,23 @@ func (s *Sink) compact(ctx context.Context, added []table.File) {
 	}
 }
 
+// contentType is that of Parquet files.
+const contentType = "application/octet-stream"
+
 var suffixes = map[string]string{"snappy": ".snappy.parquet", "zstd": ".zstd.parquet", "gzip": ".gz.parquet", "uncompressed": ".parquet"}
 
 // place sorts files by partition and gives them their keys, which no other attempt at the batch uses: a commit of an earlier
 // attempt may still be on its way to the store, and what it names must stay as it was.
-func (s *Sink) place(files []batch.ParquetFile) []File {
+func (s *Sink) place(files []batch.ParquetFile) []objstore.LocalFile {
 	folder := func(f batch.ParquetFile) string { return table.PartitionPath(s.opts.PartitionBy, f.Partition) }
 	slices.SortStableFunc(files, func(a, b batch.ParquetFile) int { return strings.Compare(folder(a), folder(b)) })
 	name := uuid.New()
-	placed := make([]File, len(files))
+	placed := make([]objstore.LocalFile, len(files))
 	for i, f := range files {
 		key := fmt.Sprintf("%s%spart-%05d-%s-c000%s", s.prefix, folder(f), i, name, suffixes[s.opts.Compression])
-		placed[i] = File{Key: key, Path: f.Path}
+		placed[i] = objstore.LocalFile{Key: key, Path: f.Path, Opts: objstore.PutOptions{ContentType: contentType}}
 	}
 	return placed
-}
-
-// importersMax bounds the files that are made objects at the same time.
-const importersMax = 16
-
-func (s *Sink) importAll(ctx context.Context, files []File) error {
-	if s.opts.Import != nil {
-		return s.opts.Import(ctx, s.bucket, files)
-	}
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(importersMax)
-	for _, f := range files {
-		g.Go(func() error { return s.importFile(ctx, f) })
-	}
-	return g.Wait()
-}
-
-func (s *Sink) importFile(ctx context.Context, f File) error {
-	opts := objstore.PutOptions{ContentType: "application/octet-stream"}
-	if l, ok := s.opts.Store.(objstore.Local); ok && filepath.Clean(s.opts.Staging) == filepath.Clean(l.TempDir()) {
-		_, err := l.Import(ctx, s.bucket, f.Key, f.Path, opts)
-		return err
-	}
-	body, err := os.Open(f.Path)
-	if err != nil {
-		return fmt.Errorf("upload %s: %w", f.Key, err)
-	}
-	defer body.Close()
-	_, err = s.opts.Store.Put(ctx, s.bucket, f.Key, body, opts)
-	return err
 }
 
 // statsOf are a file's statistics as Delta keeps them.

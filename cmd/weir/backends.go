@@ -1,19 +1,16 @@
 package main
 
 import (
-	"context"
 	"strings"
 
 	"github.com/weir-data/weir/batch"
 	"github.com/weir-data/weir/batch/awskinesis"
-	batchdelta "github.com/weir-data/weir/batch/delta"
 	"github.com/weir-data/weir/batch/objects"
 	batchstream "github.com/weir-data/weir/batch/stream"
 	"github.com/weir-data/weir/catalog"
 	"github.com/weir-data/weir/catalog/awsglue"
 	"github.com/weir-data/weir/objstore"
 	"github.com/weir-data/weir/objstore/awss3"
-	"github.com/weir-data/weir/objstore/file"
 )
 
 // backends are what a pipeline reads from and writes to. This file is the only place that chooses between what is in
@@ -22,7 +19,6 @@ type backends struct {
 	where    string // for messages
 	source   func(stream string) batch.Source
 	objects  objstore.Store
-	importer func(ctx context.Context, bucket string, files []batchdelta.File) error // nil: one by one
 	catalog  catalog.Catalog
 	progress func(p *batch.Pipeline) (batch.ProgressStore, error)
 }
@@ -33,23 +29,11 @@ func embedded(h *house) backends {
 		where:   h.cfg.Dir,
 		source:  func(name string) batch.Source { return batchstream.New(h.streams, name) },
 		objects: h.objects,
-		importer: func(ctx context.Context, bucket string, files []batchdelta.File) error {
-			return importAll(ctx, h.objects, bucket, files)
-		},
 		catalog: h.catalog,
 		progress: func(p *batch.Pipeline) (batch.ProgressStore, error) {
 			return batch.NewMetaProgress(h.meta, p.Name), nil
 		},
 	}
-}
-
-func importAll(ctx context.Context, s *file.Store, bucket string, files []batchdelta.File) error {
-	all := make([]file.ImportFile, len(files))
-	for i, f := range files {
-		all[i] = file.ImportFile{Key: f.Key, Path: f.Path}
-	}
-	_, err := s.ImportAll(ctx, bucket, all)
-	return err
 }
 
 // remote are the services of an endpoint, AWS's or another weir's. Progress is kept beside the table, unless the command

@@ -50,16 +50,7 @@ func (c *changer) Change(ctx context.Context, ch *query.Change) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	t, err := rewrite.Open(ctx, rewrite.Options{
-		Store: c.objects, Location: ch.Location, DB: db,
-		Import: func(ctx context.Context, bucket string, files []rewrite.File) error {
-			all := make([]batchdelta.File, len(files))
-			for i, f := range files {
-				all[i] = batchdelta.File(f)
-			}
-			return importAll(ctx, c.objects, bucket, all)
-		},
-	})
+	t, err := rewrite.Open(ctx, rewrite.Options{Store: c.objects, Location: ch.Location, DB: db})
 	if err != nil {
 		return 0, changeError(err)
 	}

@@ -168,7 +168,7 @@ func newEngine(p *batch.Pipeline, b backends, db *duckdb.DB, opts batch.Options)
 	if p.Sink != nil {
 		sink := batchdelta.Options{
 			Store: b.objects, Location: p.Sink.Delta, PartitionBy: p.Sink.PartitionBy, Compression: p.Sink.Compression,
-			Catalog: b.catalog, Database: p.Sink.Database, Table: p.Sink.Table, Import: b.importer,
+			Catalog: b.catalog, Database: p.Sink.Database, Table: p.Sink.Table,
 		}
 		if p.Sink.Compact {
 			sink.Compact = func(ctx context.Context, t *delta.Table) (batchdelta.Compactor, error) {
@@ -188,19 +188,9 @@ func newEngine(p *batch.Pipeline, b backends, db *duckdb.DB, opts batch.Options)
 
 // rewriteOptions are those under which a pipeline's table t is compacted.
 func rewriteOptions(p *batch.Pipeline, b backends, db *duckdb.DB, t *delta.Table) rewrite.Options {
-	opts := rewrite.Options{
+	return rewrite.Options{
 		Store: b.objects, Location: p.Sink.Delta, DB: db, Staging: batchdelta.StagingDir(b.objects), Compression: p.Sink.Compression, Table: t,
 	}
-	if b.importer != nil {
-		opts.Import = func(ctx context.Context, bucket string, files []rewrite.File) error {
-			all := make([]batchdelta.File, len(files))
-			for i, f := range files {
-				all[i] = batchdelta.File(f)
-			}
-			return b.importer(ctx, bucket, all)
-		}
-	}
-	return opts
 }
 
 // wait returns when the engine has ended, and why.

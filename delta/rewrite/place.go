@@ -1,14 +1,10 @@
 package rewrite
 
 import (
-	"context"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strconv"
 
 	"github.com/google/uuid"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/weir-data/weir/delta"
 	"github.com/weir-data/weir/objstore"
@@ -22,14 +18,14 @@ func (j *job) place(files []written, folder, kind string) error {
 		return nil
 	}
 	name := uuid.New()
-	all := make([]File, len(files))
+	all := make([]objstore.LocalFile, len(files))
 	for i := range files {
 		f := &files[i]
 		f.file.Path = fmt.Sprintf("%s%s%s-%05d-%s.c000%s", folder, delta.PartitionPath(j.by, f.file.Partition), kind, i, name, suffixes[j.t.opts.Compression])
 		f.file.ModTime = j.t.opts.Now()
-		all[i] = File{Key: j.t.prefix + f.file.Path, Path: f.path}
+		all[i] = objstore.LocalFile{Key: j.t.prefix + f.file.Path, Path: f.path, Opts: objstore.PutOptions{ContentType: contentType}}
 	}
-	return j.t.importAll(j.ctx, all)
+	return objstore.Upload(j.ctx, j.t.opts.Store, j.t.bucket, j.t.opts.Staging, all)
 }
 
 // commit puts the files at their places and writes the commit. Without any change there is none.
@@ -132,34 +128,4 @@ func (j *job) checkRowTracking() error {
 		return fmt.Errorf("%w: rowTracking: rows that are written anew would lose their ids", delta.ErrUnsupported)
 	}
 	return nil
-}
-
-// importersMax bounds the files that are made objects at the same time.
-const importersMax = 16
-
-func (t *Table) importAll(ctx context.Context, files []File) error {
-	if t.opts.Import != nil {
-		return t.opts.Import(ctx, t.bucket, files)
-	}
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(importersMax)
-	for _, f := range files {
-		g.Go(func() error { return t.importFile(ctx, f) })
-	}
-	return g.Wait()
-}
-
-func (t *Table) importFile(ctx context.Context, f File) error {
-	opts := objstore.PutOptions{ContentType: "application/octet-stream"}
-	if l, ok := t.opts.Store.(objstore.Local); ok && filepath.Clean(t.opts.Staging) == filepath.Clean(l.TempDir()) {
-		_, err := l.Import(ctx, t.bucket, f.Key, f.Path, opts)
-		return err
-	}
-	body, err := os.Open(f.Path)
-	if err != nil {
-		return fmt.Errorf("upload %s: %w", f.Key, err)
-	}
-	defer body.Close()
-	_, err = t.opts.Store.Put(ctx, t.bucket, f.Key, body, opts)
-	return err
 }

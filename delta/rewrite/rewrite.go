@@ -40,19 +40,15 @@ type Options struct {
 	DB       *duckdb.DB
 	// Staging is where files are read and written before they become objects: below one of the DB's folders. Default: the store's
 	// own temporary folder, else the system's.
-	Staging string
-	// Import makes local files objects of bucket, faster than one by one; nil: one by one.
-	Import      func(ctx context.Context, bucket string, files []File) error
+	Staging     string
 	Compression string // snappy (default) | zstd | gzip | uncompressed
 	FileBytes   int64  // size that data files are written near; default 128 MiB
 	Now         func() time.Time
 	Table       *delta.Table // a handle that is open already; nil: opened by New
 }
 
-// File is a local file that becomes the object Key.
-type File struct{ Key, Path string }
-
 const (
+	contentType      = "application/octet-stream" // of data files
 	fileBytesDefault = 128 << 20
 	attemptsMax      = 10 // of an operation that others' commits get in the way of
 )

@@ -101,13 +101,13 @@ func BenchmarkImportAll(b *testing.B) {
 			for b.Loop() {
 				b.StopTimer()
 				round++
-				files := make([]ImportFile, count)
+				files := make([]objstore.LocalFile, count)
 				for i := range files {
 					p := filepath.Join(s.TempDir(), fmt.Sprint("part-", i))
 					if err := os.WriteFile(p, body, 0o644); err != nil {
 						b.Fatal(err)
 					}
-					files[i] = ImportFile{Key: fmt.Sprintf("t/r=%d/hour=%d/part-%d", round, i%700, i), Path: p}
+					files[i] = objstore.LocalFile{Key: fmt.Sprintf("t/r=%d/hour=%d/part-%d", round, i%700, i), Path: p}
 				}
 				b.StartTimer()
 				if _, err := s.ImportAll(ctx, "lake", files); err != nil {

@@ -276,7 +276,7 @@ var scenario = []struct {
 	{"delete many", remove("a/c", "a/b", "x//y", "none")},
 	{"settle deletes", func(w world) error { return w.Settle() }},
 	{"import", func(w world) error {
-		var files []ImportFile
+		var files []objstore.LocalFile
 		for i := range 4 {
 			name := path.Join(w.TempDir(), fmt.Sprint("part-", i))
 			f, err := w.opts.FS.Create(name, vfs.Category)
@@ -287,7 +287,7 @@ var scenario = []struct {
 			if err != nil {
 				return fmt.Errorf("%w: %w", errStep, err)
 			}
-			files = append(files, ImportFile{Key: fmt.Sprint("t/p=", i%2, "/", i), Path: name})
+			files = append(files, objstore.LocalFile{Key: fmt.Sprint("t/p=", i%2, "/", i), Path: name})
 		}
 		_, err := w.ImportAll(ctx, "lake", files)
 		return err

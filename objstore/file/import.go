@@ -15,19 +15,12 @@ import (
 	"github.com/weir-data/weir/objstore"
 )
 
-// ImportFile is a file that becomes an object.
-type ImportFile struct {
-	Key  string
-	Path string // on the same file system; see TempDir
-	Opts objstore.PutOptions
-}
-
 // importWorkers read and sync files at the same time: syncs wait for the disk, and share its flushes.
 const importWorkers = 16
 
 // Import makes the file at path an object without copying it. After an error the file is still there.
 func (s *Store) Import(ctx context.Context, bucket, key, path string, opts objstore.PutOptions) (objstore.Info, error) {
-	infos, err := s.ImportAll(ctx, bucket, []ImportFile{{key, path, opts}})
+	infos, err := s.ImportAll(ctx, bucket, []objstore.LocalFile{{Key: key, Path: path, Opts: opts}})
 	if err != nil {
 		return objstore.Info{}, err
 	}
@@ -37,7 +30,7 @@ func (s *Store) Import(ctx context.Context, bucket, key, path string, opts objst
 // ImportAll makes many files objects with one synced batch of the index, so that a crash leaves all of them or none, and
 // returns their descriptions in order. Keys must differ. The ETags are no MD5. After an error that concerns single files,
 // such as a failed condition at the last moment, others may have been imported; files that were not are still there.
-func (s *Store) ImportAll(ctx context.Context, bucketName string, files []ImportFile) ([]objstore.Info, error) {
+func (s *Store) ImportAll(ctx context.Context, bucketName string, files []objstore.LocalFile) ([]objstore.Info, error) {
 	b, err := s.bucket(bucketName)
 	if err != nil {
 		return nil, err
@@ -68,7 +61,7 @@ func (s *Store) ImportAll(ctx context.Context, bucketName string, files []Import
 	return infos, nil
 }
 
-func checkImport(files []ImportFile) error {
+func checkImport(files []objstore.LocalFile) error {
 	seen := make(map[string]bool, len(files))
 	for _, f := range files {
 		if err := objstore.CheckKey(f.Key); err != nil {
@@ -89,7 +82,7 @@ func (s *Store) ownName(file string) (string, error) {
 }
 
 // giveBack returns files after an error.
-func (s *Store) giveBack(ws []*write, files []ImportFile) {
+func (s *Store) giveBack(ws []*write, files []objstore.LocalFile) {
 	for i, w := range ws {
 		if w != nil && !w.done {
 			s.disk.Return(w.src, files[i].Path)
