@@ -1,0 +1,157 @@
+package batch
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/weir-data/weir/columnar"
+)
+
+// ErrState says that the state that was kept does not fit the query, or cannot be read.
+var ErrState = errors.New("state cannot be used")
+
+// Program is a query over streams, compiled for micro-batches: SELECTs that run in order in each batch, and the tables of state
+// that they read and change. Package batch/incremental makes Programs of SQL, a Runner executes them, a StateStore keeps the
+// state between batches. A Program without States works row by row.
+type Program struct {
+	Steps  []Step
+	States []StateSpec
+	// Output is the step that gives the rows for the sinks.
+	Output string
+	// Keys are the columns of Output that name a row of the result: in update mode a row replaces the one of the same keys. Nil in
+	// append mode, and in complete mode, where Output is the whole result.
+	Keys []string
+	// EventTime is the column of Output that carries the event time on, empty if none does.
+	EventTime string
+}
+
+// Step is a SELECT in DuckDB's SQL. It may read, by their names: the inputs, the steps before it, and the states as they were
+// before the batch. In its text weir_watermark(), weir_late() and weir_batch_time() stand for the timestamps of RunInput.
+type Step struct{ Name, SQL string }
+
+// StateSpec is a table of state: what a query remembers from batch to batch.
+type StateSpec struct {
+	Name string
+	// Operator is what Spark calls the operator in its progress: stateStoreSave, sessionWindowStateStoreSave, dedupe,
+	// dedupeWithinWatermark, symmetricHashJoin.
+	Operator string
+	// Like is the step whose columns the table has; no step up to it reads the table.
+	Like string
+	// Update is the step whose rows change the table when the batch is done: they are added to it, or, with Replace, are all of it.
+	Update  string
+	Replace bool
+	// Until is a timestamp column: rows whose Until is at or before the watermark of a batch are for the last time seen in that
+	// batch. Rows where it is null, and all rows if it is empty, stay.
+	Until string
+	// Compact is a SELECT over the table "runs" that gives fewer rows of the same meaning, such as partial aggregates added up.
+	// Empty: rows cannot be drawn together.
+	Compact string
+	// Late is a step of one row and one column: how many rows of the batch came too late for the operator. Empty: none can.
+	Late string
+	// Keys are what a row is about, for people who look: the columns by which rows belong together.
+	Keys []string
+	// Definition says what the rows mean, as named parts such as "group by" or "watermark". State that was kept under another
+	// definition cannot be used, and the parts that differ are the reason that a user is told.
+	Definition map[string]string
+}
+
+// RunInput is one micro-batch for a Runner.
+type RunInput struct {
+	Batch int64
+	// Watermark is up to where event time is complete in this batch: windows that end at or before it are final. Late is that of the
+	// batch before, by which rows that come now are too late. Both are the zero time before there is a watermark.
+	Watermark, Late time.Time
+	Time            time.Time                    // when the batch was planned; what current_timestamp gives
+	Inputs          map[string][]*columnar.Batch // by input; none where nothing came
+	State           StateVersion                 // before the batch
+	StateDir        string                       // an empty folder for the files of Result.Runs
+}
+
+// Runner executes Programs. Its methods are called by one goroutine.
+type Runner interface {
+	// Describe binds the steps of p over inputs of the given columns. A query that cannot be bound is
+	// an error that names what the user wrote.
+	Describe(ctx context.Context, inputs map[string]*columnar.Schema, p *Program) (*Description, error)
+	// Run executes the steps over one micro-batch. Nothing is changed but in memory and in in.StateDir; the same input gives the
+	// same result again. The caller closes the result.
+	Run(ctx context.Context, p *Program, d *Description, in RunInput) (Result, error)
+}
+
+// Description is what a Program gives and keeps.
+type Description struct {
+	Inputs map[string]*columnar.Schema
+	Output *columnar.Schema
+	States map[string]*columnar.Schema
+}
+
+// Result is what a batch gave. Rows come in no order.
+type Result interface {
+	Rows
+	// Runs are the files, in RunInput.StateDir, by which the state changes.
+	Runs() []StateRun
+	// Metrics tell of each StateSpec, in order.
+	Metrics() []StateMetrics
+	Close() error
+}
+
+// Rows are rows that sinks take, as often as they like.
+type Rows interface {
+	Schema() *columnar.Schema
+	// Len is the number of rows, -1 if it is not known before they are written.
+	Len() int64
+	// Write puts the rows into Parquet files below opts.Dir. After an error the folder is as it was.
+	Write(ctx context.Context, opts WriteOptions) ([]ParquetFile, error)
+	// First returns the first rows, at most limit, in memory of their own.
+	First(ctx context.Context, limit int) (*columnar.Batch, error)
+	// Each calls f with all rows, in parts that are valid during the call only.
+	Each(ctx context.Context, f func(*columnar.Batch) error) error
+}
+
+// StateRun is a Parquet file of rows of one state.
+type StateRun struct {
+	State string    `json:"state"`
+	File  string    `json:"file"` // its name in the store's folder
+	Rows  int64     `json:"rows"`
+	Bytes int64     `json:"bytes"`
+	Until time.Time `json:"until"` // the greatest Until of its rows; zero: some stay for ever
+	// Replaces says that this file is all of the state.
+	Replaces bool `json:"replaces,omitempty"`
+}
+
+// StateVersion is the state after a batch, -1 before the first: the runs that hold it.
+type StateVersion struct {
+	Batch int64      `json:"batchId"`
+	Runs  []StateRun `json:"runs"`
+}
+
+// StateMetrics are Spark's figures of one state operator.
+type StateMetrics struct {
+	Operator      string
+	RowsTotal     int64
+	RowsUpdated   int64
+	RowsRemoved   int64
+	RowsLate      int64 // numRowsDroppedByWatermark
+	Bytes         int64 // on disk
+	CommitTook    time.Duration
+	UpdatesTook   time.Duration
+	RemovalsTook  time.Duration
+	RunsOnDisk    int
+	CompactedRuns int
+}
+
+// StateStore keeps the state of one pipeline, durably, by versions.
+type StateStore interface {
+	// Load returns the state after batch, -1 for that of a new pipeline. What was kept must fit specs and their columns: ErrState
+	// says why it does not.
+	Load(ctx context.Context, batch int64, specs []StateSpec, columns map[string]*columnar.Schema) (StateVersion, error)
+	// Newest is the batch of the newest version, -1 if there is none.
+	Newest(ctx context.Context) (int64, error)
+	// NewDir returns an empty folder for the runs of the batch after v.
+	NewDir(ctx context.Context, v StateVersion) (string, error)
+	// Commit makes v with runs, and without what the watermark has passed, the version of batch. It survives power loss when it
+	// returns. An earlier attempt at the same batch is replaced.
+	Commit(ctx context.Context, v StateVersion, batch int64, watermark time.Time, runs []StateRun) (StateVersion, error)
+	// Close lets another process open the store.
+	Close() error
+}
