@@ -21,7 +21,8 @@ type WriteOptions struct {
 	Where Condition
 	// Dynamic limits Overwrite to the partitions that the new rows have.
 	Dynamic bool
-	// AppID and AppVersion are recorded with the commit; a version that the table has already is delta.ErrReplayed.
+	// AppID and AppVersion are recorded with the commit, which is made even if no row is written. With a version that the table has
+	// already, or an older one, nothing is read or written: delta.ErrReplayed.
 	AppID      string
 	AppVersion int64
 }
@@ -33,7 +34,9 @@ func (t *Table) Append(ctx context.Context, rows Rows, opts WriteOptions) (Resul
 	}
 	return t.change(ctx, func(j *job) error {
 		j.operation, j.parameters = "WRITE", map[string]string{"mode": "Append", "partitionBy": namesText(j.by)}
-		j.setTxn(opts)
+		if err := j.setTxn(opts.AppID, opts.AppVersion); err != nil {
+			return err
+		}
 		if err := rows.check(); err != nil {
 			return err
 		}
@@ -52,7 +55,9 @@ func (t *Table) Overwrite(ctx context.Context, rows Rows, opts WriteOptions) (Re
 	}
 	return t.change(ctx, func(j *job) error {
 		j.operation, j.parameters = "WRITE", map[string]string{"mode": "Overwrite", "partitionBy": namesText(j.by)}
-		j.setTxn(opts)
+		if err := j.setTxn(opts.AppID, opts.AppVersion); err != nil {
+			return err
+		}
 		if err := rows.check(); err != nil {
 			return err
 		}
@@ -206,10 +211,16 @@ func assignable(from, to columnar.Type, name string) error {
 	return nil
 }
 
-func (j *job) setTxn(opts WriteOptions) {
-	if opts.AppID != "" {
-		j.txn = func(tx *delta.Transaction) { tx.SetTxn(opts.AppID, opts.AppVersion) }
+// setTxn makes the commit that of a version of an application, unless the table has it.
+func (j *job) setTxn(appID string, version int64) error {
+	if appID == "" {
+		return nil
 	}
+	if last, ok := j.snapshot.Txn(appID); ok && last >= version {
+		return fmt.Errorf("%s version %d: %w: the table has %d", appID, version, delta.ErrReplayed, last)
+	}
+	j.txn = func(tx *delta.Transaction) { tx.SetTxn(appID, version) }
+	return nil
 }
 
 func namesText(names []string) string {

@@ -19,7 +19,9 @@ type MergeOptions struct {
 	On             Condition
 	// Clauses are tried in order: the first of its kind whose condition is true decides about a row.
 	Clauses     []MergeClause
-	MergeSchema bool // see WriteOptions
+	MergeSchema bool   // see WriteOptions
+	AppID       string // see WriteOptions
+	AppVersion  int64
 }
 
 // Match is which rows a clause is about.
@@ -41,7 +43,8 @@ type MergeClause struct {
 	All    bool         // Set is every column of the source, by name
 }
 
-// Merge changes the table by what a source holds. ErrAmbiguous: several rows of the source would change the same row.
+// Merge changes the table by what a source holds. ErrAmbiguous: several rows of the source would change the same row;
+// delta.ErrReplayed: the table has AppVersion already.
 func (t *Table) Merge(ctx context.Context, source Rows, opts MergeOptions) (Result, error) {
 	if opts.Target == "" {
 		opts.Target = "target"
@@ -74,6 +77,9 @@ const hereColumn = "weir_here"
 
 func (m *merge) run() error {
 	m.operation, m.parameters = "MERGE", map[string]string{"predicate": predicateText(m.opts.On)}
+	if err := m.setTxn(m.opts.AppID, m.opts.AppVersion); err != nil {
+		return err
+	}
 	if err := m.rows.check(); err != nil {
 		return err
 	}

@@ -1,0 +1,63 @@
+package rewrite
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/weir-data/weir/delta"
+)
+
+// TestTxn repeats versions of an application: each takes place once, also one that changes no row and one whose commit the
+// writer never heard of.
+func TestTxn(t *testing.T) {
+	l := newLake(t)
+	const columns = "k int, v string"
+	l.create(columns, nil, map[string]string{"delta.checkpointInterval": "1"})
+	merge := func(table *Table, version int64, lines ...string) error {
+		_, err := table.Merge(t.Context(), l.rows(columns, lines...), MergeOptions{Target: "t", Source: "s", On: l.where("t.k = s.k"),
+			Clauses: []MergeClause{{Match: Matched, Set: l.set("v", "t.v || s.v")}, {Match: NotMatched, All: true}},
+			AppID:   "pipeline", AppVersion: version})
+		return err
+	}
+	l.must(merge(l.table, 1, `[1,"a"]`))
+	l.must(merge(l.table, 2, `[1,"b"]`, `[2,"c"]`))
+	l.must(merge(l.table, 3)) // nothing to do
+	for version := range int64(4) {
+		if err := merge(l.table, version, `[1,"x"]`, `[3,"x"]`); !errors.Is(err, delta.ErrReplayed) {
+			t.Errorf("version %d again: %v", version, err)
+		}
+	}
+	l.want(`[1,"ab"]`, `[2,"c"]`)
+
+	// The puts of a merge: its data file, then the commit.
+	f := newFaulty(l.store, 2, true)
+	table, err := Open(t.Context(), Options{Store: f, Location: location, DB: l.db, Staging: l.dir, Now: now})
+	l.must(err)
+	if err := merge(table, 4, `[2,"d"]`); !errors.Is(err, delta.ErrUnresolved) {
+		t.Fatalf("a commit that nobody can tell about: %v", err)
+	}
+	l.open()
+	if err := merge(l.table, 4, `[2,"d"]`); !errors.Is(err, delta.ErrReplayed) {
+		t.Errorf("version 4, which was committed, again: %v", err)
+	}
+	l.must(merge(l.table, 5, `[2,"e"]`))
+	l.want(`[1,"ab"]`, `[2,"cde"]`)
+}
+
+// TestTxnRace has another writer of the same application commit first.
+func TestTxnRace(t *testing.T) {
+	l := newLake(t)
+	l.create("k int", nil, nil)
+	merge := func(table *Table, version int64, line string) error {
+		_, err := table.Merge(t.Context(), l.rows("k int", line), MergeOptions{Target: "t", Source: "s", On: l.where("t.k = s.k"),
+			Clauses: []MergeClause{{Match: NotMatched, All: true}}, AppID: "pipeline", AppVersion: version})
+		return err
+	}
+	m := &meddler{Store: l.store, left: 2, do: func() { l.must(merge(l.table, 7, `[7]`)) }}
+	table, err := Open(t.Context(), Options{Store: m, Location: location, DB: l.db, Staging: l.dir, Now: now})
+	l.must(err)
+	if err := merge(table, 7, `[8]`); !errors.Is(err, delta.ErrReplayed) {
+		t.Errorf("the slower one of two: %v", err)
+	}
+	l.want(`[7]`)
+}
