@@ -155,16 +155,12 @@ func (s *service) listStreamConsumers(ctx context.Context, in *kinesis.ListStrea
 	if err := v.Err(); err != nil {
 		return nil, err
 	}
-	name, err := s.streamName(nil, in.StreamARN)
+	d, err := s.described(ctx, nil, in.StreamARN)
 	if err != nil {
 		return nil, err
 	}
-	d, err := s.streams.Describe(ctx, name)
-	if err != nil {
-		return nil, s.noStream(err, name)
-	}
 	if t := in.StreamCreationTimestamp; t != nil && !t.Truncate(time.Second).Equal(d.Created.Truncate(time.Second)) {
-		return nil, resourceNotFound("Stream %s under account %s not found.", name, s.streams.Account())
+		return nil, resourceNotFound("Stream %s under account %s not found.", d.Name, s.streams.Account())
 	}
 	var after []byte
 	if in.NextToken != nil {

@@ -33,17 +33,13 @@ func (s *service) createChannel(ctx context.Context, in *kinesis.CreateChannelIn
 	s.channelChange.Lock() // its stream must not be deleted meanwhile
 	defer s.channelChange.Unlock()
 	source := in.StreamConfigurationList[0]
-	name, err := s.streamName(nil, source.StreamARN)
+	d, err := s.described(ctx, nil, source.StreamARN)
 	if err != nil {
 		return nil, err
 	}
-	d, err := s.streams.Describe(ctx, name)
-	if err != nil {
-		return nil, s.noStream(err, name)
-	}
 	if !d.OnDemand {
 		return nil, invalidArgument("Stream %s under account %s is in PROVISIONED mode. Channels are supported for streams in ON_DEMAND mode only.",
-			name, s.streams.Account())
+			d.Name, s.streams.Account())
 	}
 	doc := channelDocument{
 		RoleARN: *in.ServiceExecutionRoleARN,
@@ -57,11 +53,11 @@ func (s *service) createChannel(ctx context.Context, in *kinesis.CreateChannelIn
 		doc.Logs = *l.CloudWatchLogs
 	}
 	info, err := s.channels.Create(ctx, delivery.Info{
-		Name: *in.ChannelName, Source: name, Channel: channelOf(in.S3DestinationConfiguration, source.RecordConfiguration.RecordFormatType),
+		Name: *in.ChannelName, Source: d.Name, Channel: channelOf(in.S3DestinationConfiguration, source.RecordConfiguration.RecordFormatType),
 		Tags: in.Tags, Attributes: doc.encode(),
 	})
 	if err != nil {
-		return nil, s.channelError(err, *in.ChannelName, name)
+		return nil, s.channelError(err, *in.ChannelName, d.Name)
 	}
 	out, err := s.describe(info, types.ChannelStatusCreating, "")
 	return &kinesis.CreateChannelOutput{ChannelDescription: out}, err

@@ -25,19 +25,15 @@ func (s *service) describeStream(ctx context.Context, in *kinesis.DescribeStream
 	if err := v.Err(); err != nil {
 		return nil, err
 	}
-	name, err := s.streamName(in.StreamName, in.StreamARN)
+	d, err := s.described(ctx, in.StreamName, in.StreamARN)
 	if err != nil {
 		return nil, err
-	}
-	d, err := s.streams.Describe(ctx, name)
-	if err != nil {
-		return nil, s.noStream(err, name)
 	}
 	limit := describeShardsMax
 	if in.Limit != nil {
 		limit = min(limit, int(*in.Limit))
 	}
-	shards, more, err := s.page(ctx, name, value(in.ExclusiveStartShardId), limit, func(*stream.ShardInfo) bool { return true })
+	shards, more, err := s.page(ctx, d.Name, value(in.ExclusiveStartShardId), limit, func(*stream.ShardInfo) bool { return true })
 	if err != nil {
 		return nil, err
 	}
@@ -143,4 +139,14 @@ func (s *service) describeLimits(ctx context.Context, _ *kinesis.DescribeLimitsI
 		out.ChannelCount, out.ChannelCountLimit = aws.Int32(int32(len(s.channels.List()))), aws.Int32(delivery.ChannelsMax)
 	}
 	return out, nil
+}
+
+// described is the stream that name or arn names, or the exception that says that there is none.
+func (s *service) described(ctx context.Context, name, arn *string) (stream.Description, error) {
+	of, err := s.streamName(name, arn)
+	if err != nil {
+		return stream.Description{}, err
+	}
+	d, err := s.streams.Describe(ctx, of)
+	return d, s.noStream(err, of)
 }

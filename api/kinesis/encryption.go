@@ -18,21 +18,17 @@ func (s *service) startStreamEncryption(ctx context.Context, in *kinesis.StartSt
 	if err := checkEncryption(in.EncryptionType, in.KeyId, in.StreamName, in.StreamARN, in.StreamId); err != nil {
 		return nil, err
 	}
-	name, err := s.streamName(in.StreamName, in.StreamARN)
+	d, err := s.described(ctx, in.StreamName, in.StreamARN)
 	if err != nil {
 		return nil, err
-	}
-	d, err := s.streams.Describe(ctx, name)
-	if err != nil {
-		return nil, s.noStream(err, name)
 	}
 	if d.KeyID == "" || !keyring.Same(d.KeyID, *in.KeyId) {
 		if err := s.checkChanges("StartStreamEncryption", d); err != nil {
 			return nil, err
 		}
 	}
-	if err := s.streams.SetEncryption(ctx, name, *in.KeyId); err != nil {
-		return nil, s.noStream(err, name)
+	if err := s.streams.SetEncryption(ctx, d.Name, *in.KeyId); err != nil {
+		return nil, s.noStream(err, d.Name)
 	}
 	return &kinesis.StartStreamEncryptionOutput{}, nil
 }
@@ -41,24 +37,20 @@ func (s *service) stopStreamEncryption(ctx context.Context, in *kinesis.StopStre
 	if err := checkEncryption(in.EncryptionType, in.KeyId, in.StreamName, in.StreamARN, in.StreamId); err != nil {
 		return nil, err
 	}
-	name, err := s.streamName(in.StreamName, in.StreamARN)
+	d, err := s.described(ctx, in.StreamName, in.StreamARN)
 	if err != nil {
 		return nil, err
 	}
-	d, err := s.streams.Describe(ctx, name)
-	if err != nil {
-		return nil, s.noStream(err, name)
-	}
 	if d.KeyID != "" && !keyring.Same(d.KeyID, *in.KeyId) {
-		return nil, invalidArgument("Stream %s under account %s is not encrypted with key %s.", name, s.streams.Account(), *in.KeyId)
+		return nil, invalidArgument("Stream %s under account %s is not encrypted with key %s.", d.Name, s.streams.Account(), *in.KeyId)
 	}
 	if d.KeyID != "" {
 		if err := s.checkChanges("StopStreamEncryption", d); err != nil {
 			return nil, err
 		}
 	}
-	if err := s.streams.SetEncryption(ctx, name, ""); err != nil {
-		return nil, s.noStream(err, name)
+	if err := s.streams.SetEncryption(ctx, d.Name, ""); err != nil {
+		return nil, s.noStream(err, d.Name)
 	}
 	return &kinesis.StopStreamEncryptionOutput{}, nil
 }

@@ -150,18 +150,14 @@ func (s *service) openPage(kind tokenKind, token string) (payload []byte, err er
 }
 
 func (s *service) newShardQuery(ctx context.Context, in *kinesis.ListShardsInput) (shardQuery, error) {
-	name, err := s.streamName(in.StreamName, in.StreamARN)
+	d, err := s.described(ctx, in.StreamName, in.StreamARN)
 	if err != nil {
 		return shardQuery{}, err
 	}
-	d, err := s.streams.Describe(ctx, name)
-	if err != nil {
-		return shardQuery{}, s.noStream(err, name)
-	}
 	if t := in.StreamCreationTimestamp; t != nil && !t.Truncate(time.Second).Equal(d.Created.Truncate(time.Second)) {
-		return shardQuery{}, resourceNotFound("Stream %s under account %s not found.", name, s.streams.Account())
+		return shardQuery{}, resourceNotFound("Stream %s under account %s not found.", d.Name, s.streams.Account())
 	}
-	q := shardQuery{Stream: name, Incarnation: d.Incarnation, Filter: types.ShardFilterTypeFromTrimHorizon}
+	q := shardQuery{Stream: d.Name, Incarnation: d.Incarnation, Filter: types.ShardFilterTypeFromTrimHorizon}
 	if id := in.ExclusiveStartShardId; id != nil {
 		q.After = *id
 	}

@@ -55,13 +55,9 @@ func (s *service) retention(ctx context.Context, hours *int32, name, arn, id *st
 	if err := v.Err(); err != nil {
 		return "", 0, err
 	}
-	of, err := s.streamName(name, arn)
+	d, err := s.described(ctx, name, arn)
 	if err != nil {
 		return "", 0, err
-	}
-	d, err := s.streams.Describe(ctx, of)
-	if err != nil {
-		return "", 0, s.noStream(err, of)
 	}
 	switch {
 	case *hours < retentionHoursMin:
@@ -71,7 +67,7 @@ func (s *service) retention(ctx context.Context, hours *int32, name, arn, id *st
 		return "", 0, invalidArgument("Maximum allowed retention period is %d hours. Requested retention period (%d hours) is too long.",
 			retentionHoursMax, *hours)
 	}
-	return of, int32(d.Retention.Hours()), nil
+	return d.Name, int32(d.Retention.Hours()), nil
 }
 
 func (s *service) setRetention(ctx context.Context, name string, hours int32) error {

@@ -71,13 +71,9 @@ func (s *service) listTagsForStream(ctx context.Context, in *kinesis.ListTagsFor
 	if err := v.Err(); err != nil {
 		return nil, err
 	}
-	name, err := s.streamName(in.StreamName, in.StreamARN)
+	d, err := s.described(ctx, in.StreamName, in.StreamARN)
 	if err != nil {
 		return nil, err
-	}
-	d, err := s.streams.Describe(ctx, name)
-	if err != nil {
-		return nil, s.noStream(err, name)
 	}
 	limit := tagsMax
 	if in.Limit != nil {

@@ -27,19 +27,15 @@ func (s *service) updateStreamMode(ctx context.Context, in *kinesis.UpdateStream
 	if err := v.Err(); err != nil {
 		return nil, err
 	}
-	name, err := s.streamName(nil, in.StreamARN)
+	d, err := s.described(ctx, nil, in.StreamARN)
 	if err != nil {
 		return nil, err
-	}
-	d, err := s.streams.Describe(ctx, name)
-	if err != nil {
-		return nil, s.noStream(err, name)
 	}
 	onDemand := in.StreamModeDetails.StreamMode == types.StreamModeOnDemand
 	s.channelChange.Lock()
 	defer s.channelChange.Unlock()
 	if !onDemand {
-		if err := s.checkNoChannels(name, "can leave ON_DEMAND mode"); err != nil {
+		if err := s.checkNoChannels(d.Name, "can leave ON_DEMAND mode"); err != nil {
 			return nil, err
 		}
 	}
@@ -56,12 +52,12 @@ func (s *service) updateStreamMode(ctx context.Context, in *kinesis.UpdateStream
 			return nil, err
 		}
 	}
-	if err := s.streams.SetMode(ctx, name, onDemand); err != nil {
-		return nil, s.noStream(err, name)
+	if err := s.streams.SetMode(ctx, d.Name, onDemand); err != nil {
+		return nil, s.noStream(err, d.Name)
 	}
 	if in.WarmThroughputMiBps != nil {
-		if err := s.streams.SetWarmThroughput(ctx, name, int(*in.WarmThroughputMiBps)); err != nil {
-			return nil, s.noStream(err, name)
+		if err := s.streams.SetWarmThroughput(ctx, d.Name, int(*in.WarmThroughputMiBps)); err != nil {
+			return nil, s.noStream(err, d.Name)
 		}
 	}
 	return &kinesis.UpdateStreamModeOutput{}, nil

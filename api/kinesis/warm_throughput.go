@@ -27,25 +27,21 @@ func (s *service) updateStreamWarmThroughput(ctx context.Context, in *kinesis.Up
 	if err := v.Err(); err != nil {
 		return nil, err
 	}
-	name, err := s.streamName(in.StreamName, in.StreamARN)
+	d, err := s.described(ctx, in.StreamName, in.StreamARN)
 	if err != nil {
 		return nil, err
-	}
-	d, err := s.streams.Describe(ctx, name)
-	if err != nil {
-		return nil, s.noStream(err, name)
 	}
 	if err := s.checkWarm(in.WarmThroughputMiBps, d.OnDemand); err != nil {
 		return nil, err
 	}
-	if err := s.streams.SetWarmThroughput(ctx, name, int(*in.WarmThroughputMiBps)); err != nil {
-		return nil, s.noStream(err, name)
+	if err := s.streams.SetWarmThroughput(ctx, d.Name, int(*in.WarmThroughputMiBps)); err != nil {
+		return nil, s.noStream(err, d.Name)
 	}
-	if d, err = s.streams.Describe(ctx, name); err != nil {
-		return nil, s.noStream(err, name)
+	if d, err = s.streams.Describe(ctx, d.Name); err != nil {
+		return nil, s.noStream(err, d.Name)
 	}
 	return &kinesis.UpdateStreamWarmThroughputOutput{
-		StreamName: aws.String(name), StreamARN: aws.String(d.ARN), WarmThroughput: warmThroughputOf(d),
+		StreamName: aws.String(d.Name), StreamARN: aws.String(d.ARN), WarmThroughput: warmThroughputOf(d),
 	}, nil
 }
 
