@@ -64,13 +64,16 @@ type RunInput struct {
 	Watermark, Late time.Time
 	Time            time.Time                    // when the batch was planned; what current_timestamp gives
 	Inputs          map[string][]*columnar.Batch // by input; none where nothing came
+	// Statics are the inputs that are no streams: for each a SELECT, in DuckDB's SQL, of rows with the columns that Describe was told,
+	// such as one over the Parquet files of a table. The files lie in folders that the Runner may read.
+	Statics map[string]string
 	State           StateVersion                 // before the batch
 	StateDir        string                       // an empty folder for the files of Result.Runs
 }
 
 // Runner executes Programs. Its methods are called by one goroutine.
 type Runner interface {
-	// Describe binds the steps of p over inputs of the given columns. A query that cannot be bound is
+	// Describe binds the steps of p over inputs, streams and static ones, of the given columns. A query that cannot be bound is
 	// an error that names what the user wrote.
 	Describe(ctx context.Context, inputs map[string]*columnar.Schema, p *Program) (*Description, error)
 	// Run executes the steps over one micro-batch. Nothing is changed but in memory and in in.StateDir; the same input gives the
@@ -117,12 +120,15 @@ type StateRun struct {
 	Until time.Time `json:"until"` // the greatest Until of its rows; zero: some stay for ever
 	// Replaces says that this file is all of the state.
 	Replaces bool `json:"replaces,omitempty"`
+	// Merges are the files of the version before whose rows this one has drawn together: they are left out from now on.
+	Merges []string `json:"-"`
 }
 
 // StateVersion is the state after a batch, -1 before the first: the runs that hold it.
 type StateVersion struct {
 	Batch int64      `json:"batchId"`
 	Runs  []StateRun `json:"runs"`
+	Dir   string     `json:"-"` // the folder where the files are
 }
 
 // StateMetrics are Spark's figures of one state operator.
