@@ -24,6 +24,9 @@ type Program struct {
 	Keys []string
 	// EventTime is the column of Output that carries the event time on, empty if none does.
 	EventTime string
+	// Tables are the static tables that the steps read: by their name in the steps, which is that of RunInput.Statics, the catalog's
+	// database.table.
+	Tables map[string]string
 }
 
 // Step is a SELECT in DuckDB's SQL. It may read, by their names: the inputs, the steps before it, and the states as they were
