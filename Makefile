@@ -46,6 +46,11 @@ crash:
 delta-crash:
 	go test ./test/crash -run 'TestDelta$$' -v -count=1 -timeout 30m -delta-writers 8 -delta-commits 500 -seed $(SEED)
 
+# Thousands of seeded histories of a Delta table, every operation on its rows, against a model in memory.
+.PHONY: delta-histories
+delta-histories:
+	go test ./delta/rewrite -run TestRandomHistories -count=1 -timeout 60m -histories 5000 -seed $(SEED)
+
 # Power losses of a simulated disk during random work, many more than go test looks at.
 .PHONY: powerloss ready
 powerloss:

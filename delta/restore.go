@@ -4,11 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/weir-data/weir/columnar"
 	"github.com/weir-data/weir/objstore"
 )
 
@@ -78,8 +81,8 @@ func (t *Table) Restore(ctx context.Context, version int64, opts RestoreOptions)
 	if err := tx.leaveOut(missing, &out); err != nil {
 		return out, err
 	}
-	if m := target.metadata; m != now.metadata && !sameMetadata(m, now.metadata) {
-		tx.schema, tx.physical, tx.by, tx.metadata = target.schema, target.physical, m.PartitionColumns, m
+	if schema, m := metadataAgain(target, now); m != now.metadata && !sameMetadata(m, now.metadata) {
+		tx.schema, tx.physical, tx.by, tx.metadata = schema, target.physical, m.PartitionColumns, m
 	}
 	if tx.metadata == nil && len(tx.adds)+len(tx.removes) == 0 {
 		return out, nil
@@ -141,6 +144,39 @@ func (tx *Transaction) leaveOut(missing map[*Add]bool, out *Restored) error {
 	tx.adds = kept
 	return nil
 }
+
+// metadataAgain is what a version's metadata is when it comes back: numbers that identity columns and columns got since are
+// not given again.
+func metadataAgain(target, now *Snapshot) (*columnar.Schema, *Metadata) {
+	m := *target.metadata
+	if high, before := now.metadata.Configuration[propMaxColumnID], m.Configuration[propMaxColumnID]; high != before && before != "" {
+		m.Configuration = cloneMap(m.Configuration)
+		m.Configuration[propMaxColumnID] = high
+	}
+	schema := &columnar.Schema{Fields: slices.Clone(target.schema.Fields)}
+	moved := false
+	for i := range schema.Fields {
+		f := &schema.Fields[i]
+		k := slices.IndexFunc(now.physical.Fields, func(p columnar.Field) bool { return p.Name == target.physical.Fields[i].Name })
+		if k < 0 {
+			continue
+		}
+		high, ok := now.schema.Fields[k].Metadata[metaIdentityHigh]
+		if !ok || f.Metadata["delta.identity.start"] == nil || f.Metadata[metaIdentityHigh] == high {
+			continue
+		}
+		f.Metadata = maps.Clone(f.Metadata)
+		f.Metadata[metaIdentityHigh] = high
+		moved = true
+	}
+	if moved {
+		m.SchemaString = string(schema.JSON())
+	}
+	return schema, &m
+}
+
+// metaIdentityHigh is the last number that an identity column gave; over time it only moves in the direction of the column's step.
+const metaIdentityHigh = "delta.identity.highWaterMark"
 
 func sameMetadata(a, b *Metadata) bool {
 	x, err1 := marshalPlain(a)

@@ -205,6 +205,7 @@ func (j *job) setIdentity() {
 
 // generate computes the generated columns that the caller did not give.
 func (j *job) generate(query string, given map[string]bool) (string, error) {
+	query = j.emptyIsNull(query)
 	r := &relation{name: rowsName, schema: j.schema}
 	var items []item
 	for i := range j.schema.Fields {
@@ -243,6 +244,20 @@ func (j *job) generate(query string, given map[string]bool) (string, error) {
 		out = append(out, "CAST("+quoteName(f.Name)+" AS "+typeText(f.Type)+") AS "+quoteName(f.Name))
 	}
 	return "SELECT " + strings.Join(out, ", ") + " FROM (" + with(t.text, rowsName, query) + ")", nil
+}
+
+// emptyIsNull makes empty texts in partition columns null before anything looks at them: the log cannot tell the two.
+func (j *job) emptyIsNull(query string) string {
+	var items []string
+	for _, name := range j.by {
+		if f := j.field(name); f.Type.Kind == columnar.String || f.Type.Kind == columnar.Binary {
+			items = append(items, "nullif("+quoteName(name)+", '') AS "+quoteName(name))
+		}
+	}
+	if len(items) == 0 {
+		return query
+	}
+	return "SELECT * REPLACE (" + strings.Join(items, ", ") + ") FROM (\n" + query + "\n)"
 }
 
 // checked is a query of rows, with all columns of the table, that fails at the first row that breaks a rule. extra

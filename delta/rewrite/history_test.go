@@ -1,0 +1,313 @@
+package rewrite
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/weir-data/weir/batch/duckdb"
+	"github.com/weir-data/weir/columnar"
+	"github.com/weir-data/weir/delta"
+	"github.com/weir-data/weir/objstore"
+	"github.com/weir-data/weir/objstore/mem"
+)
+
+var (
+	seedFlag      = flag.Uint64("seed", 0, "the first seed of random histories; 0: the clock")
+	historiesFlag = flag.Int("histories", 24, "how many random histories to run")
+)
+
+// history is a random run of operations on a table and on the model of it.
+type history struct {
+	*lake
+	rng      *rand.Rand
+	model    *model
+	versions map[int64]*model // that can be read
+	version  int64            // the newest
+	next     int64            // the k that comes next
+	highest  int64            // of the identity column
+	clock    time.Time
+	done     []string // what was done, for failures
+}
+
+// TestRandomHistories runs seeded histories of all operations against a model in memory. After each step the rows must be the model's, and the changes
+// of the step's version lead from the rows before to them; after each history rows of older versions are read again, and the checker
+// finds the table in order.
+func TestRandomHistories(t *testing.T) {
+	first := *seedFlag
+	if first == 0 {
+		first = uint64(time.Now().UnixNano())
+	}
+	shared := newLake(t)
+	for i := range *historiesFlag {
+		seed := first + uint64(i)
+		if !t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
+			h := newHistory(t, shared.db, shared.dir, seed)
+			for range 14 {
+				h.step()
+			}
+			h.end()
+		}) && *historiesFlag > 100 {
+			t.Fatalf("after %d histories", i)
+		}
+	}
+}
+
+func newHistory(t *testing.T, db *duckdb.DB, dir string, seed uint64) *history {
+	h := &history{rng: rand.New(rand.NewPCG(seed, 1)), versions: map[int64]*model{}, highest: idStart - idStep, clock: now()}
+	store := mem.New(h.now)
+	h.lake = &lake{TB: t, store: store, db: db, dir: dir}
+	h.must(store.CreateBucket(t.Context(), "lake"))
+	m := &model{rows: map[int64]modelRow{}, props: map[string]string{
+		"delta.checkpointInterval": fmt.Sprint(1 + h.rng.IntN(6)), "delta.enableTypeWidening": "true",
+	}}
+	h.model = m
+	for _, name := range []string{"delta.enableDeletionVectors", "delta.enableChangeDataFeed"} {
+		m.props[name] = fmt.Sprint(h.chance(2))
+	}
+	if h.chance(2) {
+		m.props["delta.columnMapping.mode"] = "name"
+	}
+	m.columns = []modelColumn{{key: "k", typ: "int"}, {key: "v", typ: "int"}, {key: "p", typ: []string{"int", "string"}[h.rng.IntN(2)]}}
+	for _, c := range []modelColumn{{key: "g", typ: "int", generated: true}, {key: "id", typ: "bigint", identity: true}, {key: "s", typ: "struct<a:int,b:string>"}} {
+		if h.chance(3) {
+			m.columns = append(m.columns, c)
+		}
+	}
+	for i := range m.columns {
+		m.columns[i].name = m.columns[i].key
+	}
+	if h.chance(2) {
+		m.by = []string{"p"}
+		if m.column("g") != nil && h.chance(2) {
+			m.by = []string{"g", "p"}[:1+h.rng.IntN(2)]
+		}
+	}
+	_, err := delta.Create(t.Context(), delta.InBucket(store, "lake", "t"), delta.CreateOptions{Schema: &columnar.Schema{Fields: bare(m.schema().Fields)}, PartitionBy: m.by, Now: h.now})
+	h.must(err)
+	h.open()
+	_, err = h.table.Alter(t.Context(), Alteration{Schema: m.schema(), Properties: m.props})
+	h.must(err)
+	h.remember()
+	return h
+}
+
+func (h *history) now() time.Time { return h.clock }
+
+func (h *history) chance(of int) bool { return h.rng.IntN(of) == 0 }
+
+// open takes a new handle on the table.
+func (h *history) open() {
+	h.Helper()
+	var err error
+	h.table, err = Open(h.Context(), Options{Store: h.store, Location: location, DB: h.db, Staging: h.dir, Now: h.now, FileBytes: 2500})
+	h.must(err)
+}
+
+func (h *history) must(err error) {
+	h.Helper()
+	if err != nil {
+		h.Fatalf("%v\nafter\n%s\nmodel: %v", err, strings.Join(h.done, "\n"), h.model)
+	}
+}
+
+func (h *history) fail(format string, args ...any) {
+	h.Helper()
+	h.Fatalf(format+"\nafter\n%s\nmodel: %v", append(args, strings.Join(h.done, "\n"), h.model)...)
+}
+
+func (h *history) step() {
+	h.clock = h.clock.Add(time.Minute)
+	before := h.model.clone()
+	all := []func(){
+		h.appendSome, h.appendSome, h.appendSome, h.overwriteSome, h.deleteSome, h.deleteSome, h.updateSome, h.updateSome, h.mergeSome, h.mergeSome,
+		h.violate, h.alter, h.alter, h.optimize, h.optimize, h.vacuum, h.restore, h.reopen,
+	}
+	all[h.rng.IntN(len(all))]()
+	h.compare(before)
+}
+
+func (h *history) did(format string, args ...any) {
+	h.done = append(h.done, fmt.Sprintf("%d: ", h.version)+fmt.Sprintf(format, args...))
+}
+
+// snapshot is the newest version.
+func (h *history) snapshot() *delta.Snapshot {
+	h.Helper()
+	s, err := h.table.table.Snapshot(h.Context())
+	h.must(err)
+	return s
+}
+
+// remember notes that the table's newest version is as the model.
+func (h *history) remember() {
+	h.version = h.snapshot().Version()
+	h.versions[h.version] = h.model.clone()
+}
+
+// compare looks whether the table is as the model, and its changes lead there from the model before.
+func (h *history) compare(before *model) {
+	h.Helper()
+	s := h.snapshot()
+	got := h.readAt(s)
+	h.adopt(got)
+	h.same(fmt.Sprintf("version %d", s.Version()), got, h.model.lines())
+	for f, err := range s.Files(nil) {
+		h.must(err)
+		if f.Stats == nil || live(f) <= 0 {
+			h.fail("file %s without rows or statistics", f.Path)
+		}
+	}
+	was := h.version
+	h.remember()
+	if h.version > was && h.model.props["delta.enableChangeDataFeed"] == "true" && h.model.holds(before) {
+		h.compareChanges(before, h.version, h.version)
+	}
+}
+
+func (h *history) same(what string, got, want []string) {
+	h.Helper()
+	if slices.Equal(got, want) {
+		return
+	}
+	var diff []string
+	for _, row := range got {
+		if !slices.Contains(want, row) {
+			diff = append(diff, "+"+row)
+		}
+	}
+	for _, row := range want {
+		if !slices.Contains(got, row) {
+			diff = append(diff, "-"+row)
+		}
+	}
+	h.fail("%s has %d rows, want %d; differences:\n%s", what, len(got), len(want), strings.Join(diff, "\n"))
+}
+
+// adopt takes over the values that the table gave to identity columns, which rise by their step and are never given twice.
+func (h *history) adopt(lines []string) {
+	h.Helper()
+	at := slices.IndexFunc(h.model.columns, func(c modelColumn) bool { return c.identity })
+	if at < 0 {
+		return
+	}
+	highest := h.highest
+	seen := map[int64]bool{}
+	for _, text := range lines {
+		var values []any
+		d := json.NewDecoder(bytes.NewReader([]byte(text)))
+		d.UseNumber()
+		h.must(d.Decode(&values))
+		k, err := values[0].(json.Number).Int64()
+		h.must(err)
+		r := h.model.rows[k]
+		if r == nil || r["id"] != (pending{}) {
+			continue
+		}
+		id, err := values[at].(json.Number).Int64()
+		h.must(err)
+		if id <= h.highest || (id-idStart)%idStep != 0 || seen[id] {
+			h.fail("row %s: identity %d after %d", text, id, h.highest)
+		}
+		seen[id] = true
+		r["id"] = id
+		highest = max(highest, id)
+	}
+	h.highest = highest
+}
+
+// compareChanges adds the changes of versions from..to to the rows of a model, which must have the same columns: they are then those of version to.
+func (h *history) compareChanges(before *model, from, to int64) {
+	h.Helper()
+	counts := map[string]int{}
+	for _, row := range before.lines() {
+		counts[row]++
+	}
+	for b, err := range h.table.Changes(h.Context(), from, to) {
+		h.must(err)
+		n := len(b.Columns) - 3
+		kinds := b.Columns[n]
+		b.Columns = b.Columns[:n]
+		for i := range b.Len {
+			values := make([]any, n)
+			for k, c := range b.Columns {
+				values[k] = c.Value(i)
+			}
+			switch string(kinds.Bytes(i)) {
+			case "insert", "update_postimage":
+				counts[line(values...)]++
+			default:
+				counts[line(values...)]--
+			}
+		}
+	}
+	var got []string
+	for row, n := range counts {
+		if n < 0 {
+			h.fail("changes of versions %d to %d delete %s %d times more than it was there", from, to, row, -n)
+		}
+		for range n {
+			got = append(got, row)
+		}
+	}
+	slices.Sort(got)
+	h.same(fmt.Sprintf("following the changes of versions %d to %d, the table", from, to), got, h.versions[to].lines())
+}
+
+// end reads older versions again, a range of changes, and has the table checked.
+func (h *history) end() {
+	h.Helper()
+	readable := slices.Sorted(func(yield func(int64) bool) {
+		for v := range h.versions {
+			if !yield(v) {
+				return
+			}
+		}
+	})
+	for range 3 {
+		v := readable[h.rng.IntN(len(readable))]
+		s, err := h.table.table.SnapshotAt(h.Context(), v)
+		h.must(err)
+		h.same(fmt.Sprintf("version %d, read later,", v), h.readAt(s), h.versions[v].lines())
+	}
+	first := len(readable) - 1 // changes are known after this one
+	for first > 0 && h.feeds(readable[first]) && h.model.holds(h.versions[readable[first-1]]) && readable[first-1] == readable[first]-1 {
+		first--
+	}
+	if first < len(readable)-1 {
+		h.compareChanges(h.versions[readable[first]], readable[first]+1, h.version)
+	}
+	report, err := h.table.table.Check(h.Context(), delta.CheckOptions{})
+	h.must(err)
+	if len(report.Problems) > 0 || report.Rows != int64(len(h.model.rows)) {
+		h.fail("the checker says %+v", report)
+	}
+}
+
+func (h *history) feeds(version int64) bool {
+	return h.versions[version].props["delta.enableChangeDataFeed"] == "true"
+}
+
+// objects are the keys of the table's objects outside its log.
+func (h *history) objects() (keys []string) {
+	h.Helper()
+	after := ""
+	for {
+		page, err := h.store.List(h.Context(), "lake", objstore.ListOptions{After: after})
+		h.must(err)
+		for _, o := range page.Objects {
+			if key := strings.TrimPrefix(o.Key, "t/"); !strings.HasPrefix(key, "_delta_log/") {
+				keys = append(keys, key)
+			}
+		}
+		if after = page.Next; after == "" {
+			return keys
+		}
+	}
+}
