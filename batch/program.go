@@ -69,9 +69,9 @@ type RunInput struct {
 	Inputs          map[string][]*columnar.Batch // by input; none where nothing came
 	// Statics are the inputs that are no streams: for each a SELECT, in DuckDB's SQL, of rows with the columns that Describe was told,
 	// such as one over the Parquet files of a table. The files lie in folders that the Runner may read.
-	Statics map[string]string
-	State           StateVersion                 // before the batch
-	StateDir        string                       // an empty folder for the files of Result.Runs
+	Statics  map[string]string
+	State    StateVersion // before the batch
+	StateDir string       // an empty folder for the files of Result.Runs
 }
 
 // Runner executes Programs. Its methods are called by one goroutine.

@@ -65,7 +65,7 @@ func (w *writer) writeAll(ctx context.Context, pieces []piece) error {
 	s := openScan(w.schema, pieces)
 	err := w.write(ctx, s)
 	s.close()
-	if !errors.Is(err, errMemory) || len(pieces) == 1 {
+	if !errors.Is(err, errMemory) || len(pieces) <= 1 {
 		return err
 	}
 	w.files = w.files[:done]
