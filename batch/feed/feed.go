@@ -1,0 +1,37 @@
+// Package feed carries a batch.Source from the process that has it to another one of the same machine, over HTTP on a Unix
+// socket, so that a pipeline that runs in a process of its own reads a stream at memory speed.
+//
+// Handler serves sources by name, Dial makes a Source of what it serves. A range is read as one answer that goes on: chunks of
+// records in a framing of their own (see chunk.go), then a last frame that says that all is there, or what went wrong. An
+// answer without a last frame was cut off; it is a temporary error, and the batch reads its range again. Neither side keeps
+// anything.
+package feed
+
+import (
+	"time"
+
+	"github.com/weir-data/weir/batch"
+)
+
+// request is the body of every call; each uses some of its fields.
+type request struct {
+	Stream string       `json:"stream"`
+	Start  batch.Offset `json:"start,omitempty"`
+	End    batch.Offset `json:"end,omitempty"`
+	Limit  batch.Limit  `json:"limit,omitzero"`
+	At     batch.Start  `json:"at,omitzero"`
+}
+
+// answer is what calls give that have no chunks.
+type answer struct {
+	Offset    batch.Offset `json:"offset,omitempty"`
+	Error     string       `json:"error,omitempty"`
+	Temporary bool         `json:"temporary,omitempty"`
+}
+
+const (
+	requestMax = 16 << 20 // bytes; an offset has a line for each shard
+	chunkMax   = 64 << 20 // bytes of a frame: a source's chunk holds at most some thousands of records, and each at most 10 MiB
+	flushMax   = 4 << 20  // bytes after which a frame is closed, though the chunk goes on
+	waitMax    = time.Minute
+)

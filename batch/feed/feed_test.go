@@ -1,0 +1,235 @@
+package feed
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"path/filepath"
+	"reflect"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/weir-data/weir/batch"
+)
+
+// shelf is a source of records that lie ready; after fail records, reading fails.
+type shelf struct {
+	records []batch.Record
+	fail    int
+	err     error
+}
+
+func (s *shelf) Plan(_ context.Context, start batch.Offset, limit batch.Limit) (batch.Offset, error) {
+	at, _ := strconv.Atoi(start["s"])
+	return batch.Offset{"s": strconv.Itoa(min(at+limit.Records, len(s.records)))}, nil
+}
+
+func (s *shelf) Read(_ context.Context, start, end batch.Offset, f func([]batch.Record) error) error {
+	from, _ := strconv.Atoi(start["s"])
+	to, _ := strconv.Atoi(end["s"])
+	for ; from < to; from += 100 {
+		if s.err != nil && from >= s.fail {
+			return s.err
+		}
+		if err := f(s.records[from:min(from+100, to)]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *shelf) Wait(ctx context.Context, _ batch.Offset) error { return s.err }
+
+func (s *shelf) Latest(context.Context) (batch.Offset, error) {
+	return batch.Offset{"s": strconv.Itoa(len(s.records))}, nil
+}
+
+func (s *shelf) Position(_ context.Context, at batch.Start) (batch.Offset, error) {
+	return batch.Offset{"s": at.Time.Format(time.RFC3339Nano)}, nil
+}
+
+func randomRecords(rng *rand.Rand, n int) []batch.Record {
+	recs := make([]batch.Record, n)
+	for i := range recs {
+		data := make([]byte, rng.IntN(2000))
+		for k := range data {
+			data[k] = byte(rng.Uint32())
+		}
+		recs[i] = batch.Record{
+			Shard: fmt.Sprint("shard-", i/30), SeqNum: fmt.Sprint(1000000 + i), Key: []byte(fmt.Sprint("key", i)), Data: data,
+			Arrival: time.Unix(0, rng.Int64()), Aggregated: i%3 == 0, SubSeqNum: i % 7,
+		}
+		if i%50 == 7 {
+			recs[i].Refused = "no"
+		}
+	}
+	return recs
+}
+
+func serve(t *testing.T, s batch.Source) *Source {
+	t.Helper()
+	socket := filepath.Join(t.TempDir(), "feed.sock")
+	ln, err := net.Listen("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	open := func(name string) (batch.Source, error) {
+		if name != "rides" {
+			return nil, fmt.Errorf("stream %q is not there", name)
+		}
+		return s, nil
+	}
+	server := &http.Server{Handler: http.StripPrefix("/feed", Handler(open))}
+	go server.Serve(ln)
+	t.Cleanup(func() { server.Close() })
+	return Dial(socket, "/feed", "rides")
+}
+
+func TestRecordsArriveAsTheyAre(t *testing.T) {
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	want := randomRecords(rand.New(rand.NewPCG(seed, 1)), 5000)
+	s := serve(t, &shelf{records: want})
+	end, err := s.Plan(t.Context(), batch.Offset{"s": "10"}, batch.Limit{Records: 4900})
+	if err != nil || end["s"] != "4910" {
+		t.Fatalf("plan %v, %v", end, err)
+	}
+	n := 10
+	err = s.Read(t.Context(), batch.Offset{"s": "10"}, end, func(recs []batch.Record) error {
+		for _, r := range recs {
+			w := want[n]
+			if !r.Arrival.Equal(w.Arrival) {
+				t.Fatalf("record %d arrived %v, not %v", n, r.Arrival, w.Arrival)
+			}
+			r.Arrival, w.Arrival = time.Time{}, time.Time{}
+			if string(r.Data) != string(w.Data) || string(r.Key) != string(w.Key) {
+				t.Fatalf("record %d has another key or other data", n)
+			}
+			r.Data, w.Data, r.Key, w.Key = nil, nil, nil, nil
+			if !reflect.DeepEqual(r, w) {
+				t.Fatalf("record %d is %+v, not %+v", n, r, w)
+			}
+			n++
+		}
+		return nil
+	})
+	if err != nil || n != 4910 {
+		t.Fatalf("read up to %d, %v", n, err)
+	}
+	at := time.Date(2026, 1, 31, 8, 0, 0, 123000000, time.UTC)
+	if got, err := s.Position(t.Context(), batch.Start{Kind: batch.AtTime, Time: at}); err != nil || got["s"] != at.Format(time.RFC3339Nano) {
+		t.Errorf("position %v, %v", got, err)
+	}
+	if got, err := s.Latest(t.Context()); err != nil || got["s"] != "5000" {
+		t.Errorf("latest %v, %v", got, err)
+	}
+}
+
+func TestErrorsArrive(t *testing.T) {
+	recs := randomRecords(rand.New(rand.NewPCG(1, 1)), 1000)
+	for _, temporary := range []bool{false, true} {
+		err := errors.New("shard went away")
+		if temporary {
+			err = batch.Temporary(err)
+		}
+		s := serve(t, &shelf{records: recs, fail: 500, err: err})
+		n := 0
+		got := s.Read(t.Context(), nil, batch.Offset{"s": "1000"}, func(recs []batch.Record) error { n += len(recs); return nil })
+		if got == nil || batch.IsTemporary(got) != temporary || got.Error() != "read of stream rides: shard went away" {
+			t.Errorf("temporary %v: error %v", temporary, got)
+		}
+		if got := s.Wait(t.Context(), nil); batch.IsTemporary(got) != temporary {
+			t.Errorf("temporary %v: wait: %v", temporary, got)
+		}
+	}
+	s := serve(t, &shelf{})
+	s.stream = "other"
+	if _, err := s.Latest(t.Context()); err == nil || batch.IsTemporary(err) {
+		t.Errorf("a stream that is not there: %v", err)
+	}
+}
+
+// TestServerGoes cuts the answer off: what came is no whole range.
+func TestServerGoes(t *testing.T) {
+	recs := randomRecords(rand.New(rand.NewPCG(1, 1)), 10000)
+	broken := errors.New("gone")
+	socket := filepath.Join(t.TempDir(), "feed.sock")
+	ln, err := net.Listen("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	source := &shelf{records: recs, fail: 5000, err: broken}
+	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		source.Read(r.Context(), nil, batch.Offset{"s": "10000"}, func(recs []batch.Record) error {
+			var frame []byte
+			for i := range recs {
+				frame = appendRecord(frame, &recs[i], "")
+			}
+			return writeFrame(w, frameRecords, frame)
+		})
+		panic(http.ErrAbortHandler)
+	})}
+	go server.Serve(ln)
+	defer server.Close()
+	s := Dial(socket, "", "rides")
+	n := 0
+	err = s.Read(t.Context(), nil, batch.Offset{"s": "10000"}, func(recs []batch.Record) error { n += len(recs); return nil })
+	if !batch.IsTemporary(err) {
+		t.Errorf("after %d records: %v", n, err)
+	}
+	server.Close()
+	if _, err := s.Latest(t.Context()); !batch.IsTemporary(err) {
+		t.Errorf("without a server: %v", err)
+	}
+}
+
+func FuzzParseRecords(f *testing.F) {
+	var frame []byte
+	for _, r := range randomRecords(rand.New(rand.NewPCG(1, 1)), 3) {
+		frame = appendRecord(frame, &r, "")
+	}
+	f.Add(frame)
+	f.Add([]byte{0, 0, 0, 1})
+	f.Fuzz(func(t *testing.T, frame []byte) {
+		recs, err := parseRecords(frame, nil)
+		if err != nil {
+			return
+		}
+		var again []byte
+		last := ""
+		for i := range recs {
+			again = appendRecord(again, &recs[i], last)
+			last = recs[i].Shard
+		}
+		back, err := parseRecords(again, nil)
+		if err != nil || !reflect.DeepEqual(recs, back) {
+			t.Fatalf("%v: %d records became %d", err, len(recs), len(back))
+		}
+	})
+}
+
+func BenchmarkRead(b *testing.B) {
+	recs := randomRecords(rand.New(rand.NewPCG(1, 1)), 10000)
+	for i := range recs {
+		recs[i].Data = make([]byte, 450)
+	}
+	socket := filepath.Join(b.TempDir(), "feed.sock")
+	ln, err := net.Listen("unix", socket)
+	if err != nil {
+		b.Fatal(err)
+	}
+	server := &http.Server{Handler: Handler(func(string) (batch.Source, error) { return &shelf{records: recs}, nil })}
+	go server.Serve(ln)
+	defer server.Close()
+	s := Dial(socket, "", "rides")
+	for b.Loop() {
+		if err := s.Read(b.Context(), nil, batch.Offset{"s": "10000"}, func([]batch.Record) error { return nil }); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(b.N)*10000/b.Elapsed().Seconds(), "records/s")
+}

@@ -1,0 +1,124 @@
+package feed
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+
+	"github.com/weir-data/weir/batch"
+)
+
+// Handler serves the sources that open gives, by name. A call ends when its caller goes.
+func Handler(open func(stream string) (batch.Source, error)) http.Handler {
+	mux := http.NewServeMux()
+	calls := map[string]func(context.Context, batch.Source, *request) (batch.Offset, error){
+		"plan": func(ctx context.Context, s batch.Source, r *request) (batch.Offset, error) {
+			return s.Plan(ctx, r.Start, r.Limit)
+		},
+		"wait": func(ctx context.Context, s batch.Source, r *request) (batch.Offset, error) {
+			ctx, cancel := context.WithTimeout(ctx, waitMax)
+			defer cancel()
+			if err := s.Wait(ctx, r.Start); err != nil && !errors.Is(err, context.DeadlineExceeded) {
+				return nil, err
+			}
+			return nil, nil
+		},
+		"latest": func(ctx context.Context, s batch.Source, _ *request) (batch.Offset, error) {
+			return s.(Replayable).Latest(ctx)
+		},
+		"position": func(ctx context.Context, s batch.Source, r *request) (batch.Offset, error) {
+			return s.(Replayable).Position(ctx, r.At)
+		},
+	}
+	for name, call := range calls {
+		mux.HandleFunc("POST /"+name, func(w http.ResponseWriter, r *http.Request) {
+			s, in, ok := source(w, r, open)
+			if !ok {
+				return
+			}
+			at, err := call(r.Context(), s, in)
+			give(w, at, err)
+		})
+	}
+	mux.HandleFunc("POST /read", func(w http.ResponseWriter, r *http.Request) {
+		if s, in, ok := source(w, r, open); ok {
+			read(r.Context(), w, s, in)
+		}
+	})
+	return mux
+}
+
+// Replayable is a source that this package can carry.
+type Replayable interface {
+	batch.Source
+	batch.Starter
+	batch.Tipper
+}
+
+// source reads a request and opens what it names; ok is false when it has answered itself.
+func source(w http.ResponseWriter, r *http.Request, open func(string) (batch.Source, error)) (s batch.Source, in *request, ok bool) {
+	in = new(request)
+	if err := json.NewDecoder(io.LimitReader(r.Body, requestMax)).Decode(in); err != nil {
+		http.Error(w, "read request: "+err.Error(), http.StatusBadRequest)
+		return nil, nil, false
+	}
+	s, err := open(in.Stream)
+	if err == nil {
+		if _, whole := s.(Replayable); !whole {
+			err = errors.New("stream " + in.Stream + " cannot be read from another process")
+		}
+	}
+	if err != nil {
+		give(w, nil, err)
+		return nil, nil, false
+	}
+	return s, in, true
+}
+
+// give answers a call that has no chunks.
+func give(w http.ResponseWriter, at batch.Offset, err error) {
+	w.Header().Set("Content-Type", "application/json")
+	json.NewEncoder(w).Encode(answerOf(at, err)) // an error is the caller's who went
+}
+
+func answerOf(at batch.Offset, err error) answer {
+	if err != nil {
+		return answer{Error: err.Error(), Temporary: batch.IsTemporary(err)}
+	}
+	return answer{Offset: at}
+}
+
+// read sends the records of a range.
+func read(ctx context.Context, w http.ResponseWriter, s batch.Source, in *request) {
+	w.Header().Set("Content-Type", "application/octet-stream")
+	var frame []byte
+	last := ""
+	send := func() error {
+		if len(frame) == 0 {
+			return nil
+		}
+		err := writeFrame(w, frameRecords, frame)
+		frame, last = frame[:0], ""
+		return err
+	}
+	err := s.Read(ctx, in.Start, in.End, func(recs []batch.Record) error {
+		for i := range recs {
+			frame = appendRecord(frame, &recs[i], last)
+			last = recs[i].Shard
+			if len(frame) < flushMax {
+				continue
+			}
+			if err := send(); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err == nil {
+		err = send()
+	}
+	end, _ := json.Marshal(answerOf(nil, err))
+	writeFrame(w, frameEnd, end) // an error is the caller's who went
+}

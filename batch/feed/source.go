@@ -1,0 +1,156 @@
+package feed
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+
+	"github.com/weir-data/weir/batch"
+)
+
+// Source is a source of another process. One goroutine uses it.
+type Source struct {
+	client *http.Client
+	base   string
+	stream string
+
+	frame []byte
+	recs  []batch.Record
+}
+
+var _ Replayable = (*Source)(nil)
+
+// Dial returns the named stream of the Handler that is served below path at a Unix socket. It connects with the first call.
+func Dial(socket, path, stream string) *Source {
+	transport := &http.Transport{
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			var d net.Dialer
+			return d.DialContext(ctx, "unix", socket)
+		},
+		DisableCompression: true,
+		ReadBufferSize:     256 << 10,
+	}
+	return &Source{client: &http.Client{Transport: transport}, base: "http://weir" + path + "/", stream: stream}
+}
+
+// Plan implements batch.Source.
+func (s *Source) Plan(ctx context.Context, start batch.Offset, limit batch.Limit) (batch.Offset, error) {
+	return s.call(ctx, "plan", request{Start: start, Limit: limit})
+}
+
+// Wait implements batch.Source.
+func (s *Source) Wait(ctx context.Context, start batch.Offset) error {
+	_, err := s.call(ctx, "wait", request{Start: start})
+	return err
+}
+
+// Latest implements batch.Tipper.
+func (s *Source) Latest(ctx context.Context) (batch.Offset, error) {
+	return s.call(ctx, "latest", request{})
+}
+
+// Position implements batch.Starter.
+func (s *Source) Position(ctx context.Context, at batch.Start) (batch.Offset, error) {
+	return s.call(ctx, "position", request{At: at})
+}
+
+// Read implements batch.Source.
+func (s *Source) Read(ctx context.Context, start, end batch.Offset, f func([]batch.Record) error) error {
+	body, err := s.post(ctx, "read", request{Start: start, End: end})
+	if err != nil {
+		return err
+	}
+	defer body.Close()
+	for {
+		kind, payload, err := readFrame(body, s.frame)
+		if err != nil {
+			return s.failed("read", cutOff(err))
+		}
+		s.frame = payload
+		switch kind {
+		case frameRecords:
+			if s.recs, err = parseRecords(payload, s.recs[:0]); err != nil {
+				return s.failed("read", err)
+			}
+			if err := f(s.recs); err != nil {
+				return err
+			}
+		case frameEnd:
+			_, err := s.answer("read", payload)
+			return err
+		default:
+			return s.failed("read", fmt.Errorf("%w: of kind %q", errFrame, kind))
+		}
+	}
+}
+
+// cutOff makes an end before the last frame what it is: the server went, and may come back.
+func cutOff(err error) error {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return batch.Temporary(io.ErrUnexpectedEOF)
+	}
+	return err
+}
+
+// call makes a call that has no chunks.
+func (s *Source) call(ctx context.Context, name string, in request) (batch.Offset, error) {
+	body, err := s.post(ctx, name, in)
+	if err != nil {
+		return nil, err
+	}
+	defer body.Close()
+	raw, err := io.ReadAll(io.LimitReader(body, requestMax))
+	if err != nil {
+		return nil, s.failed(name, cutOff(err))
+	}
+	return s.answer(name, raw)
+}
+
+func (s *Source) post(ctx context.Context, name string, in request) (io.ReadCloser, error) {
+	in.Stream = s.stream
+	raw, err := json.Marshal(in)
+	if err != nil {
+		return nil, s.failed(name, err)
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.base+name, bytes.NewReader(raw))
+	if err != nil {
+		return nil, s.failed(name, err)
+	}
+	resp, err := s.client.Do(req)
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		return nil, s.failed(name, batch.Temporary(err)) // the server is not there now
+	}
+	if resp.StatusCode != http.StatusOK {
+		defer resp.Body.Close()
+		text, _ := io.ReadAll(io.LimitReader(resp.Body, 1<<10))
+		return nil, s.failed(name, fmt.Errorf("%s: %s", resp.Status, bytes.TrimSpace(text)))
+	}
+	return resp.Body, nil
+}
+
+func (s *Source) answer(name string, raw []byte) (batch.Offset, error) {
+	var a answer
+	if err := json.Unmarshal(raw, &a); err != nil {
+		return nil, s.failed(name, cutOff(err))
+	}
+	if a.Error == "" {
+		return a.Offset, nil
+	}
+	err := errors.New(a.Error)
+	if a.Temporary {
+		err = batch.Temporary(err)
+	}
+	return nil, s.failed(name, err)
+}
+
+func (s *Source) failed(what string, err error) error {
+	return fmt.Errorf("%s of stream %s: %w", what, s.stream, err)
+}
