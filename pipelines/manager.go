@@ -127,10 +127,12 @@ func (m *Manager) Create(ctx context.Context, file string, paused bool) (Status,
 }
 
 // Replace gives a pipeline another file, of the same name in it. A running one finishes its batch and goes on with the new file.
-func (m *Manager) Replace(ctx context.Context, file string) (Status, error) {
-	name, err := nameOf(file)
-	if err != nil {
+func (m *Manager) Replace(ctx context.Context, name, file string) (Status, error) {
+	switch said, err := nameOf(file); {
+	case err != nil:
 		return Status{}, err
+	case said != name:
+		return Status{}, fmt.Errorf("%w %s: the file is that of pipeline %s", ErrInvalid, name, said)
 	}
 	return m.change(ctx, name, func(p *pipeline) {
 		p.record.File, p.record.Changed = file, m.opts.Now().UTC()

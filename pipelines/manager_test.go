@@ -135,7 +135,7 @@ func TestLife(t *testing.T) {
 	}
 	<-h.started
 	next := strings.Replace(file, "lake/rides", "lake/more", 1)
-	if s, err = h.Replace(t.Context(), next); err != nil || s.File != next {
+	if s, err = h.Replace(t.Context(), "rides", next); err != nil || s.File != next {
 		t.Fatalf("%+v, %v", s, err)
 	}
 	if p = <-h.started; p.file != next {
@@ -244,7 +244,7 @@ func TestChangesAtTheSameTime(t *testing.T) {
 			case 1:
 				_, err = h.Resume(t.Context(), "rides")
 			case 2:
-				_, err = h.Replace(t.Context(), fmt.Sprint(file, "# ", i, "\n"))
+				_, err = h.Replace(t.Context(), "rides", fmt.Sprint(file, "# ", i, "\n"))
 			}
 			if err != nil {
 				t.Error(err)

@@ -104,6 +104,19 @@ func (s *Server) verify(r *http.Request, service *Service, body []byte) (call, e
 	return c, serviceException(s.verifier.Verify(r, sig, secret, sigv4.HashHex(body), false), service)
 }
 
+// Verify finds out who sent r, whose whole body is given, to a service of the name that wire does not route to. The returned
+// request has a context that knows the caller; a caller of another account is refused. Errors are *Error.
+func (s *Server) Verify(r *http.Request, service string, body []byte) (*http.Request, error) {
+	c, err := s.verify(r, &Service{Name: service}, body)
+	if err != nil {
+		return nil, err
+	}
+	if c.caller.Account != s.opts.Account {
+		return nil, Errorf("AccessDeniedException", http.StatusForbidden, "User: %s is not authorized", c.caller.ARN)
+	}
+	return r.WithContext(context.WithValue(r.Context(), callKey{}, c)), nil
+}
+
 // checkAccount refuses callers of other accounts to a service that knows only one.
 func (s *Server) checkAccount(c call, req *Request) error {
 	if c.caller.Account == s.opts.Account || req.service.CrossAccount {

@@ -17,6 +17,7 @@ import (
 	"github.com/weir-data/weir/api/glue"
 	"github.com/weir-data/weir/api/iam"
 	"github.com/weir-data/weir/api/kinesis"
+	apipipelines "github.com/weir-data/weir/api/pipelines"
 	"github.com/weir-data/weir/api/s3"
 	"github.com/weir-data/weir/api/sts"
 	"github.com/weir-data/weir/batch"
@@ -29,6 +30,7 @@ import (
 	"github.com/weir-data/weir/internal/vfs"
 	"github.com/weir-data/weir/metrics"
 	"github.com/weir-data/weir/objstore/file"
+	"github.com/weir-data/weir/pipelines"
 	"github.com/weir-data/weir/query"
 	"github.com/weir-data/weir/query/duckdb"
 	"github.com/weir-data/weir/stream"
@@ -39,18 +41,19 @@ import (
 type house struct {
 	URL string
 
-	cfg      houseConfig
-	keys     []access.Key
-	meta     *meta.Store
-	metrics  *metrics.Registry
-	streams  *stream.Store
-	objects  *file.Store
-	catalog  *catalog.Store
-	crawlers *crawler.Runner
-	access   *access.Store
-	delivery *delivery.Streams
-	channels *delivery.Channels
-	queries  *query.Service
+	cfg       houseConfig
+	keys      []access.Key
+	meta      *meta.Store
+	metrics   *metrics.Registry
+	streams   *stream.Store
+	objects   *file.Store
+	catalog   *catalog.Store
+	crawlers  *crawler.Runner
+	access    *access.Store
+	delivery  *delivery.Streams
+	channels  *delivery.Channels
+	queries   *query.Service
+	pipelines *pipelines.Manager // nil if this house runs none
 
 	closers closers
 	stop    context.CancelFunc
@@ -81,6 +84,11 @@ func openHouse(ctx context.Context, cfg houseConfig) (_ *house, err error) {
 	h.closers.add(func() error { ln.Close(); return nil })
 	for _, step := range []func() error{h.openMeta, h.openStreams, h.openTables, h.openDelivery, h.openQueries} {
 		if err := step(); err != nil {
+			return nil, err
+		}
+	}
+	if cfg.Pipelines {
+		if err := h.openPipelines(); err != nil {
 			return nil, err
 		}
 	}
@@ -236,7 +244,13 @@ func (h *house) handler() (http.Handler, error) {
 		Verified: len(h.keys) > 0,
 		Allow:    func(r *http.Request) bool { return front.ForFallback(r) && bucket.Allows(r) },
 	}
-	return wire.Guard(guard, operatorPages(h.metrics, len(h.keys) > 0, front)), nil
+	pages := &operatorPages{measured: h.metrics, verified: len(h.keys) > 0}
+	if h.pipelines != nil {
+		pages.pipelines = apipipelines.Handler(apipipelines.Options{Manager: h.pipelines, Verify: func(r *http.Request, body []byte) (*http.Request, error) {
+			return front.Verify(r, "weir", body)
+		}})
+	}
+	return wire.Guard(guard, pages.handler(front)), nil
 }
 
 // services are the AWS services of a house.

@@ -19,20 +19,22 @@ import (
 
 // cli is the command line.
 type cli struct {
-	Demo    DemoCmd    `cmd:"" help:"Run both tutorials end to end in this terminal and check every count."`
-	Serve   ServeCmd   `cmd:"" help:"Serve all APIs on one port."`
-	Produce ProduceCmd `cmd:"" help:"Send records to a stream: generated rides or users, or the rows of a file."`
-	Tail    TailCmd    `cmd:"" help:"Follow the records of a stream as they arrive."`
-	Run     RunCmd     `cmd:"" help:"Run a pipeline: from a stream, through SQL, into a Delta table."`
-	SQL     SQLCmd     `cmd:"" name:"sql" help:"Ask SQL of the catalog's tables."`
-	Table   TableCmd   `cmd:"" help:"Look at Delta tables, and look after them: show, history, check, vacuum, restore …"`
-	Dump    DumpCmd    `cmd:"" help:"Print a file of weir's own formats."`
-	Check   CheckCmd   `cmd:"" help:"Verify a whole data directory."`
-	Bench   BenchCmd   `cmd:"" help:"Measure this machine."`
+	Demo     DemoCmd     `cmd:"" help:"Run both tutorials end to end in this terminal and check every count."`
+	Serve    ServeCmd    `cmd:"" help:"Serve all APIs on one port."`
+	Produce  ProduceCmd  `cmd:"" help:"Send records to a stream: generated rides or users, or the rows of a file."`
+	Tail     TailCmd     `cmd:"" help:"Follow the records of a stream as they arrive."`
+	Run      RunCmd      `cmd:"" help:"Run a pipeline: from a stream, through SQL, into a Delta table."`
+	Pipeline PipelineCmd `cmd:"" help:"Pipelines of a server: create, list, show, pause, resume, remove."`
+	SQL      SQLCmd      `cmd:"" name:"sql" help:"Ask SQL of the catalog's tables."`
+	Table    TableCmd    `cmd:"" help:"Look at Delta tables, and look after them: show, history, check, vacuum, restore …"`
+	Dump     DumpCmd     `cmd:"" help:"Print a file of weir's own formats."`
+	Check    CheckCmd    `cmd:"" help:"Verify a whole data directory."`
+	Bench    BenchCmd    `cmd:"" help:"Measure this machine."`
 }
 
 func main() {
-	duckdb.WorkerMain() // does not return in a process that was started as a query worker
+	duckdb.WorkerMain()  // does not return in a process that was started as a query worker
+	pipelineWorkerMain() // nor this in one that was started for a pipeline
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	var c cli

@@ -31,7 +31,7 @@ func TestWhoReadsMetrics(t *testing.T) {
 			r.Header.Set("Authorization", c.authorization)
 		}
 		w := httptest.NewRecorder()
-		operatorPages(metrics.New(metrics.Options{}), c.verified, next).ServeHTTP(w, r)
+		(&operatorPages{measured: metrics.New(metrics.Options{}), verified: c.verified}).handler(next).ServeHTTP(w, r)
 		if w.Code != c.want {
 			t.Errorf("%s from %s, verified %v: status %d, want %d", c.path, c.remote, c.verified, w.Code, c.want)
 		}

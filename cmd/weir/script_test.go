@@ -15,6 +15,7 @@ import (
 
 func TestMain(m *testing.M) {
 	duckdb.WorkerMain()
+	pipelineWorkerMain()
 	testscript.Main(m, map[string]func(){"weir": main})
 }
 

@@ -55,7 +55,7 @@ func (c *ServeCmd) Run(ctx context.Context) error {
 	began := time.Now()
 	h, err := openHouse(ctx, houseConfig{
 		Dir: c.Data, Keys: c.Keys, Listen: c.Listen, Credentials: c.Credentials, Environment: true, Insecure: c.Insecure,
-		Limits: c.Limits, Region: c.Region, Account: c.Account, Logger: logger,
+		Limits: c.Limits, Region: c.Region, Account: c.Account, Pipelines: true, Logger: logger,
 	})
 	if err != nil {
 		return err
@@ -94,6 +94,7 @@ type houseConfig struct {
 	Limits          string // aws, off, or empty: by the address
 	Region          string
 	Account         string
+	Pipelines       bool // run those of the data directory
 	Logger          *slog.Logger
 }
 

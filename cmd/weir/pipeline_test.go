@@ -1,0 +1,215 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis"
+	kinesistypes "github.com/aws/aws-sdk-go-v2/service/kinesis/types"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"github.com/weir-data/weir/delta"
+	"github.com/weir-data/weir/pipelines"
+)
+
+const numbersPipeline = `
+name: numbers
+source:
+  stream: numbers
+  schema: {n: bigint}
+  max_records_per_trigger: 100
+sink:
+  delta: s3://lake/numbers
+trigger: 10 ms
+dead_letters: s3://lake/_dead
+`
+
+// pipelineHouse is a server that runs pipelines, with a stream and a bucket, whose requests must be signed.
+func pipelineHouse(t *testing.T) (*house, *clients) {
+	t.Helper()
+	t.Setenv("AWS_CONFIG_FILE", "/dev/null")
+	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
+	t.Setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "secret")
+	h, err := openHouse(t.Context(), houseConfig{Dir: t.TempDir(), Listen: "127.0.0.1:0", Environment: true, Pipelines: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := h.Close(); err != nil {
+			t.Errorf("close: %v", err)
+		}
+	})
+	cl, err := newClients(t.Context(), h.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := cl.Kinesis.CreateStream(t.Context(), &kinesis.CreateStreamInput{StreamName: aws.String("numbers"), ShardCount: aws.Int32(2)}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := cl.S3.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String("lake")}); err != nil {
+		t.Fatal(err)
+	}
+	return h, cl
+}
+
+func putNumbers(t *testing.T, cl *clients, from, to int) {
+	t.Helper()
+	in := &kinesis.PutRecordsInput{StreamName: aws.String("numbers")}
+	for i := from; i < to; i++ {
+		in.Records = append(in.Records, kinesistypes.PutRecordsRequestEntry{
+			Data: fmt.Appendf(nil, `{"n": %d}`, i), PartitionKey: aws.String(fmt.Sprint(i)),
+		})
+	}
+	if _, err := cl.Kinesis.PutRecords(t.Context(), in); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// rowsOf counts the rows of the table that the pipeline writes.
+func rowsOf(t *testing.T, h *house) (rows int64) {
+	t.Helper()
+	table, err := delta.Open(t.Context(), delta.InBucket(h.objects, "lake", "numbers/"))
+	if err != nil {
+		return 0 // not made yet
+	}
+	s, err := table.Snapshot(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for f := range s.Files(nil) {
+		rows += f.Stats.NumRecords
+	}
+	return rows
+}
+
+// awaitPipeline waits until a pipeline is as ready says.
+func awaitPipeline(t *testing.T, h *house, name string, ready func(pipelines.Status) bool) pipelines.Status {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	for {
+		changed, err := h.pipelines.Changes(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := h.pipelines.Status(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if ready(s) {
+			return s
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			t.Fatalf("pipeline %+v", s)
+		}
+	}
+}
+
+// A pipeline's process is killed in the middle; it is started again, and every record is in the table once.
+func TestPipelineOfServer(t *testing.T) {
+	h, cl := pipelineHouse(t)
+	putNumbers(t, cl, 0, 500)
+	if _, err := h.pipelines.Create(t.Context(), numbersPipeline, false); err != nil {
+		t.Fatal(err)
+	}
+	awaitPipeline(t, h, "numbers", func(s pipelines.Status) bool { return s.Totals.Batches > 0 })
+	killWorkers(t, h)
+	putNumbers(t, cl, 500, 1000)
+	s := awaitPipeline(t, h, "numbers", func(pipelines.Status) bool { return rowsOf(t, h) >= 1000 })
+	if got := rowsOf(t, h); got != 1000 || s.Restarts == 0 {
+		t.Errorf("%d rows after %d restarts", got, s.Restarts)
+	}
+	if s, err := h.pipelines.Pause(t.Context(), "numbers"); err != nil || s.State != pipelines.Paused {
+		t.Fatalf("%+v, %v", s, err)
+	}
+	if workers := workersOf(t, h); len(workers) != 0 {
+		t.Errorf("a paused pipeline has processes %v", workers)
+	}
+}
+
+// A pipeline that cannot go on says why, and is not started again.
+func TestPipelineFails(t *testing.T) {
+	h, cl := pipelineHouse(t)
+	in := &kinesis.PutRecordInput{StreamName: aws.String("numbers"), Data: []byte("no JSON"), PartitionKey: aws.String("k")}
+	if _, err := cl.Kinesis.PutRecord(t.Context(), in); err != nil {
+		t.Fatal(err)
+	}
+	file := strings.Replace(numbersPipeline, "schema:", "mode: fail\n  schema:", 1)
+	if _, err := h.pipelines.Create(t.Context(), file, false); err != nil {
+		t.Fatal(err)
+	}
+	s := awaitPipeline(t, h, "numbers", func(s pipelines.Status) bool { return s.State == pipelines.Failed })
+	if !strings.Contains(s.Error, "does not fit the schema") || s.Restarts != 0 {
+		t.Errorf("%+v", s)
+	}
+}
+
+func TestPipelineAPI(t *testing.T) {
+	h, _ := pipelineHouse(t)
+	client := pipelineClient{Endpoint: h.URL}
+	if s, err := client.status(t.Context(), http.MethodPost, "?paused=true", numbersPipeline); err != nil || s.State != pipelines.Paused {
+		t.Fatalf("%+v, %v", s, err)
+	}
+	for _, c := range []struct{ method, path, body, want string }{
+		{http.MethodPost, "", numbersPipeline, "there is a pipeline of that name"},
+		{http.MethodPost, "", "name: x", "not a pipeline"},
+		{http.MethodPost, "?paused=perhaps", numbersPipeline, "neither true nor false"},
+		{http.MethodGet, "/none", "", `pipeline "none": no such pipeline`},
+		{http.MethodPut, "/other", numbersPipeline, "the file is that of pipeline numbers"},
+		{http.MethodPost, "/numbers/stop", "", "404"},
+	} {
+		if _, err := client.call(t.Context(), c.method, c.path, c.body); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s %s: %v", c.method, c.path, err)
+		}
+	}
+	resp, err := http.Get(h.URL + "/_weir/pipelines")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusBadRequest && resp.StatusCode != http.StatusForbidden {
+		t.Errorf("an unsigned request: %s", resp.Status)
+	}
+}
+
+// workersOf are the processes of pipelines that h has started and that live.
+func workersOf(t *testing.T, h *house) (pids []int) {
+	t.Helper()
+	all, err := filepath.Glob("/proc/[0-9]*/environ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range all {
+		env, err := os.ReadFile(name)
+		if err != nil || !strings.Contains(string(env), "TMPDIR="+h.dir("tmp", "pipelines")) {
+			continue
+		}
+		var pid int
+		if _, err := fmt.Sscanf(name, "/proc/%d/", &pid); err == nil {
+			pids = append(pids, pid)
+		}
+	}
+	return pids
+}
+
+func killWorkers(t *testing.T, h *house) {
+	t.Helper()
+	workers := workersOf(t, h)
+	if len(workers) == 0 {
+		t.Skip("processes cannot be seen on this system")
+	}
+	for _, pid := range workers {
+		syscall.Kill(pid, syscall.SIGKILL)
+	}
+}
