@@ -16,6 +16,8 @@ var ErrBadRecord = errors.New("record does not fit the schema")
 // decoder makes columns of the records of one micro-batch, on several cores. It is used again for the next.
 type decoder struct {
 	schema   *columnar.Schema
+	format   columnar.Format
+	stream   string // for the metadata columns
 	mode     Mode
 	required []int // columns that must not be null
 	workers  []*decodeWorker
@@ -25,10 +27,11 @@ type decoder struct {
 
 // decodeWorker has its columns to itself. full are earlier columns of the same batch that could take no more.
 type decodeWorker struct {
-	of   *decoder
-	json *columnar.JSONDecoder
-	full []*columnar.Batch
-	bad  []badRecord // of the present chunk
+	of     *decoder
+	rows   *columnar.RecordDecoder
+	full   []*columnar.Batch
+	bad    []badRecord // of the present chunk
+	origin columnar.Origin
 }
 
 // badRecord is a record of a chunk that did not become a row, or (kept) not wholly.
@@ -38,19 +41,20 @@ type badRecord struct {
 	flaws []columnar.FieldError
 }
 
-func newDecoder(schema *columnar.Schema, mode Mode, workers int) (*decoder, error) {
-	d := &decoder{schema: schema, mode: mode}
+// newDecoder compiles schema, which columnar.Format.Complete made, for records of a stream.
+func newDecoder(stream string, schema *columnar.Schema, format columnar.Format, mode Mode, workers int) (*decoder, error) {
+	d := &decoder{schema: schema, format: format, stream: stream, mode: mode}
 	for i, f := range schema.Fields {
 		if !f.Nullable {
 			d.required = append(d.required, i)
 		}
 	}
 	for range workers {
-		j, err := columnar.NewJSONDecoder(schema, columnar.JSONOptions{})
+		rows, err := columnar.NewRecordDecoder(schema, format)
 		if err != nil {
 			return nil, fmt.Errorf("source.schema: %w", err)
 		}
-		d.workers = append(d.workers, &decodeWorker{of: d, json: j})
+		d.workers = append(d.workers, &decodeWorker{of: d, rows: rows})
 	}
 	return d, nil
 }
@@ -60,7 +64,7 @@ func (d *decoder) reset() {
 	d.records, d.bytes = 0, 0
 	for _, w := range d.workers {
 		w.full = nil
-		w.json.Reset()
+		w.rows.Reset()
 	}
 }
 
@@ -69,8 +73,8 @@ func (d *decoder) batches() []*columnar.Batch {
 	var all []*columnar.Batch
 	for _, w := range d.workers {
 		all = append(all, w.full...)
-		if w.json.Len() > 0 {
-			all = append(all, w.json.Batch())
+		if w.rows.Len() > 0 {
+			all = append(all, w.rows.Batch())
 		}
 	}
 	return all
@@ -133,7 +137,7 @@ func (w *decodeWorker) decode(chunk []Record, from, to int) {
 			w.bad = append(w.bad, badRecord{index: i, flaws: []columnar.FieldError{{Reason: reason}}})
 			continue
 		}
-		rows, flaws, err := w.append(chunk[i].Data)
+		rows, flaws, err := w.append(&chunk[i])
 		kept := true
 		switch {
 		case err != nil:
@@ -149,30 +153,31 @@ func (w *decodeWorker) decode(chunk []Record, from, to int) {
 		}
 		if err == nil && (!kept || w.of.mode != Permissive) {
 			kept = false
-			w.json.Undo(rows)
+			w.rows.Undo(rows)
 		}
 		w.bad = append(w.bad, badRecord{i, kept, slices.Clone(flaws)})
 	}
 }
 
 // append decodes one record; columns that can take no more are put aside for fresh ones.
-func (w *decodeWorker) append(data []byte) (rows int, flaws []columnar.FieldError, err error) {
-	rows, flaws, err = w.json.Append(data)
-	if !errors.Is(err, columnar.ErrFull) || w.json.Len() == 0 {
+func (w *decodeWorker) append(r *Record) (rows int, flaws []columnar.FieldError, err error) {
+	w.origin = columnar.Origin{Stream: w.of.stream, Shard: r.Shard, SeqNum: r.SeqNum, Key: r.Key, Arrival: r.Arrival}
+	rows, flaws, err = w.rows.Append(r.Data, &w.origin)
+	if !errors.Is(err, columnar.ErrFull) || w.rows.Len() == 0 {
 		return rows, flaws, err
 	}
-	fresh, err := columnar.NewJSONDecoder(w.of.schema, columnar.JSONOptions{})
+	fresh, err := columnar.NewRecordDecoder(w.of.schema, w.of.format)
 	if err != nil {
 		return 0, nil, err
 	}
-	w.full = append(w.full, w.json.Batch())
-	w.json = fresh
-	return w.json.Append(data)
+	w.full = append(w.full, w.rows.Batch())
+	w.rows = fresh
+	return w.rows.Append(r.Data, &w.origin)
 }
 
 // nullAmong returns a required field that is null in one of the newest rows.
 func (w *decodeWorker) nullAmong(rows int) (field string, found bool) {
-	b := w.json.Batch()
+	b := w.rows.Batch()
 	for _, c := range w.of.required {
 		for i := b.Len - rows; i < b.Len; i++ {
 			if b.Columns[c].Null(i) {

@@ -80,7 +80,7 @@ func New(opts Options) (*Engine, error) {
 	if opts.Now == nil {
 		opts.Now = time.Now
 	}
-	d, err := newDecoder(p.Source.Schema, p.Source.Mode, opts.Workers)
+	d, err := newDecoder(p.Source.Stream, p.Source.Schema, columnar.Format{Name: p.Source.Format}, p.Source.Mode, opts.Workers)
 	if err != nil {
 		return nil, fmt.Errorf("pipeline %s: %w", p.Name, err)
 	}

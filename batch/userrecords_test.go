@@ -22,7 +22,7 @@ func TestLettersOfAggregatedRecords(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d, err := newDecoder(&columnar.Schema{Fields: []columnar.Field{{Name: "n", Type: bigint, Nullable: true}}}, Permissive, 1)
+	d, err := newDecoder("s", &columnar.Schema{Fields: []columnar.Field{{Name: "n", Type: bigint, Nullable: true}}}, columnar.Format{}, Permissive, 1)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,34 +1,21 @@
 package columnar
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"math"
-	"strconv"
 	"strings"
-	"time"
-	"unicode/utf8"
 )
 
 // ErrCSV says that text is not CSV: a quote is not closed, or the header repeats a name.
 var ErrCSV = errors.New("not valid CSV")
 
-// CSVOptions of a CSV decoder. Zero fields are defaults.
-type CSVOptions struct {
-	Delimiter byte   // default ','
-	Quote     byte   // default '"'; inside a quoted value a doubled one is one, and so is one behind a backslash
-	Null      string // text of null when not quoted; default empty
-	// Header says that the first line names the columns: fields are found by name, without regard to case, and
-	// columns that no field wants are skipped. Without it the columns are the fields in order.
-	Header   bool
-	Location *time.Location // zone of timestamps written without one; nil is UTC
-}
-
 // CSVDecoder appends lines of CSV to columns. It is not safe for concurrent use.
 //
-// As in Spark's CSV reader a line with fewer values than fields has nulls at the end, surplus values are dropped,
-// and a value that is not of its field's type is a bad field: null, and listed. An empty value is null unless it is quoted;
-// a quoted one is never null. Text that is not UTF-8 is a bad field. Blank lines are skipped.
+// As in Spark's CSV reader a line with fewer values than there are columns has nulls at the end, and surplus values have no place; both
+// are listed as bad, with no field. A value that is not of its field's type is a bad field: null, and listed. An empty value is null
+// unless it is quoted; a quoted one is never null. Text that is not UTF-8 is a bad field. Blank lines are skipped.
 type CSVDecoder struct {
 	schema  *Schema
 	opts    CSVOptions
@@ -38,18 +25,14 @@ type CSVDecoder struct {
 	size    int
 	bad     []FieldError
 	text    []byte
+	zones   zoneCache
 	batch   Batch
 }
 
 // NewCSVDecoder compiles schema. Nested types cannot be decoded from CSV.
 func NewCSVDecoder(schema *Schema, opts CSVOptions) (*CSVDecoder, error) {
-	if opts.Delimiter == 0 {
-		opts.Delimiter = ','
-	}
-	if opts.Quote == 0 {
-		opts.Quote = '"'
-	}
-	if opts.Delimiter == opts.Quote || opts.Delimiter == '\n' || opts.Quote == '\n' {
+	opts.setDefaults()
+	if opts.Delimiter == opts.Quote && !opts.NoQuote || opts.Delimiter == '\n' || opts.Quote == '\n' {
 		return nil, fmt.Errorf("CSV delimiter %q and quote %q: must differ and be no line end", opts.Delimiter, opts.Quote)
 	}
 	d := &CSVDecoder{schema: schema, opts: opts}
@@ -81,6 +64,10 @@ func (d *CSVDecoder) Append(lines []byte) (rows int, bad []FieldError, err error
 			lines = lines[1:]
 			continue
 		}
+		if lines[0] == d.opts.Comment && d.opts.Comment != 0 {
+			_, lines, _ = bytes.Cut(lines, []byte("\n"))
+			continue
+		}
 		d.size += len(lines)
 		var rest []byte
 		if d.columns == nil {
@@ -103,7 +90,8 @@ func (d *CSVDecoder) Append(lines []byte) (rows int, bad []FieldError, err error
 
 // line decodes one line and returns what follows it.
 func (d *CSVDecoder) line(s []byte) (rest []byte, err error) {
-	for i, more := 0, true; more; i++ {
+	values := 0
+	for more := true; more; values++ {
 		var value []byte
 		var quoted bool
 		if value, quoted, s, more, err = d.value(s); err != nil {
@@ -112,14 +100,17 @@ func (d *CSVDecoder) line(s []byte) (rest []byte, err error) {
 			}
 			return nil, err
 		}
-		if i < len(d.columns) && d.columns[i] >= 0 {
-			d.put(d.columns[i], value, quoted)
+		if values < len(d.columns) && d.columns[values] >= 0 {
+			d.put(d.columns[values], value, quoted)
 		}
 	}
 	for _, c := range d.cols {
 		if c.Len == d.rows {
 			c.addNull()
 		}
+	}
+	if values != len(d.columns) {
+		d.flaw("", fmt.Sprintf("line of %d values for %d columns", values, len(d.columns)))
 	}
 	d.rows++
 	return s, nil
@@ -154,7 +145,10 @@ func (d *CSVDecoder) header(s []byte) (rest []byte, err error) {
 // value reads one value and the delimiter or line end behind it; more says that it was a delimiter. The value is
 // valid until the next call.
 func (d *CSVDecoder) value(s []byte) (value []byte, quoted bool, rest []byte, more bool, err error) {
-	if len(s) > 0 && s[0] == d.opts.Quote {
+	if d.opts.TrimStart {
+		s = bytes.TrimLeft(s, " \t")
+	}
+	if len(s) > 0 && s[0] == d.opts.Quote && !d.opts.NoQuote {
 		value, s, err = d.quotedValue(s[1:])
 		if err != nil {
 			return nil, true, nil, false, err
@@ -175,6 +169,9 @@ func (d *CSVDecoder) value(s []byte) (value []byte, quoted bool, rest []byte, mo
 		value = append(value, tail...) // text behind a closing quote belongs to the value
 	} else {
 		value = tail
+		if d.opts.TrimEnd {
+			value = bytes.TrimRight(value, " \t")
+		}
 	}
 	if end == len(s) {
 		return value, quoted, nil, false, nil
@@ -188,7 +185,7 @@ func (d *CSVDecoder) quotedValue(s []byte) (value, rest []byte, err error) {
 	for i := 0; i < len(s); i++ {
 		c := s[i]
 		switch {
-		case c == '\\' && i+1 < len(s) && s[i+1] == d.opts.Quote:
+		case c == d.opts.Escape && c != d.opts.Quote && i+1 < len(s) && s[i+1] == d.opts.Quote:
 			i++
 			d.text = append(d.text, d.opts.Quote)
 		case c != d.opts.Quote:
@@ -203,93 +200,12 @@ func (d *CSVDecoder) quotedValue(s []byte) (value, rest []byte, err error) {
 	return nil, nil, fmt.Errorf("%w: quote without end", ErrCSV)
 }
 
-func (d *CSVDecoder) put(field int, value []byte, quoted bool) {
-	b := d.cols[field]
-	if !quoted && string(value) == d.opts.Null {
-		b.addNull()
-		return
+// addBlank adds a row of nulls.
+func (d *CSVDecoder) addBlank() {
+	for _, c := range d.cols {
+		c.addNull()
 	}
-	if b.addCell(value, d.opts.Location) {
-		return
-	}
-	b.addNull()
-	if len(d.bad) < badMax {
-		d.bad = append(d.bad, FieldError{Field: d.schema.Fields[field].Name, Reason: fmt.Sprintf("%q is not of type %s", clip(string(value), 100), b.Type)})
-	}
-}
-
-// addCell appends the value that text stands for, or returns false.
-func (b *builder) addCell(text []byte, loc *time.Location) bool {
-	switch k := b.Type.Kind; k {
-	case String:
-		if !utf8.Valid(text) {
-			return false
-		}
-		b.addBytes(text)
-	case Binary:
-		b.addBytes(text)
-	case Bool:
-		word := asciiLower(string(text))
-		if word != "true" && word != "false" {
-			return false
-		}
-		b.addBool(word == "true")
-	case Int8, Int16, Int32, Int64:
-		v, err := strconv.ParseInt(string(text), 10, 8*b.width)
-		if err != nil {
-			return false
-		}
-		b.addInt(v)
-	case Float32, Float64:
-		return b.addFloatCell(text)
-	case Decimal:
-		if _, end, err := scanNumber(text, 0); err != nil || end != len(text) {
-			return false
-		}
-		v, ok := parseDecimal(text, b.Type.Precision, b.Type.Scale)
-		if !ok {
-			return false
-		}
-		b.addDecimal(v)
-	case Date:
-		days, ok := parseDate(text)
-		if !ok {
-			return false
-		}
-		b.addInt(days)
-	default:
-		w, ok := parseWallClock(text)
-		if !ok || k == TimestampNTZ && w.zoned {
-			return false
-		}
-		if k == TimestampNTZ {
-			loc = nil
-		}
-		b.addInt64(w.instant(loc))
-	}
-	return true
-}
-
-func (b *builder) addFloatCell(text []byte) bool {
-	f, named := namedFloat(text)
-	if !named {
-		num, end, err := scanNumber(text, 0)
-		ok := false
-		if err == nil && end == len(text) && b.width == 8 {
-			f, ok = num.float64()
-		}
-		if !ok {
-			if f, err = strconv.ParseFloat(unsafeString(text), 8*b.width); err != nil || strings.ContainsAny(unsafeString(text), "_xXpPiInN") {
-				return false
-			}
-		}
-	}
-	if b.width == 4 {
-		b.addFloat32(float32(f))
-	} else {
-		b.addFloat64(f)
-	}
-	return true
+	d.rows++
 }
 
 // Undo removes the last n rows.
@@ -302,6 +218,9 @@ func (d *CSVDecoder) Undo(n int) {
 
 // Len is the number of rows since the last Reset.
 func (d *CSVDecoder) Len() int { return d.rows }
+
+// Size is the number of bytes of all lines decoded since the last Reset.
+func (d *CSVDecoder) Size() int { return d.size }
 
 // Batch returns the rows appended since the last Reset. It shares the decoder's buffers.
 func (d *CSVDecoder) Batch() *Batch {
@@ -322,4 +241,12 @@ func (d *CSVDecoder) NextFile() {
 	if d.opts.Header {
 		d.columns = nil
 	}
+}
+
+// csvRecords decodes records that are CSV files of their own: with a header, each begins with it.
+type csvRecords struct{ *CSVDecoder }
+
+func (d csvRecords) Append(record []byte) (rows int, bad []FieldError, err error) {
+	d.NextFile()
+	return d.CSVDecoder.Append(record)
 }

@@ -41,8 +41,12 @@ type JSONOptions struct {
 	// TimestampFormats are tried in turn for Timestamp columns, in place of the usual forms: patterns of
 	// java.time's DateTimeFormatter as CompileTimePattern takes them, or "millis" for milliseconds since the epoch.
 	TimestampFormats []string
+	// TimestampFormat, DateFormat and TimestampNTZFormat read strings in place of the usual forms (Spark).
+	TimestampFormat, DateFormat, TimestampNTZFormat *TimePattern
 	// Location is the zone of timestamps written without one; nil is UTC.
 	Location *time.Location
+	// NoNamedNumbers refuses NaN and the infinities without quotes, and makes them bad fields with quotes.
+	NoNamedNumbers bool
 }
 
 // FieldError is one value that did not fit its column; the column holds null instead.
@@ -56,7 +60,7 @@ type FieldError struct {
 // How a value meets its column follows Spark's JSON reader: a missing key and null are null, whatever the
 // field's Nullable says; of a repeated key the last one counts; unknown keys are skipped; whole numbers must be
 // written without fraction or exponent and must fit; a floating column also takes NaN, Infinity, +Infinity,
-// INF, +INF, -Infinity and -INF, quoted or not (Python's json.dumps writes the first so); a decimal takes a number or a quoted one and
+// +INF, -Infinity and -INF, quoted or not (Python's json.dumps writes the first so); a decimal takes a number or a quoted one and
 // rounds half up to its scale; a string column keeps the text of any other value as it was written; a timestamp
 // is a string (see parseWallClock) or whole seconds; binary is base64. What does not fit is a bad field: null,
 // and listed; inside a struct or list only the innermost value is lost. A map with a repeated key is bad.
@@ -64,16 +68,18 @@ type FieldError struct {
 // The grammar is strict: bad syntax, text that is not UTF-8 (also in keys and values that no column wants),
 // nesting beyond 1000 or anything but objects at the top refuses the whole record.
 type JSONDecoder struct {
-	schema *Schema
-	opts   JSONOptions
-	times  []*TimePattern // TimestampFormats; nil stands for millis
-	root   object
-	rows   int
-	size   int // bytes of all records since Reset, a bound of any text column's length
-	cells  int // nested values that the present record may still add
-	bad    []FieldError
-	text   []byte // unescaped keys and texts
-	batch  Batch
+	schema    *Schema
+	opts      JSONOptions
+	times     []*TimePattern // TimestampFormats; nil stands for millis
+	slowTimes bool           // the fast path for timestamps does not hold
+	zones     zoneCache
+	root      object
+	rows      int
+	size      int // bytes of all records since Reset, a bound of any text column's length
+	cells     int // nested values that the present record may still add
+	bad       []FieldError
+	text      []byte // unescaped keys and texts
+	batch     Batch
 }
 
 // NewJSONDecoder compiles schema. It returns an error if a type cannot be decoded from JSON, if two fields have
@@ -90,6 +96,7 @@ func NewJSONDecoder(schema *Schema, opts JSONOptions) (*JSONDecoder, error) {
 		}
 		d.times = append(d.times, pattern)
 	}
+	d.slowTimes = len(d.times) > 0 || opts.Coerce || opts.Location != nil || opts.TimestampFormat != nil
 	kids := make([]*builder, len(schema.Fields))
 	for i, f := range schema.Fields {
 		kids[i] = newBuilder(f.Type)
@@ -354,6 +361,12 @@ func (d *JSONDecoder) foldBytes(key []byte) []byte {
 		}
 	}
 	return key
+}
+
+// addBlank adds a row of nulls.
+func (d *JSONDecoder) addBlank() {
+	d.root.fill(d.rows)
+	d.rows++
 }
 
 // Undo removes the last n rows (for callers that refuse a record whose fields do not fit).

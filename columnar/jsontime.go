@@ -8,7 +8,7 @@ import (
 // timestampValue has a fast path for yyyy-mm-dd hh:mm:ss, with T or a space, a fraction and Z.
 func (d *JSONDecoder) timestampValue(n *node, b []byte, p, depth int) (int, error) {
 	const plain = len(`"2019-01-15 03:36:12"`)
-	if b[p] != '"' || len(b)-p < plain || len(d.times) > 0 || d.opts.Coerce || d.opts.Location != nil {
+	if b[p] != '"' || len(b)-p < plain || d.slowTimes {
 		return d.timestampText(n, b, p, depth)
 	}
 	t := b[p+1 : p+plain-1]
@@ -61,10 +61,19 @@ func (d *JSONDecoder) timestamp(text []byte, quoted bool) (micros int64, ok bool
 	case len(d.times) > 0:
 		return d.formattedTimestamp(text)
 	case d.opts.Coerce:
-		return openXTimestamp(text, quoted)
+		return d.openXTimestamp(text, quoted)
+	case quoted && d.opts.TimestampFormat != nil:
+		w, ok := d.opts.TimestampFormat.parse(text, &d.zones)
+		if !ok {
+			return 0, false
+		}
+		return w.instant(d.opts.Location)
 	case quoted:
-		w, ok := parseWallClock(text)
-		return w.instant(d.opts.Location), ok
+		w, ok := parseWallClock(text, &d.zones)
+		if !ok {
+			return 0, false
+		}
+		return w.instant(d.opts.Location)
 	}
 	num, end, err := scanNumber(text, 0)
 	seconds, ok := num.int64(false)
@@ -83,15 +92,15 @@ func (d *JSONDecoder) formattedTimestamp(text []byte) (micros int64, ok bool) {
 			}
 			continue
 		}
-		if w, ok := pattern.parse(text); ok {
-			return w.instant(d.opts.Location), true
+		if w, ok := pattern.parse(text, &d.zones); ok {
+			return w.instant(d.opts.Location)
 		}
 	}
 	return 0, false
 }
 
 // openXTimestamp reads a timestamp as Firehose's OpenX deserializer does.
-func openXTimestamp(text []byte, quoted bool) (micros int64, ok bool) {
+func (d *JSONDecoder) openXTimestamp(text []byte, quoted bool) (micros int64, ok bool) {
 	if _, end, err := scanNumber(text, 0); err == nil && end == len(text) {
 		scaled, ok := parseDecimal(text, precisionMax, 6) // as seconds, to the microsecond
 		if ok && scaled.Hi == 0 && scaled.Lo < 1e12*microsPerSecond {
@@ -103,9 +112,9 @@ func openXTimestamp(text []byte, quoted bool) (micros int64, ok bool) {
 		scaled, ok = parseDecimal(text, precisionMax, 3) // as milliseconds
 		return int64(scaled.Lo), ok && scaled.Hi == 0 && scaled.Lo <= math.MaxInt64
 	}
-	w, ok := parseWallClock(text)
+	w, ok := parseWallClock(text, &d.zones)
 	if !ok || !quoted || w.zoned && !w.utc || w.letterT != w.utc {
 		return 0, false
 	}
-	return w.instant(nil), true
+	return w.instant(nil)
 }

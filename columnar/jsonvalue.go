@@ -54,11 +54,11 @@ func (d *JSONDecoder) rareValue(n *node, b []byte, p, depth int) (int, error) {
 	case Float32:
 		ok = d.addFloat32Text(n, raw)
 	case Date:
-		ok = raw[0] == '"' && addDateText(n, d.unquote(raw))
+		ok = raw[0] == '"' && n.addDateText(d.unquote(raw), d.opts.DateFormat)
 	case TimestampNTZ:
-		ok = raw[0] == '"' && addWallClock(n, d.unquote(raw))
+		ok = raw[0] == '"' && n.addWallClock(d.unquote(raw), d.opts.TimestampNTZFormat, &d.zones)
 	case Decimal:
-		ok = d.addDecimalText(n, raw)
+		ok = (raw[0] == '"' || raw[0] == '-' || raw[0]-'0' <= 9) && n.addDecimalString(d.unquote(raw))
 	case Binary:
 		ok = d.addBase64(n, raw)
 	}
@@ -145,7 +145,7 @@ func (d *JSONDecoder) numberText(n *node, b []byte, p, depth int) (int, error) {
 	raw := b[p:end]
 	if raw[0] == '"' {
 		text := d.unquote(raw)
-		if f, ok := namedFloat(text); ok && n.kind == Float64 {
+		if f, ok := d.namedFloat(text); ok && n.kind == Float64 {
 			n.addFloat64(f)
 			return end, nil
 		}
@@ -211,6 +211,9 @@ func fitsWidth(v int64, width int) bool {
 
 // namedValue reads NaN or an infinity written without quotes, as Python's json.dumps does.
 func (d *JSONDecoder) namedValue(n *node, b []byte, p int) (int, error) {
+	if d.opts.NoNamedNumbers {
+		return p, syntaxAt(b, p, "a value")
+	}
 	end, err := scanNamed(b, p)
 	if err != nil {
 		return end, err
@@ -229,12 +232,19 @@ func (d *JSONDecoder) namedValue(n *node, b []byte, p int) (int, error) {
 	return end, nil
 }
 
+func (d *JSONDecoder) namedFloat(text []byte) (float64, bool) {
+	if d.opts.NoNamedNumbers {
+		return 0, false
+	}
+	return namedFloat(text)
+}
+
 // namedFloat is the value of a name that Spark's allowNonNumericNumbers takes, quoted or not.
 func namedFloat(text []byte) (float64, bool) {
 	switch string(text) {
 	case "NaN":
 		return math.NaN(), true
-	case "Infinity", "+Infinity", "INF", "+INF":
+	case "Infinity", "+Infinity", "+INF":
 		return math.Inf(1), true
 	case "-Infinity", "-INF":
 		return math.Inf(-1), true
@@ -245,7 +255,7 @@ func namedFloat(text []byte) (float64, bool) {
 func (d *JSONDecoder) addFloat32Text(n *node, raw []byte) bool {
 	text := d.unquote(raw)
 	if raw[0] == '"' {
-		if f, ok := namedFloat(text); ok {
+		if f, ok := d.namedFloat(text); ok {
 			n.addFloat32(float32(f))
 			return true
 		}
@@ -271,35 +281,6 @@ func (d *JSONDecoder) addBoolText(n *node, raw []byte) bool {
 		return true
 	}
 	return false
-}
-
-func addDateText(n *node, text []byte) bool {
-	days, ok := parseDate(text)
-	if ok {
-		n.addInt(days)
-	}
-	return ok
-}
-
-func addWallClock(n *node, text []byte) bool {
-	w, ok := parseWallClock(text)
-	if !ok || w.zoned {
-		return false
-	}
-	n.addInt64(w.seconds*microsPerSecond + w.micros)
-	return true
-}
-
-func (d *JSONDecoder) addDecimalText(n *node, raw []byte) bool {
-	text := d.unquote(raw)
-	if _, end, err := scanNumber(text, 0); err != nil || end != len(text) {
-		return false
-	}
-	v, ok := parseDecimal(text, n.Type.Precision, n.Type.Scale)
-	if ok {
-		n.addDecimal(v)
-	}
-	return ok
 }
 
 func (d *JSONDecoder) addBase64(n *node, raw []byte) bool {

@@ -254,7 +254,7 @@ func scanLiteral(b []byte, p int) (int, error) {
 }
 
 // names are the numbers that are no JSON but that Spark, as Python, takes without quotes. None begins another.
-var names = [...]string{"NaN", "Infinity", "-Infinity", "+Infinity", "INF", "-INF", "+INF"}
+var names = [...]string{"NaN", "Infinity", "-Infinity", "+Infinity", "-INF", "+INF"}
 
 // signsName says whether the minus at p belongs to an infinity.
 func signsName(b []byte, p int) bool { return p+1 < len(b) && b[p+1] == 'I' }

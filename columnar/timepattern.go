@@ -11,31 +11,50 @@ type TimePattern struct {
 	items []patternItem
 }
 
-// patternItem is a run of a letter, or literal text when letter is 0.
+// patternItem is a run of a letter, literal text when letter is 0, or a part that may be left out when letter is '['.
 type patternItem struct {
 	letter byte
 	count  int
 	text   string
+	part   []patternItem
 }
 
 const patternMax = 256 // bytes
 
-// CompileTimePattern reads a pattern made of y, u, M (1, 2, 3), d, H, h, a, m, s, S (up to 9), E, X, Z and
-// text in quotes, between other letters' runs. Other letters are refused.
+// CompileTimePattern reads a pattern made of y, u, M and L (1 to 4), d, H, h, a, m, s, S (up to 9), E, X, x, Z, VV, z, parts in [ ] that
+// may be left out, and text in quotes, between other letters' runs. Other letters are refused.
 func CompileTimePattern(pattern string) (*TimePattern, error) {
 	if len(pattern) > patternMax || pattern == "" {
 		return nil, fmt.Errorf("time pattern of %d bytes: must have 1 to %d", len(pattern), patternMax)
 	}
-	t := &TimePattern{}
-	for p := 0; p < len(pattern); {
+	items, end, err := compilePattern(pattern, 0, 0)
+	if err == nil && end < len(pattern) {
+		err = fmt.Errorf("time pattern %q: ] without [", pattern)
+	}
+	return &TimePattern{items}, err
+}
+
+// compilePattern reads from p to the end or to the bracket that closes the part.
+func compilePattern(pattern string, p, depth int) (items []patternItem, end int, err error) {
+	for p < len(pattern) && pattern[p] != ']' {
 		c := pattern[p]
 		switch {
+		case c == '[':
+			item := patternItem{letter: '['}
+			if item.part, p, err = compilePattern(pattern, p+1, depth+1); err != nil {
+				return nil, p, err
+			}
+			if p == len(pattern) || depth > 8 {
+				return nil, p, fmt.Errorf("time pattern %q: [ without ], or too many", pattern)
+			}
+			items = append(items, item)
+			p++
 		case c == '\'':
 			text, next, err := quotedText(pattern, p)
 			if err != nil {
-				return nil, err
+				return nil, p, err
 			}
-			t.items = append(t.items, patternItem{text: text})
+			items = append(items, patternItem{text: text})
 			p = next
 		case c|0x20 >= 'a' && c|0x20 <= 'z':
 			n := 1
@@ -43,32 +62,34 @@ func CompileTimePattern(pattern string) (*TimePattern, error) {
 				n++
 			}
 			if !patternLetter(c, n) {
-				return nil, fmt.Errorf("time pattern %q: %q is not supported", pattern, pattern[p:p+n])
+				return nil, p, fmt.Errorf("time pattern %q: %q is not supported", pattern, pattern[p:p+n])
 			}
-			t.items = append(t.items, patternItem{letter: c, count: n})
+			items = append(items, patternItem{letter: c, count: n})
 			p += n
+		case c == '{' || c == '}' || c == '#':
+			return nil, p, fmt.Errorf("time pattern %q: %q is reserved; put it in quotes", pattern, c)
 		default:
-			t.items = append(t.items, patternItem{text: string(c)})
+			items = append(items, patternItem{text: string(c)})
 			p++
 		}
 	}
-	return t, nil
+	return items, p, nil
 }
 
 func patternLetter(c byte, n int) bool {
 	switch c {
-	case 'y', 'u':
+	case 'y', 'u', 'M', 'L', 'E':
 		return n <= 4
-	case 'M':
-		return n <= 3
 	case 'd', 'H', 'h', 'm', 's':
 		return n <= 2
 	case 'S':
 		return n <= 9
 	case 'a':
 		return n == 1
-	case 'E', 'X', 'Z':
+	case 'X', 'x', 'Z', 'z':
 		return n <= 3
+	case 'V':
+		return n == 2
 	}
 	return false
 }
@@ -98,17 +119,15 @@ type timeParts struct {
 	year, month, day, hour, minute, second int
 	afternoon, twelve                      bool
 	clock                                  wallClock
+	zones                                  *zoneCache
 }
 
-// parse reads all of s.
-func (t *TimePattern) parse(s []byte) (wallClock, bool) {
-	v := timeParts{year: 1970, month: 1, day: 1}
-	for i, item := range t.items {
-		var ok bool
-		adjacent := i+1 < len(t.items) && t.items[i+1].letter != 0
-		if s, ok = v.read(item, s, adjacent); !ok {
-			return wallClock{}, false
-		}
+// parse reads all of s. Names of zones are found in zones; without it there are none.
+func (t *TimePattern) parse(s []byte, zones *zoneCache) (wallClock, bool) {
+	v := timeParts{year: 1970, month: 1, day: 1, zones: zones}
+	s, ok := v.readAll(t.items, s)
+	if !ok {
+		return wallClock{}, false
 	}
 	if len(s) > 0 || v.month < 1 || v.month > 12 || v.day < 1 || v.day > daysInMonth(v.year, v.month) ||
 		v.hour > 23 || v.minute > 59 || v.second > 59 {
@@ -126,6 +145,26 @@ func (t *TimePattern) parse(s []byte) (wallClock, bool) {
 	w := v.clock
 	w.seconds = daysFromCivil(v.year, v.month, v.day)*secondsPerDay + int64(v.hour*3600+v.minute*60+v.second)
 	return w, true
+}
+
+// readAll reads items one after the other. A part in brackets that is not there leaves no trace.
+func (v *timeParts) readAll(items []patternItem, s []byte) (rest []byte, ok bool) {
+	for i, item := range items {
+		if item.letter == '[' {
+			before := *v
+			if rest, ok := v.readAll(item.part, s); ok {
+				s = rest
+			} else {
+				*v = before
+			}
+			continue
+		}
+		adjacent := i+1 < len(items) && items[i+1].letter != 0 && items[i+1].letter != '['
+		if s, ok = v.read(item, s, adjacent); !ok {
+			return nil, false
+		}
+	}
+	return s, true
 }
 
 func (v *timeParts) read(item patternItem, s []byte, adjacent bool) (rest []byte, ok bool) {
@@ -146,9 +185,9 @@ func (v *timeParts) read(item patternItem, s []byte, adjacent bool) (rest []byte
 			return s, ok
 		}
 		v.year, s, ok = parseDigits(s, item.count, max(4, item.count))
-	case 'M':
-		if item.count == 3 {
-			v.month, s, ok = parseMonthName(s)
+	case 'M', 'L':
+		if item.count > 2 {
+			v.month, s, ok = parseMonthName(s, item.count == 4)
 			return s, ok
 		}
 		v.month, s, ok = parseDigits(s, item.count, most)
@@ -173,41 +212,68 @@ func (v *timeParts) read(item patternItem, s []byte, adjacent bool) (rest []byte
 		v.afternoon = half == "pm"
 		return s[2:], half == "am" || half == "pm"
 	case 'E':
-		if len(s) < 3 {
-			return nil, false
-		}
-		return s[3:], strings.Contains("sun mon tue wed thu fri sat ", asciiLower(string(s[:3]))+" ")
-	case 'X', 'Z':
+		return readWeekday(s, item.count == 4)
+	case 'X', 'x', 'Z':
+		return v.readOffset(s)
+	case 'V', 'z':
 		return v.readZone(s)
 	}
 	return s, ok
 }
 
+// readFraction reads one digit or more, up to count.
 func (v *timeParts) readFraction(count int, s []byte) ([]byte, bool) {
-	if len(s) < count {
-		return nil, false
+	n := 0
+	for n < len(s) && n < count && s[n]-'0' <= 9 {
+		n++
 	}
-	micros, tail := parseFraction(s[:count])
-	v.clock.micros = micros
-	return s[count:], len(tail) == 0
+	v.clock.micros, _ = parseFraction(s[:n])
+	return s[n:], n > 0
 }
 
-func (v *timeParts) readZone(s []byte) ([]byte, bool) {
+// readOffset reads an offset, or Z.
+func (v *timeParts) readOffset(s []byte) ([]byte, bool) {
 	n := 0
 	for n < len(s) && (s[n] == '+' || s[n] == '-' || s[n] == ':' || s[n] == 'Z' || s[n]-'0' <= 9) {
 		n++
 	}
-	return s[n:], n > 0 && v.clock.parseZone(s[:n])
+	v.clock.zoned = true
+	return s[n:], v.clock.parseOffset(s[:n])
 }
 
-func parseMonthName(s []byte) (month int, rest []byte, ok bool) {
-	if len(s) < 3 {
-		return 0, nil, false
+// readZone reads a zone by name or offset.
+func (v *timeParts) readZone(s []byte) ([]byte, bool) {
+	n := 0
+	for n < len(s) && (isWordByte(s[n]) || s[n] == '/' || s[n] == '+' || s[n] == '-' || s[n] == ':') {
+		n++
 	}
+	return s[n:], n > 0 && v.zones != nil && v.clock.parseZone(s[:n], v.zones)
+}
+
+// parseMonthName reads Jan or, in full, January.
+func parseMonthName(s []byte, full bool) (month int, rest []byte, ok bool) {
 	for m := time.January; m <= time.December; m++ {
-		if strings.EqualFold(m.String()[:3], string(s[:3])) {
-			return int(m), s[3:], true
+		name := m.String()
+		if !full {
+			name = name[:3]
+		}
+		if len(s) >= len(name) && strings.EqualFold(name, string(s[:len(name)])) {
+			return int(m), s[len(name):], true
 		}
 	}
 	return 0, nil, false
+}
+
+// readWeekday reads Mon or, in full, Monday. Whether it fits the day is not asked.
+func readWeekday(s []byte, full bool) (rest []byte, ok bool) {
+	for d := time.Sunday; d <= time.Saturday; d++ {
+		name := d.String()
+		if !full {
+			name = name[:3]
+		}
+		if len(s) >= len(name) && strings.EqualFold(name, string(s[:len(name)])) {
+			return s[len(name):], true
+		}
+	}
+	return nil, false
 }

@@ -2,6 +2,7 @@ package columnar
 
 import (
 	"bytes"
+	"math"
 	"time"
 )
 
@@ -47,18 +48,19 @@ type wallClock struct {
 	micros  int64
 	offset  int64
 	zoned   bool
-	utc     bool // the zone was Z
-	letterT bool // date and time were joined by T
+	utc     bool           // the zone was Z
+	loc     *time.Location // the zone, if it was written by name
+	letterT bool           // date and time were joined by T
 }
 
-// parseDay reads [+-]yyyy, yyyy-[m]m or yyyy-[m]m-[d]d and returns the rest. Years have four to six digits.
+// parseDay reads [+-]yyyy, yyyy-[m]m or yyyy-[m]m-[d]d and returns the rest. Years have four to seven digits.
 func parseDay(s []byte) (days int64, rest []byte, ok bool) {
 	negative := false
 	if len(s) > 0 && (s[0] == '-' || s[0] == '+') {
 		negative = s[0] == '-'
 		s = s[1:]
 	}
-	year, s, ok := parseDigits(s, 4, 6)
+	year, s, ok := parseDigits(s, 4, 7)
 	if !ok {
 		return 0, nil, false
 	}
@@ -79,13 +81,14 @@ func parseDay(s []byte) (days int64, rest []byte, ok bool) {
 	if month < 1 || month > 12 || day < 1 || day > daysInMonth(year, month) {
 		return 0, nil, false
 	}
-	return daysFromCivil(year, month, day), s, true
+	days = daysFromCivil(year, month, day)
+	return days, s, days == int64(int32(days))
 }
 
-// parseWallClock reads the forms that Spark casts to a timestamp: a day as in parseDay, then optionally a
-// space or T, [h]h:[m]m, :[s]s, a fraction (cut to microseconds) and a zone: Z, UTC, GMT, ±hh, ±hh:mm, ±hhmm.
-// Times without a day and zones by region name are not read.
-func parseWallClock(s []byte) (w wallClock, ok bool) {
+// parseWallClock reads the forms that Spark casts to a timestamp: a day as in parseDay, then optionally a space or T, [h]h, :[m]m,
+// :[s]s, a fraction (cut to microseconds) and a zone: see parseOffset, or the name of a region. Times without a day are not read: they
+// would mean another day each day.
+func parseWallClock(s []byte, zones *zoneCache) (w wallClock, ok bool) {
 	s = bytes.TrimSpace(s)
 	days, s, ok := parseDay(s)
 	if !ok {
@@ -97,23 +100,27 @@ func parseWallClock(s []byte) (w wallClock, ok bool) {
 			return w, false
 		}
 		w.letterT = s[0] == 'T'
-		s = s[1:]
-	}
-	if len(s) > 0 {
-		if s, ok = w.parseClock(s); !ok {
+		if s, ok = w.parseClock(s[1:]); !ok {
 			return w, false
 		}
 	}
-	if !w.parseZone(s) || w.seconds > secondsMax-2*secondsPerDay || w.seconds < 2*secondsPerDay-secondsMax {
+	if !w.parseZone(s, zones) || w.seconds > secondsMax+secondsPerDay || w.seconds < -secondsMax {
 		return w, false
 	}
 	return w, true
 }
 
-// parseClock reads [h]h:[m]m[:[s]s[.fraction]] and returns the rest.
+// parseClock reads [h]h[:[m]m[:[s]s[.fraction]]] and returns the rest.
 func (w *wallClock) parseClock(s []byte) (rest []byte, ok bool) {
 	hour, s, ok := parseDigits(s, 1, 2)
-	if !ok || hour > 23 || len(s) == 0 || s[0] != ':' {
+	if !ok || hour > 23 {
+		return nil, false
+	}
+	w.seconds += int64(hour * 3600)
+	if len(s) == 0 {
+		return s, true
+	}
+	if s[0] != ':' {
 		return nil, false
 	}
 	minute, s, ok := parseDigits(s[1:], 1, 2)
@@ -129,7 +136,7 @@ func (w *wallClock) parseClock(s []byte) (rest []byte, ok bool) {
 			w.micros, s = parseFraction(s[1:])
 		}
 	}
-	w.seconds += int64(hour*3600 + minute*60 + second)
+	w.seconds += int64(minute*60 + second)
 	return s, true
 }
 
@@ -144,13 +151,23 @@ func parseFraction(s []byte) (micros int64, rest []byte) {
 	return micros, s
 }
 
-// parseZone reads the whole of s as a zone; nothing is none.
-func (w *wallClock) parseZone(s []byte) bool {
-	s = bytes.TrimLeft(s, " ")
+// parseZone reads the whole of s as a zone, after spaces; nothing is none. Zones by name are found in zones.
+func (w *wallClock) parseZone(s []byte, zones *zoneCache) bool {
+	s = bytes.Trim(s, " ")
 	if len(s) == 0 {
 		return true
 	}
 	w.zoned = true
+	if w.parseOffset(s) {
+		return true
+	}
+	loc, ok := zones.find(s)
+	w.loc = loc
+	return ok
+}
+
+// parseOffset reads Z, UTC, GMT, UT, ±h, ±hh, ±hh:mm, ±hhmm, ±hh:mm:ss, or one of the names and an offset behind it.
+func (w *wallClock) parseOffset(s []byte) bool {
 	switch string(s) {
 	case "Z":
 		w.utc = true
@@ -158,44 +175,68 @@ func (w *wallClock) parseZone(s []byte) bool {
 	case "UTC", "GMT", "UT":
 		return true
 	}
-	if bytes.HasPrefix(s, []byte("UTC")) || bytes.HasPrefix(s, []byte("GMT")) {
-		s = s[3:]
+	for _, name := range []string{"UTC", "GMT", "UT"} {
+		if rest, ok := bytes.CutPrefix(s, []byte(name)); ok {
+			s = rest
+			break
+		}
 	}
-	if s[0] != '+' && s[0] != '-' {
+	if len(s) < 2 || s[0] != '+' && s[0] != '-' {
 		return false
 	}
 	sign := int64(1)
 	if s[0] == '-' {
 		sign = -1
 	}
-	s = s[1:]
-	var hour, minute int
-	var ok bool
-	if len(s) == 4 && s[1] != ':' && s[2] != ':' {
-		var four int
-		four, s, ok = parseDigits(s, 4, 4)
-		hour, minute = four/100, four%100
-	} else if hour, s, ok = parseDigits(s, 1, 2); ok && len(s) > 0 {
-		if s[0] != ':' {
-			return false
-		}
-		minute, s, ok = parseDigits(s[1:], 1, 2)
-	}
-	if !ok || len(s) > 0 || hour > 18 || minute > 59 || hour == 18 && minute > 0 {
+	hour, minute, second, ok := offsetParts(s[1:])
+	if !ok || minute > 59 || second > 59 || hour*3600+minute*60+second > 18*3600 {
 		return false
 	}
-	w.offset = sign * int64(hour*3600+minute*60)
+	w.offset = sign * int64(hour*3600+minute*60+second)
 	return true
 }
 
-// instant returns microseconds since the epoch; a time without zone is one of loc (nil: UTC).
-func (w wallClock) instant(loc *time.Location) int64 {
-	seconds := w.seconds - w.offset
-	if !w.zoned && loc != nil && loc != time.UTC {
-		t := time.Unix(w.seconds, 0).UTC()
-		seconds = time.Date(t.Year(), t.Month(), t.Day(), t.Hour(), t.Minute(), t.Second(), 0, loc).Unix()
+// offsetParts reads h, hh, [h]h:[m]m, hhmm, [h]h:mm:ss and hhmmss.
+func offsetParts(s []byte) (hour, minute, second int, ok bool) {
+	if !bytes.ContainsRune(s, ':') && len(s) > 2 {
+		n, rest, ok := parseDigits(s, 4, 6)
+		if !ok || len(rest) > 0 || len(s) == 5 {
+			return 0, 0, 0, false
+		}
+		if len(s) == 4 {
+			n *= 100
+		}
+		return n / 10000, n / 100 % 100, n % 100, true
 	}
-	return seconds*microsPerSecond + w.micros
+	if hour, s, ok = parseDigits(s, 1, 2); !ok || len(s) == 0 {
+		return hour, 0, 0, ok
+	}
+	if s[0] != ':' {
+		return 0, 0, 0, false
+	}
+	if minute, s, ok = parseDigits(s[1:], 1, 2); !ok || len(s) == 0 {
+		return hour, minute, 0, ok
+	}
+	if s[0] != ':' {
+		return 0, 0, 0, false
+	}
+	second, s, ok = parseDigits(s[1:], 2, 2)
+	return hour, minute, second, ok && len(s) == 0
+}
+
+// instant returns microseconds since the epoch; a time without zone is one of loc (nil: UTC). ok is false if they need more than 64 bits.
+func (w wallClock) instant(loc *time.Location) (micros int64, ok bool) {
+	if w.zoned {
+		loc = w.loc
+	}
+	seconds := w.seconds - w.offset
+	if loc != nil && loc != time.UTC {
+		seconds = localSeconds(w.seconds, loc)
+	}
+	if seconds > secondsMax || seconds < -secondsMax || seconds == secondsMax && w.micros > math.MaxInt64-secondsMax*microsPerSecond {
+		return 0, false
+	}
+	return seconds*microsPerSecond + w.micros, true
 }
 
 // parseDigits reads at least least and at most most digits.
