@@ -66,6 +66,10 @@ func (m *manifest) encode() []byte {
 	if err != nil {
 		panic(err) // plain data
 	}
+	return withHead(body)
+}
+
+func withHead(body []byte) []byte {
 	return append(fmt.Appendf(nil, headForm, crc32.Checksum(body, castagnoli)), body...)
 }
 

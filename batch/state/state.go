@@ -31,13 +31,16 @@ var ErrCorrupt = errors.New("file is corrupt")
 type Options struct {
 	Dir string // the folder of one pipeline's state; it is made if it is not there
 	FS  vfs.FS // default: this machine's
-	// Keep is the number of newest versions that stay; default 10.
+	// Keep is the number of newest versions that stay; default 10, at least 2: the newest batch may have to run again.
 	Keep int
 	// Backup is a second place for all that is kept; nil: none.
 	Backup Backup
 }
 
-const keepDefault = 10
+const (
+	keepDefault = 10
+	keepMin     = 2
+)
 
 // Folders and files of a store.
 const (
@@ -72,7 +75,7 @@ var _ batch.StateStore = (*Store)(nil)
 
 // Open takes the folder for this process.
 func Open(opts Options) (*Store, error) {
-	opts.Keep = cmp.Or(opts.Keep, keepDefault)
+	opts.Keep = max(cmp.Or(opts.Keep, keepDefault), keepMin)
 	if opts.FS == nil {
 		opts.FS = vfs.Default
 	}

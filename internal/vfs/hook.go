@@ -80,6 +80,10 @@ func (h *hookFS) ReuseForWrite(oldname, newname string, c pebblevfs.DiskWriteCat
 	return h.wrap(newname, false)(h.FS.ReuseForWrite(oldname, newname, c))
 }
 
+func (h *hookFS) Open(name string, o ...pebblevfs.OpenOption) (File, error) {
+	return h.wrap(name, false)(h.FS.Open(name, o...))
+}
+
 func (h *hookFS) OpenDir(name string) (File, error) { return h.wrap(name, true)(h.FS.OpenDir(name)) }
 
 func (h *hookFS) Link(oldname, newname string) error {
