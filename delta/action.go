@@ -173,11 +173,17 @@ func (c *CommitInfo) UnmarshalJSON(data []byte) error {
 	}
 	var out CommitInfo
 	read(w.Timestamp, &out.Timestamp)
-	read(w.InCommitTimestamp, &out.InCommitTimestamp)
+	if !read(w.InCommitTimestamp, &out.InCommitTimestamp) {
+		out.InCommitTimestamp = nil
+	}
 	read(w.Operation, &out.Operation)
-	read(w.ReadVersion, &out.ReadVersion)
+	if !read(w.ReadVersion, &out.ReadVersion) {
+		out.ReadVersion = nil
+	}
 	read(w.IsolationLevel, &out.IsolationLevel)
-	read(w.IsBlindAppend, &out.IsBlindAppend)
+	if !read(w.IsBlindAppend, &out.IsBlindAppend) {
+		out.IsBlindAppend = nil
+	}
 	read(w.EngineInfo, &out.EngineInfo)
 	read(w.TxnID, &out.TxnID)
 	read(w.OperationParameters, &out.OperationParameters)

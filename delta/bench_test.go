@@ -94,7 +94,7 @@ func BenchmarkCheckpoint1M(b *testing.B) {
 		}
 	}
 	var err error
-	if s.files, err = set.finish(); err != nil {
+	if s.files, err = set.finish(never); err != nil {
 		b.Fatal(err)
 	}
 	peak := func(b *testing.B, do func() error) {

@@ -115,6 +115,9 @@ func (c *check) log(ctx context.Context, l *logListing) (*Snapshot, error) {
 			c.report.problem(checkpoints[0].files[0].key, "cannot be read: %v", err)
 			return nil, ctx.Err()
 		}
+		if err := r.flush(never); err != nil {
+			return nil, err
+		}
 		first, checkpoints = checkpoints[0].version+1, checkpoints[1:]
 		c.report.Checkpoints++
 	}
@@ -175,7 +178,7 @@ func (c *check) commit(ctx context.Context, r *replay, before *Snapshot, f logFi
 				c.report.problem(f.key, "removes the data file %q, which the table does not have", e.path())
 			}
 			seen[e.key] = true
-			r.changes[e.key] = e
+			return r.put(e)
 		}
 		return nil
 	})

@@ -71,13 +71,13 @@ func TestCheckpointKeepsAll(t *testing.T) {
 		"gone": {key: "gone", remove: &Remove{Path: "gone", DeletionTimestamp: 1 << 50, Size: 3, BaseRowID: &two, DefaultRowCommitVersion: &one, ExtendedFileMetadata: true}},
 		"old":  {key: "old", remove: &Remove{Path: "old", DeletionTimestamp: 1}},
 	}
-	var err error
-	if s.files, err = s.files.with(changes, never); err != nil {
-		t.Fatal(err)
-	}
+	s.files = s.files.with(changes, never)
 	objects.set(checkpointKey(0), string(checkpointBytes(t, &s)))
 	r := newReplay(nil)
 	if err := readCheckpoint(t.Context(), objects, &checkpointFiles{0, []logFile{{key: checkpointKey(0)}}}, r); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.flush(never); err != nil {
 		t.Fatal(err)
 	}
 	var got []string

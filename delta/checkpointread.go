@@ -19,28 +19,20 @@ const checkpointBytesMax = 1 << 30
 
 // readCheckpoint loads a checkpoint of any kind into r.
 func readCheckpoint(ctx context.Context, objects Objects, c *checkpointFiles, r *replay) error {
-	var set setBuilder
 	var sidecars []*Sidecar
-	n := 0
-	take := func(a Action) error {
-		if a.Sidecar != nil {
-			if sidecars = append(sidecars, a.Sidecar); len(sidecars) > sidecarsMax {
-				return fmt.Errorf("%w: more than %d sidecars", ErrUnsupported, sidecarsMax)
-			}
+	note := func(a Action) error {
+		if a.Sidecar == nil {
+			r.note(a)
 			return nil
 		}
-		e, err := r.entry(a)
-		if e == nil || err != nil {
-			return err
+		if sidecars = append(sidecars, a.Sidecar); len(sidecars) > sidecarsMax {
+			return fmt.Errorf("%w: more than %d sidecars", ErrUnsupported, sidecarsMax)
 		}
-		if n++; n > tableFilesMax {
-			return fmt.Errorf("%w: more than %d files", ErrUnsupported, tableFilesMax)
-		}
-		return set.add(e)
+		return nil
 	}
 	for _, f := range c.files {
-		if err := readCheckpointFile(ctx, objects, f.key, f.size, take); err != nil {
-			return fmt.Errorf("checkpoint %s: %w", f.key, err)
+		if err := loadCheckpointFile(ctx, objects, f, r, note); err != nil {
+			return fmt.Errorf("checkpoint: %w", err)
 		}
 	}
 	for _, s := range sidecars {
@@ -48,19 +40,44 @@ func readCheckpoint(ctx context.Context, objects Objects, c *checkpointFiles, r 
 		if err != nil {
 			return err
 		}
-		err = readCheckpointFile(ctx, objects, key, s.SizeInBytes, func(a Action) error {
-			if a.Add == nil && a.Remove == nil {
-				return nil
-			}
-			return take(a)
-		})
-		if err != nil {
-			return fmt.Errorf("sidecar %s: %w", key, err)
+		nothing := func(Action) error { return nil }
+		if err := loadCheckpointFile(ctx, objects, logFile{key: key, size: s.SizeInBytes}, r, nothing); err != nil {
+			return fmt.Errorf("sidecar: %w", err)
 		}
 	}
-	var err error
-	r.files, err = set.finish()
-	return err
+	return nil
+}
+
+// loadCheckpointFile loads the data files that a file of a checkpoint names into r, and calls note for all its other rows.
+func loadCheckpointFile(ctx context.Context, objects Objects, f logFile, r *replay, note func(Action) error) error {
+	if strings.HasSuffix(f.key, ".json") {
+		return readLogParts(ctx, objects, []logFile{f}, r.place, func(p *logPart) error {
+			for _, a := range p.actions {
+				if err := note(a); err != nil {
+					return err
+				}
+			}
+			return r.takeFiles(p)
+		})
+	}
+	at, size, err := openAt(ctx, objects, f.key, f.size)
+	if err != nil {
+		return err
+	}
+	err = readParquetActions(at, size, func(a Action) error {
+		e, err := fileEntry(a, r.place)
+		if err != nil {
+			return err
+		}
+		if e == nil {
+			return note(a)
+		}
+		return r.put(e)
+	})
+	if err != nil {
+		return fmt.Errorf("%s: %w", f.key, err)
+	}
+	return nil
 }
 
 // sidecarsMax bounds the sidecars of a checkpoint.

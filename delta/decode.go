@@ -22,6 +22,16 @@ func DecodeAction(line []byte) (Action, error) {
 	if len(line) > lineBytesMax {
 		return a, fmt.Errorf("%w: action of %d bytes", ErrCorrupt, len(line))
 	}
+	if f, ok := scanFileLine(line, bytes.Clone(line)); ok {
+		if a, ok := f.action(); ok {
+			return a, nil
+		}
+	}
+	return decodeSlowly(line)
+}
+
+// decodeSlowly is DecodeAction by encoding/json alone.
+func decodeSlowly(line []byte) (a Action, err error) {
 	if err := json.Unmarshal(line, &a); err != nil {
 		return Action{}, fmt.Errorf("%w: action %.80q: %w", ErrCorrupt, line, err)
 	}

@@ -1,7 +1,6 @@
 package delta
 
 import (
-	"bytes"
 	"iter"
 	"maps"
 	"math"
@@ -55,9 +54,9 @@ const (
 
 // with returns the set after changes. Tombstones deleted before the cutoff (milliseconds since the epoch) may be
 // forgotten.
-func (s fileSet) with(changes map[string]*entry, cutoff int64) (fileSet, error) {
+func (s fileSet) with(changes map[string]*entry, cutoff int64) fileSet {
 	if len(changes) == 0 {
-		return s, nil
+		return s
 	}
 	sorted := make([]*entry, 0, len(changes))
 	for _, k := range slices.Sorted(maps.Keys(changes)) {
@@ -74,45 +73,33 @@ func (s fileSet) with(changes map[string]*entry, cutoff int64) (fileSet, error) 
 	}
 	s.overlay = mergeEntries(s.overlay, sorted)
 	if len(s.overlay) <= overlayMax {
-		return s, nil
+		return s
 	}
 	return s.pack(cutoff)
 }
 
 // pack turns the overlay into a run, and runs of similar length into one.
-func (s fileSet) pack(cutoff int64) (fileSet, error) {
-	parts := []*source{{list: s.overlay}}
-	n := len(s.overlay)
+func (s fileSet) pack(cutoff int64) fileSet {
+	var c chunk
+	for _, e := range s.overlay {
+		if e.remove == nil || len(s.runs) > 0 || e.remove.DeletionTimestamp >= cutoff {
+			c.addOwn(e.record())
+		}
+	}
+	newest := c.pack()
+	n := newest.n
 	kept := len(s.runs)
 	for kept > 0 && s.runs[kept-1].n < mergeFactor*n {
 		kept--
 		n += s.runs[kept].n
-		parts = append(parts, &source{reader: newReader(s.runs[kept], "")})
 	}
-	slices.Reverse(parts)
 	if kept > 0 {
 		cutoff = never // an older add may lie below
 	}
-	merged, err := packAll(parts, cutoff)
-	if err != nil {
-		return fileSet{}, err
-	}
+	merged := mergeRuns(append(slices.Clone(s.runs[kept:]), newest), cutoff)
 	s.runs = append(slices.Clone(s.runs[:kept]), merged)
 	s.overlay = nil
-	return s, nil
-}
-
-// packAll makes one run of parts, oldest first.
-func packAll(parts []*source, cutoff int64) (*run, error) {
-	p := newPacker()
-	for m := newMerger(parts); m.next(); {
-		if e := m.top.entry(); e.remove == nil || e.remove.DeletionTimestamp >= cutoff {
-			if err := p.add(e); err != nil {
-				return nil, err
-			}
-		}
-	}
-	return p.finish(), nil
+	return s
 }
 
 // mergeEntries merges two ordered lists; where both have a key, the entry of over counts.
@@ -203,11 +190,8 @@ func sizeOf(e *entry) int64 {
 // find returns a reader that stands on a key's newest packed entry, nil if there is none.
 func (s fileSet) find(key string) *reader {
 	for _, run := range slices.Backward(s.runs) {
-		r := newReader(run, key)
-		for r.next() && string(r.key) <= key {
-			if string(r.key) == key {
-				return r
-			}
+		if r := newReader(run, key, ""); r.next() && string(r.key) == key {
+			return r
 		}
 	}
 	return nil
@@ -216,180 +200,10 @@ func (s fileSet) find(key string) *reader {
 func (s fileSet) merger() *merger {
 	parts := make([]*source, 0, len(s.runs)+1)
 	for _, r := range s.runs {
-		parts = append(parts, &source{reader: newReader(r, "")})
+		parts = append(parts, &source{reader: newReader(r, "", "")})
 	}
 	if len(s.overlay) > 0 {
 		parts = append(parts, &source{list: s.overlay})
 	}
 	return newMerger(parts)
-}
-
-// source is a part of a set as a merger reads it: a run, or a list.
-type source struct {
-	*reader
-	list []*entry
-	at   int // one past the entry of list that it stands on
-	name []byte
-}
-
-func (s *source) next() bool {
-	if s.reader != nil {
-		ok := s.reader.next()
-		s.name = s.reader.key
-		return ok
-	}
-	if s.at == len(s.list) {
-		return false
-	}
-	s.name = append(s.name[:0], s.list[s.at].key...)
-	s.at++
-	return true
-}
-
-func (s *source) entry() *entry {
-	if s.reader != nil {
-		return s.reader.entry()
-	}
-	return s.list[s.at-1]
-}
-
-func (s *source) removed() bool {
-	if s.reader != nil {
-		return s.reader.removed()
-	}
-	return s.list[s.at-1].add == nil
-}
-
-// partition are the values of a live file.
-func (s *source) partition() map[string]*string {
-	if s.reader != nil {
-		return s.run.values[s.values]
-	}
-	return s.list[s.at-1].add.PartitionValues
-}
-
-// merger walks ordered parts as one. Of entries with the same key it shows that of the last part.
-type merger struct {
-	parts []*source // not at their end
-	top   *source   // stands on the entry that is shown
-	fresh bool      // nothing was shown yet
-}
-
-func newMerger(parts []*source) *merger {
-	m := &merger{fresh: true}
-	for _, p := range parts {
-		if p.next() {
-			m.parts = append(m.parts, p)
-		}
-	}
-	return m
-}
-
-func (m *merger) next() bool {
-	if !m.fresh {
-		m.pass()
-	}
-	m.fresh = false
-	if len(m.parts) == 0 {
-		return false
-	}
-	m.top = m.parts[0]
-	for _, p := range m.parts[1:] {
-		if bytes.Compare(p.name, m.top.name) <= 0 {
-			m.top = p
-		}
-	}
-	return true
-}
-
-// pass moves every part past the key that was shown. The part that showed it comes last: its key is compared with.
-func (m *merger) pass() {
-	shown := m.top
-	kept := m.parts[:0]
-	more := func(p *source) bool { return p == shown || !bytes.Equal(p.name, shown.name) || p.next() }
-	for _, p := range m.parts {
-		if more(p) {
-			kept = append(kept, p)
-		}
-	}
-	if m.parts = kept; !shown.next() {
-		m.parts = slices.DeleteFunc(m.parts, func(p *source) bool { return p == shown })
-	}
-}
-
-// setBuilder makes a set of entries that come in any order, as those of a checkpoint do, of which many may be: they are
-// sorted and packed some at a time.
-type setBuilder struct {
-	chunk  []*entry
-	packer *packer // of a run that the next chunk may continue
-	runs   []*run
-}
-
-// chunkEntries bounds what a setBuilder holds unpacked.
-const chunkEntries = 16 << 10
-
-func (b *setBuilder) add(e *entry) error {
-	if b.chunk = append(b.chunk, e); len(b.chunk) < chunkEntries {
-		return nil
-	}
-	return b.flush()
-}
-
-func (b *setBuilder) flush() error {
-	if len(b.chunk) == 0 {
-		return nil
-	}
-	slices.SortStableFunc(b.chunk, func(a, b *entry) int { return strings.Compare(a.key, b.key) })
-	if b.packer != nil && b.chunk[0].key <= b.packer.last {
-		b.runs = append(b.runs, b.packer.finish())
-		b.packer = nil
-	}
-	if b.packer == nil {
-		b.packer = newPacker()
-	}
-	for i, e := range b.chunk {
-		if i+1 < len(b.chunk) && b.chunk[i+1].key == e.key {
-			continue // the later one counts
-		}
-		if err := b.packer.add(e); err != nil {
-			return err
-		}
-	}
-	clear(b.chunk)
-	b.chunk = b.chunk[:0]
-	return nil
-}
-
-// finish returns the set. Of two entries with the same key the later one counts.
-func (b *setBuilder) finish() (fileSet, error) {
-	if err := b.flush(); err != nil {
-		return fileSet{}, err
-	}
-	if b.packer != nil {
-		b.runs = append(b.runs, b.packer.finish())
-	}
-	b.chunk, b.packer = nil, nil
-	switch len(b.runs) {
-	case 0:
-		return fileSet{}, nil
-	case 1:
-		return fileSet{runs: b.runs, live: b.runs[0].live}, nil
-	}
-	var parts []*source
-	for _, r := range b.runs {
-		parts = append(parts, &source{reader: newReader(r, "")})
-	}
-	one, err := packAll(parts, never)
-	if err != nil {
-		return fileSet{}, err
-	}
-	return fileSet{runs: []*run{one}, live: one.live}, nil
-}
-
-// stamp is the deletion time of a tombstone, in milliseconds since the epoch.
-func (s *source) stamp() int64 {
-	if s.reader != nil {
-		return s.reader.at
-	}
-	return s.list[s.at-1].remove.DeletionTimestamp
 }

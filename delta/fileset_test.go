@@ -44,7 +44,7 @@ func TestFileSet(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	s, err := b.finish()
+	s, err := b.finish(never)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,9 +56,7 @@ func TestFileSet(t *testing.T) {
 		}
 		before := s
 		count := before.live
-		if s, err = s.with(changes, never); err != nil {
-			t.Fatal(err)
-		}
+		s = s.with(changes, never)
 		if before.live != count {
 			t.Fatal("a set was changed")
 		}
@@ -101,7 +99,6 @@ func TestFileSet(t *testing.T) {
 // TestFileSetForgets merges away tombstones that are older than the cutoff, and only when nothing lies below them.
 func TestFileSetForgets(t *testing.T) {
 	var s fileSet
-	var err error
 	removed := func(key string, at int64) *entry {
 		return &entry{key: key, remove: &Remove{Path: key, DeletionTimestamp: at}}
 	}
@@ -110,9 +107,7 @@ func TestFileSetForgets(t *testing.T) {
 		e := removed(fmt.Sprint("r", i), int64(i))
 		changes[e.key] = e
 	}
-	if s, err = s.with(changes, 1000); err != nil {
-		t.Fatal(err)
-	}
+	s = s.with(changes, 1000)
 	n := 0
 	for e := range s.all() {
 		if n++; e.remove.DeletionTimestamp < 1000 {
@@ -150,7 +145,7 @@ func TestFileSetMemory(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	s, err := b.finish()
+	s, err := b.finish(never)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -251,61 +251,6 @@ func readAll(ctx context.Context, objects Objects, key string, limit int64) ([]b
 	return body, nil
 }
 
-// commitAheadBytesMax is the size up to which commits are read before it is their turn; commitsAhead is how many.
-const (
-	commitAheadBytesMax = 1 << 20
-	commitsAhead        = 16
-)
-
-// readCommits applies commits and log compactions in their order. Small ones are read and decoded side by side, ahead of
-// their turn; a large one is applied line by line.
-func readCommits(ctx context.Context, objects Objects, files []logFile, r *replay) error {
-	type decoded struct {
-		actions []Action
-		err     error
-	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	ahead := make([]chan decoded, len(files))
-	started := 0
-	for i := range files {
-		for ; started < len(files) && started < i+commitsAhead; started++ {
-			f := files[started]
-			if f.size > commitAheadBytesMax || len(files) == 1 {
-				continue
-			}
-			c := make(chan decoded, 1)
-			ahead[started] = c
-			go func() {
-				var d decoded
-				d.err = readLogFile(ctx, objects, f.key, func(a Action) error {
-					d.actions = append(d.actions, a)
-					return nil
-				})
-				c <- d
-			}()
-		}
-		r.inCommit = nil
-		if ahead[i] == nil {
-			if err := readLogFile(ctx, objects, files[i].key, r.apply); err != nil {
-				return err
-			}
-			continue
-		}
-		d := <-ahead[i]
-		ahead[i] = nil
-		if d.err != nil {
-			return d.err
-		}
-		for _, a := range d.actions {
-			if err := r.apply(a); err != nil {
-				return fmt.Errorf("%s: %w", files[i].key, err)
-			}
-		}
-	}
-	return nil
-}
-
 // readCommit calls do for each action of a commit.
 func readCommit(ctx context.Context, objects Objects, version int64, do func(Action) error) error {
 	return readLogFile(ctx, objects, commitKey(version), do)

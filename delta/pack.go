@@ -2,305 +2,227 @@ package delta
 
 import (
 	"encoding/binary"
-	"encoding/json"
-	"fmt"
-	"strings"
+	"math/bits"
+	"runtime"
 	"sync"
 
 	"github.com/klauspost/compress/zstd"
 )
 
 // run is an ordered part of a fileSet, packed so that a table of a million files takes little more than what tells its
-// files apart: keys share their prefixes, partition values are numbers, statistics are compressed text that is unpacked
-// when a file of their block is wanted.
+// files apart: keys share what their neighbours have, partition values are numbers, statistics are compressed text that is
+// unpacked when a file is wanted. Runs that are merged keep their blobs as they are, up to a point: see mergeRuns.
 type run struct {
-	blocks []block
-	n      int // entries
-	live   tally
-	values []map[string]*string // partition values, interned; number 0 is nil
+	blocks  []block
+	blobs   []blob
+	n       int // entries
+	live    tally
+	values  []map[string]*string // partition values, interned; number 0 is nil
+	sources int                  // of its entries: as many blobs are read by turns
+	used    int                  // bytes of unpacked blobs that entries refer to
+	total   int                  // bytes of unpacked blobs
 }
 
 // block holds up to blockEntries entries. Each is in head, in the order of keys:
 //
-//	uvarint  bytes that its key has in common with the one before
-//	uvarint  bytes that follow, and these
+//	uvarint  bytes that its key has in common with the start of the one before
+//	uvarint  and with the end of what is left of that
+//	uvarint  bytes between, and these
 //	byte     flags
 //	uvarint  number of its partition values
 //	varint   size in bytes
 //	varint   modification time of an add, deletion time of a remove, in milliseconds since the epoch
-//	uvarint  length of its statistics in tail
-//	uvarint  length of its rest in tail: what few files have, as JSON
 //
-// tail is compressed: statistics and rest of one entry after the other.
+// and if it has any of that (flagTail), in a blob:
+//
+//	uvarint  bytes of its statistics
+//	uvarint  bytes of its rest, which follow: what few files have, as JSON
+//	uvarint  number of the blob, counted from base
+//	uvarint  place in the unpacked blob
 type block struct {
 	first string // key
 	head  []byte
-	tail  []byte
-	size  int // bytes of tail, unpacked
+	base  int
 }
 
-const blockEntries = 128
+// blob is compressed text of many entries.
+type blob struct {
+	body []byte
+	size int // bytes, unpacked
+}
+
+const (
+	blockEntries = 128
+	blobBytes    = 32 << 10 // unpacked; the last entry of a blob may exceed it
+)
 
 const (
 	flagRemove = 1 << iota
 	flagOutside
 	flagDataChange
 	flagExtended // extendedFileMetadata of a remove
+	flagEncoded  // the path in the log is the key's in our encoding
+	flagTail
 )
 
-// rest is what few files have.
-type rest struct {
-	Path                    string             `json:"p,omitempty"` // as in the log, where it is not the key
-	Tags                    map[string]*string `json:"t,omitempty"`
-	DeletionVector          *DeletionVector    `json:"d,omitempty"`
-	BaseRowID               *int64             `json:"r,omitempty"`
-	DefaultRowCommitVersion *int64             `json:"c,omitempty"`
-	ClusteringProvider      string             `json:"g,omitempty"`
-}
-
-func (r *rest) empty() bool {
-	return r.Path == "" && r.Tags == nil && r.DeletionVector == nil && r.BaseRowID == nil &&
-		r.DefaultRowCommitVersion == nil && r.ClusteringProvider == ""
-}
-
-// codec compresses blocks. Making one is dear, using it is safe for many goroutines.
+// codec compresses blobs. Making one is dear, using it is safe for many goroutines.
 var codec = sync.OnceValue(func() (c struct {
 	enc *zstd.Encoder
 	dec *zstd.Decoder
 }) {
-	c.enc, _ = zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1),
-		zstd.WithEncoderCRC(false), zstd.WithWindowSize(1<<20))
+	c.enc, _ = zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(runtime.GOMAXPROCS(0)),
+		zstd.WithEncoderCRC(false), zstd.WithWindowSize(64<<10), zstd.WithLowerEncoderMem(true))
 	c.dec, _ = zstd.NewReader(nil, zstd.WithDecoderConcurrency(0))
 	return c
 })
 
-// packer builds a run from entries that come in the order of their keys.
+// tailPlace is where the statistics and the rest of an entry lie.
+type tailPlace struct {
+	stats, rest int // bytes
+	blob, pos   int
+}
+
+// packer makes blocks and blobs of entries that come in the order of their keys.
 type packer struct {
-	run     run
-	numbers map[string]uint64 // of partition values, by interner.key
-	key     string            // of the last entry in the open block
-	last    string            // of the last entry
-	count   int               // of the entries in the open block
-	head    []byte
-	tail    []byte
-	first   string
+	blocks []block
+	blobs  []blob
+	n      int
+	live   tally
+	used   int
+	total  int
+
+	first string // key of the open block
+	key   []byte // of the last entry in it
+	count int    // of the entries in it
+	head  []byte
+	tail  []byte // of the open blob
 }
 
-func newPacker() *packer {
-	return &packer{run: run{values: []map[string]*string{nil}}, numbers: map[string]uint64{"": 0}}
+// add packs an entry; values is the number of its partition values.
+func (p *packer) add(r *record, values uint64) {
+	t := tailPlace{stats: len(r.stats), rest: len(r.rest), blob: len(p.blobs), pos: len(p.tail)}
+	p.tail = append(append(p.tail, r.stats...), r.rest...)
+	p.entry(r.key, r.flags, values, r.size, r.at, t)
+	if len(p.tail) >= blobBytes {
+		p.flushBlob()
+	}
 }
 
-func (p *packer) add(e *entry) error {
+// entry writes an entry whose statistics and rest are somewhere.
+func (p *packer) entry(key []byte, flags byte, values uint64, size, at int64, t tailPlace) {
 	if p.count == 0 {
-		p.first, p.key = strings.Clone(e.key), ""
+		p.first, p.key = string(key), p.key[:0]
 	}
-	shared := sharedPrefix(p.key, e.key)
-	p.head = binary.AppendUvarint(p.head, uint64(shared))
-	p.head = binary.AppendUvarint(p.head, uint64(len(e.key)-shared))
-	p.head = append(p.head, e.key[shared:]...)
-	p.key, p.last = e.key, e.key
-	if e.add != nil {
-		p.run.live.files++
-		p.run.live.bytes += e.add.Size
+	shared := sharedPrefix(p.key, key)
+	ending := sharedSuffix(p.key[shared:], key[shared:])
+	own := key[shared : len(key)-ending]
+	p.key = append(p.key[:shared], key[shared:]...)
+	if flags &^= flagTail; t.stats+t.rest > 0 {
+		flags |= flagTail
 	}
-	flags, size, at, values, stats, more := e.parts()
-	p.head = append(p.head, flags)
-	p.head = binary.AppendUvarint(p.head, p.number(values))
-	p.head = binary.AppendVarint(p.head, size)
-	p.head = binary.AppendVarint(p.head, at)
-	p.head = binary.AppendUvarint(p.head, uint64(len(stats)))
-	p.tail = append(p.tail, stats...)
-	var moreText []byte
-	if !more.empty() {
-		var err error
-		if moreText, err = json.Marshal(more); err != nil {
-			return fmt.Errorf("pack %q: %w", e.key, err)
+	h := binary.AppendUvarint(p.head, uint64(shared))
+	h = binary.AppendUvarint(h, uint64(ending))
+	h = binary.AppendUvarint(h, uint64(len(own)))
+	h = append(append(h, own...), flags)
+	h = binary.AppendUvarint(h, values)
+	h = binary.AppendVarint(h, size)
+	h = binary.AppendVarint(h, at)
+	if flags&flagTail != 0 {
+		h = binary.AppendUvarint(h, uint64(t.stats))
+		h = binary.AppendUvarint(h, uint64(t.rest))
+		h = binary.AppendUvarint(h, uint64(t.blob))
+		h = binary.AppendUvarint(h, uint64(t.pos))
+		p.used += t.stats + t.rest
+	}
+	p.head = h
+	if flags&flagRemove == 0 {
+		p.live.files++
+		p.live.bytes += size
+	}
+	p.n++
+	if p.count++; p.count == blockEntries {
+		p.flushBlock()
+	}
+}
+
+func (p *packer) flushBlock() {
+	if p.count > 0 {
+		p.blocks = append(p.blocks, block{first: p.first, head: append([]byte(nil), p.head...)})
+		p.head, p.count = p.head[:0], 0
+	}
+}
+
+func (p *packer) flushBlob() {
+	if len(p.tail) == 0 {
+		return
+	}
+	packed := codec().enc.EncodeAll(p.tail, nil)
+	p.blobs = append(p.blobs, blob{append([]byte(nil), packed...), len(p.tail)})
+	p.total += len(p.tail)
+	p.tail = p.tail[:0]
+}
+
+// finish hands what a packer made to a run, behind what the run has.
+func (r *run) finish(p *packer) {
+	p.flushBlock()
+	p.flushBlob()
+	if len(p.blobs) > 0 {
+		for i := range p.blocks {
+			p.blocks[i].base += len(r.blobs)
 		}
 	}
-	p.head = binary.AppendUvarint(p.head, uint64(len(moreText)))
-	p.tail = append(p.tail, moreText...)
-	p.run.n++
-	if p.count++; p.count == blockEntries {
-		p.flush()
-	}
-	return nil
+	r.blocks = append(r.blocks, p.blocks...)
+	r.blobs = append(r.blobs, p.blobs...)
+	r.n += p.n
+	r.live.files += p.live.files
+	r.live.bytes += p.live.bytes
+	r.used += p.used
+	r.total += p.total
 }
 
-// number is the place of partition values in the run's list.
-func (p *packer) number(values map[string]*string) uint64 {
+// valueList numbers combinations of partition values.
+type valueList struct {
+	list    []map[string]*string
+	numbers map[string]uint64 // by partitionKey
+}
+
+func newValueList() *valueList {
+	return &valueList{list: []map[string]*string{nil}, numbers: map[string]uint64{"": 0}}
+}
+
+func (v *valueList) number(values map[string]*string) uint64 {
 	if len(values) == 0 {
 		return 0
 	}
 	key := partitionKey(values)
-	n, ok := p.numbers[key]
+	n, ok := v.numbers[key]
 	if !ok {
-		n = uint64(len(p.run.values))
-		p.numbers[key] = n
-		p.run.values = append(p.run.values, values)
+		n = uint64(len(v.list))
+		v.numbers[key] = n
+		v.list = append(v.list, values)
 	}
 	return n
 }
 
-func (p *packer) flush() {
-	if p.count == 0 {
-		return
-	}
-	b := block{first: p.first, head: append([]byte(nil), p.head...), size: len(p.tail)}
-	if len(p.tail) > 0 {
-		packed := codec().enc.EncodeAll(p.tail, nil)
-		b.tail = append([]byte(nil), packed...)
-	}
-	p.run.blocks = append(p.run.blocks, b)
-	p.head, p.tail, p.count = p.head[:0], p.tail[:0], 0
-}
-
-func (p *packer) finish() *run {
-	p.flush()
-	p.run.blocks = append([]block(nil), p.run.blocks...)
-	return &p.run
-}
-
-func sharedPrefix(a, b string) int {
+func sharedPrefix(a, b []byte) int {
 	n := min(len(a), len(b))
-	for i := range n {
-		if a[i] != b[i] {
-			return i
+	i := 0
+	for ; i+8 <= n; i += 8 {
+		if x := binary.LittleEndian.Uint64(a[i:]) ^ binary.LittleEndian.Uint64(b[i:]); x != 0 {
+			return i + bits.TrailingZeros64(x)/8
 		}
 	}
-	return n
+	for i < n && a[i] == b[i] {
+		i++
+	}
+	return i
 }
 
-// parts are the members of an entry as a block keeps them.
-func (e *entry) parts() (flags byte, size, at int64, values map[string]*string, stats string, more rest) {
-	if e.outside {
-		flags |= flagOutside
+func sharedSuffix(a, b []byte) int {
+	n := min(len(a), len(b))
+	i := 0
+	for i < n && a[len(a)-1-i] == b[len(b)-1-i] {
+		i++
 	}
-	var dataChange bool
-	var path string
-	if a := e.add; a != nil {
-		size, at, values, stats, path, dataChange = a.Size, a.ModificationTime, a.PartitionValues, a.Stats, a.Path, a.DataChange
-		more = rest{"", a.Tags, a.DeletionVector, a.BaseRowID, a.DefaultRowCommitVersion, a.ClusteringProvider}
-	} else {
-		r := e.remove
-		flags |= flagRemove
-		size, at, values, path, dataChange = r.Size, r.DeletionTimestamp, r.PartitionValues, r.Path, r.DataChange
-		more = rest{"", r.Tags, r.DeletionVector, r.BaseRowID, r.DefaultRowCommitVersion, ""}
-		if r.ExtendedFileMetadata {
-			flags |= flagExtended
-		}
-	}
-	if dataChange {
-		flags |= flagDataChange
-	}
-	if path != e.path() {
-		more.Path = path
-	}
-	return flags, size, at, values, stats, more
-}
-
-// reader walks the entries of a run. The fields after next are those of the entry that it stands on.
-type reader struct {
-	run   *run
-	block int    // number of the next block
-	head  []byte // rest of the open one
-	tail  []byte // of the open one, unpacked; nil: not yet
-	pos   int    // in tail, of the entry's statistics
-
-	key                []byte // valid until next
-	flags              byte
-	values             uint64
-	size, at           int64
-	statsLen, moreLen  int
-	previousTailLength int
-}
-
-// newReader starts before the first entry of the block that a key is in, or would be; "" is the first.
-func newReader(r *run, key string) *reader {
-	low, high := 0, len(r.blocks)
-	for low < high {
-		if mid := (low + high) / 2; r.blocks[mid].first <= key {
-			low = mid + 1
-		} else {
-			high = mid
-		}
-	}
-	return &reader{run: r, block: max(low-1, 0)}
-}
-
-func (r *reader) next() bool {
-	r.pos += r.previousTailLength
-	if len(r.head) == 0 {
-		if r.block == len(r.run.blocks) {
-			return false
-		}
-		r.head = r.run.blocks[r.block].head
-		r.block++
-		r.key, r.tail, r.pos = r.key[:0], nil, 0
-	}
-	shared := r.uvarint()
-	own := r.uvarint()
-	r.key = append(r.key[:shared], r.head[:own]...)
-	r.flags = r.head[own]
-	r.head = r.head[own+1:]
-	r.values = r.uvarint()
-	r.size, r.at = r.varint(), r.varint()
-	r.statsLen, r.moreLen = int(r.uvarint()), int(r.uvarint())
-	r.previousTailLength = r.statsLen + r.moreLen
-	return true
-}
-
-func (r *reader) uvarint() uint64 {
-	v, n := binary.Uvarint(r.head)
-	r.head = r.head[n:]
-	return v
-}
-
-func (r *reader) varint() int64 {
-	v, n := binary.Varint(r.head)
-	r.head = r.head[n:]
-	return v
-}
-
-func (r *reader) removed() bool { return r.flags&flagRemove != 0 }
-
-// entry unpacks the entry. That what was packed cannot be unpacked is impossible.
-func (r *reader) entry() *entry {
-	key := string(r.key)
-	path := pathOf(key)
-	var stats string
-	var more rest
-	if r.statsLen+r.moreLen > 0 {
-		if r.tail == nil {
-			b := &r.run.blocks[r.block-1]
-			var err error
-			if r.tail, err = codec().dec.DecodeAll(b.tail, make([]byte, 0, b.size)); err != nil {
-				panic(fmt.Sprintf("delta: unpack statistics: %v", err))
-			}
-		}
-		stats = string(r.tail[r.pos : r.pos+r.statsLen])
-		if r.moreLen > 0 {
-			if err := json.Unmarshal(r.tail[r.pos+r.statsLen:][:r.moreLen], &more); err != nil {
-				panic(fmt.Sprintf("delta: unpack file: %v", err))
-			}
-			if more.Path != "" {
-				path = more.Path
-			}
-		}
-	}
-	e := &entry{key: key, outside: r.flags&flagOutside != 0}
-	values, dataChange := r.run.values[r.values], r.flags&flagDataChange != 0
-	if r.removed() {
-		e.remove = &Remove{
-			Path: path, DeletionTimestamp: r.at, DataChange: dataChange, ExtendedFileMetadata: r.flags&flagExtended != 0,
-			PartitionValues: values, Size: r.size, Tags: more.Tags, DeletionVector: more.DeletionVector,
-			BaseRowID: more.BaseRowID, DefaultRowCommitVersion: more.DefaultRowCommitVersion,
-		}
-		return e
-	}
-	e.add = &Add{
-		Path: path, PartitionValues: values, Size: r.size, ModificationTime: r.at, DataChange: dataChange, Stats: stats,
-		Tags: more.Tags, DeletionVector: more.DeletionVector, BaseRowID: more.BaseRowID,
-		DefaultRowCommitVersion: more.DefaultRowCommitVersion, ClusteringProvider: more.ClusteringProvider,
-	}
-	return e
+	return i
 }

@@ -16,7 +16,8 @@ type replay struct {
 	txns     map[string]Txn
 	domains  map[string]DomainMetadata
 	files    fileSet
-	changes  map[string]*entry // by key, since files
+	changes  map[string]*entry // by key, since files; nil while set is there
+	set      *setBuilder       // instead of files, when it starts from nothing
 	intern   interner
 	inCommit *int64 // inCommitTimestamp of the commit that was read last
 	place    string // where the table's folder lies, if that is known
@@ -24,12 +25,14 @@ type replay struct {
 
 // newReplay starts from a snapshot, or from nothing.
 func newReplay(from *Snapshot) *replay {
-	r := &replay{changes: map[string]*entry{}, intern: interner{}}
+	r := &replay{intern: interner{}}
 	if from != nil {
 		r.protocol, r.metadata = from.protocol, from.metadata
 		r.txns, r.domains = maps.Clone(from.txns), maps.Clone(from.domains)
 		r.intern = from.intern
-		r.files = from.files
+		r.files, r.changes = from.files, map[string]*entry{}
+	} else {
+		r.set = &setBuilder{}
 	}
 	if r.txns == nil {
 		r.txns = map[string]Txn{}
@@ -43,47 +46,101 @@ func newReplay(from *Snapshot) *replay {
 // apply takes the next action of a commit.
 func (r *replay) apply(a Action) error {
 	e, err := r.entry(a)
-	if err != nil {
+	if err != nil || e == nil {
 		return err
 	}
-	if e != nil {
-		r.changes[e.key] = e
-		if len(r.changes) >= chunkEntries {
-			return r.flush(never)
+	return r.put(e)
+}
+
+// put takes the newest word on a data file.
+func (r *replay) put(e *entry) error {
+	if r.set != nil {
+		return r.set.add(e)
+	}
+	if r.changes[e.key] = e; len(r.changes) >= chunkEntries {
+		return r.flush(never)
+	}
+	return nil
+}
+
+// takeFiles takes what a part of the log says about data files.
+func (r *replay) takeFiles(p *logPart) error {
+	if p.run != nil && r.set != nil {
+		return r.set.addRun(p.run)
+	}
+	if p.run != nil {
+		for reader := newReader(p.run, "", ""); reader.next(); {
+			if err := r.putInterned(reader.entry()); err != nil {
+				return err
+			}
+		}
+	}
+	for i := range p.files.records {
+		f := &p.files.records[i]
+		var err error
+		if values := p.files.valuesOf(f); r.set != nil {
+			err = r.set.addRecord(*f, values)
+		} else {
+			err = r.putInterned(f.entry(values))
+		}
+		if err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// flush moves changes into files.
+func (r *replay) putInterned(e *entry) error {
+	r.internValues(e)
+	return r.put(e)
+}
+
+// flush moves what was taken into files. Tombstones deleted before the cutoff (milliseconds since the epoch) may be forgotten.
 func (r *replay) flush(cutoff int64) (err error) {
-	if r.files, err = r.files.with(r.changes, cutoff); err != nil {
-		return err
+	if r.set != nil {
+		if r.files, err = r.set.finish(cutoff); err != nil {
+			return err
+		}
+		for _, run := range r.files.runs {
+			for _, values := range run.values {
+				r.intern.values(values)
+			}
+		}
+	} else {
+		r.files = r.files.with(r.changes, cutoff)
 	}
+	r.set, r.changes = nil, map[string]*entry{}
 	if r.files.live.files > tableFilesMax {
 		return fmt.Errorf("%w: more than %d files", ErrUnsupported, tableFilesMax)
 	}
-	r.changes = map[string]*entry{}
 	return nil
 }
 
 // entry takes an action; one that is about a data file comes back as an entry, all others are noted.
 func (r *replay) entry(a Action) (*entry, error) {
+	e, err := fileEntry(a, r.place)
+	if err != nil {
+		return nil, err
+	}
+	if e == nil {
+		r.note(a)
+		return nil, nil
+	}
+	r.internValues(e)
+	return e, nil
+}
+
+func (r *replay) internValues(e *entry) {
+	if e.add != nil {
+		e.add.PartitionValues = r.intern.values(e.add.PartitionValues)
+	} else {
+		e.remove.PartitionValues = r.intern.values(e.remove.PartitionValues)
+	}
+}
+
+// note takes an action that is not about a data file.
+func (r *replay) note(a Action) {
 	switch {
-	case a.Add != nil:
-		path, outside, err := decodePathAt(r.place, a.Add.Path)
-		if err != nil {
-			return nil, err
-		}
-		a.Add.PartitionValues = r.intern.values(a.Add.PartitionValues)
-		return &entry{key: entryKey(path, a.Add.DeletionVector), outside: outside, add: a.Add}, nil
-	case a.Remove != nil:
-		path, outside, err := decodePathAt(r.place, a.Remove.Path)
-		if err != nil {
-			return nil, err
-		}
-		a.Remove.PartitionValues = r.intern.values(a.Remove.PartitionValues)
-		return &entry{key: entryKey(path, a.Remove.DeletionVector), outside: outside, remove: a.Remove}, nil
 	case a.Protocol != nil:
 		r.protocol = a.Protocol
 	case a.Metadata != nil:
@@ -99,7 +156,6 @@ func (r *replay) entry(a Action) (*entry, error) {
 	case a.CommitInfo != nil:
 		r.inCommit = a.CommitInfo.InCommitTimestamp
 	}
-	return nil, nil
 }
 
 // snapshot checks the state and makes it a version of the table. from is the snapshot that newReplay got.

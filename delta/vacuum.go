@@ -162,11 +162,7 @@ func (v *vacuum) protect(ctx context.Context) error {
 			if e.add != nil {
 				e.add.Stats = ""
 			}
-			r.changes[e.key] = e
-			if len(r.changes) >= chunkEntries {
-				return r.flush(never)
-			}
-			return nil
+			return r.put(e)
 		})
 		if err != nil {
 			return err
