@@ -1,15 +1,19 @@
-// Package batch is the micro-batch engine: it takes records from a Source, decodes them by a schema, and hands
-// them in numbered batches, with the query of a pipeline over them, to a Sink.
+// Package batch is the micro-batch engine: it takes records from Sources, decodes them by their schemas, runs the query of a
+// pipeline over them in numbered batches, and hands the rows to Sinks.
 //
 // A Pipeline is what a pipeline file says (ParsePipeline). An Engine runs one: New checks that everything fits,
-// Run works until the trigger is done, Stop is called or a batch cannot be done. Adapters live beside this
-// package: batch/stream and batch/awskinesis are Sources, batch/duckdb is the Transform, batch/delta the Sink
+// Run works until the trigger is done, Stop is called or a batch cannot be done. The query is compiled into a Program,
+// which a Runner executes; a Program that remembers something between batches has it in a StateStore. Adapters live beside this
+// package: batch/stream and batch/awskinesis are Sources, batch/duckdb is the Runner, batch/delta a Sink
 // and the place for dead letters.
 //
-// What survives a crash: before batch N runs, its offset ranges are saved in the ProgressStore; when sink and
-// dead letters hold it, N is marked done. After a crash between the two the same ranges run again under the same
-// number, and a sink that already holds that number does nothing. So each record of the source is in the sink
-// exactly once, or in the dead letters exactly once.
+// To read the code: Engine.run (engine.go) is the loop, Engine.resume where it goes on after a restart, Engine.plan and
+// Engine.runBatch (microbatch.go) are one batch.
+//
+// What survives a crash: before batch N runs, its offset ranges and its watermark are saved in the ProgressStore. When the dead
+// letters and all sinks hold it, the state after it is made version N of the StateStore, and N is marked done. After a crash
+// between the two the same ranges run again under the same number, over the state before it, and a sink that already holds that
+// number does nothing. So each record of the source is in the sink exactly once, or in the dead letters exactly once.
 package batch
 
 import (

@@ -26,8 +26,18 @@ const (
 	cellWidthMin = 3
 )
 
-// Batch prints batch number id.
-func (p *ConsolePrinter) Batch(ctx context.Context, id int64, out *Output) error {
+var _ Sink = (*ConsolePrinter)(nil)
+
+// About implements Sink.
+func (p *ConsolePrinter) About() SinkInfo {
+	return SinkInfo{Description: "ConsoleSink", Guarantee: AtLeastOnce}
+}
+
+// Open implements Sink.
+func (p *ConsolePrinter) Open(context.Context, Output) (int64, error) { return -1, nil }
+
+// Write implements Sink: it prints batch number id.
+func (p *ConsolePrinter) Write(ctx context.Context, id int64, r Rows) (Written, error) {
 	rows, width := p.NumRows, p.Truncate
 	if rows == 0 {
 		rows = consoleRows
@@ -35,19 +45,16 @@ func (p *ConsolePrinter) Batch(ctx context.Context, id int64, out *Output) error
 	if width == 0 {
 		width = consoleWidth
 	}
-	result := &columnar.Batch{Schema: out.Schema}
-	if out.InputRows() > 0 {
-		var err error
-		if result, err = out.Rows(ctx, rows+1); err != nil {
-			return err
-		}
+	result, err := r.First(ctx, rows+1)
+	if err != nil {
+		return Written{}, err
 	}
 	line := strings.Repeat("-", 43)
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "%s\nBatch: %d\n%s\n", line, id, line)
 	writeTable(&b, result, rows, width)
-	_, err := p.W.Write(b.Bytes())
-	return err
+	_, err = p.W.Write(b.Bytes())
+	return Written{Rows: max(r.Len(), int64(min(result.Len, rows)))}, err
 }
 
 // writeTable draws at most limit rows of t as Dataset.show does: cells right-aligned (left-aligned when nothing is

@@ -38,7 +38,7 @@ func TestConsole(t *testing.T) {
 	var out bytes.Buffer
 	show := func(p batch.ConsolePrinter, id int64, in ...*columnar.Batch) {
 		p.W = &out
-		if err := p.Batch(t.Context(), id, batch.NewOutput(copyTransform{}, s, in, "")); err != nil {
+		if _, err := p.Write(t.Context(), id, copied{s, in}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -53,7 +53,7 @@ func TestConsole(t *testing.T) {
 		}
 	}
 	p := batch.ConsolePrinter{W: &out}
-	if err := p.Batch(t.Context(), 3, batch.NewOutput(copyTransform{}, many.Batch().Schema, []*columnar.Batch{many.Batch()}, "")); err != nil {
+	if _, err := p.Write(t.Context(), 3, copied{many.Batch().Schema, []*columnar.Batch{many.Batch()}}); err != nil {
 		t.Fatal(err)
 	}
 	const name = "testdata/console.txt"

@@ -43,7 +43,7 @@ func TestDeltaExactlyOnceThroughCrashes(t *testing.T) {
 	t.Cleanup(db.Close)
 	p := parse(t, numbersFile)
 	p.Query = "SELECT *, n % 3 AS part FROM source"
-	p.Sink.PartitionBy = []string{"part"}
+	p.Sinks[0].PartitionBy = []string{"part"}
 	for point := 1; ; point++ {
 		store, progress, source, n := mem.New(nil), newMemProgress(), newMemSource(2, numbers(0, 100)), 100
 		if err := store.CreateBucket(t.Context(), "lake"); err != nil {
@@ -55,11 +55,13 @@ func TestDeltaExactlyOnceThroughCrashes(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			s, err := sink.New(sink.Options{Store: faulty, Location: p.Sink.Delta, PartitionBy: p.Sink.PartitionBy, Staging: staging})
+			s, err := sink.New(sink.Options{Store: faulty, Location: p.Sinks[0].Location, PartitionBy: p.Sinks[0].PartitionBy, Staging: staging})
 			if err != nil {
 				t.Fatal(err)
 			}
-			e, err := batch.New(batch.Options{Pipeline: p, Source: source, Transform: db, Sink: s, Letters: letters, Progress: progress})
+			e, err := batch.New(batch.Options{
+				Pipeline: p, Sources: one(source), Runner: duckdb.NewRowwise(db), Sinks: []batch.Sink{s}, Letters: letters, Progress: progress,
+			})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -51,10 +51,23 @@ const letterBytesMax = 4 << 20
 type letterWriter struct {
 	letters  Letters
 	pipeline string
-	stream   string
 	batch    int64
 	count    int64
-	shards   map[string]*letterObject
+	shards   map[string]*letterObject // by the name of the object, up to its part
+
+	stream string // of the records that come
+	folder string // of their source: empty, or its name and a slash
+}
+
+// reset forgets what add has taken.
+func (w *letterWriter) reset() { w.count, w.shards = 0, nil }
+
+// from says that the records that come are those of a source, one of several or not.
+func (w *letterWriter) from(s *SourceSpec, several bool) {
+	w.stream, w.folder = s.Stream, ""
+	if several {
+		w.folder = s.Name + "/"
+	}
 }
 
 type letterObject struct {
@@ -82,13 +95,14 @@ func (w *letterWriter) add(ctx context.Context, r *Record, kept bool, flaws []co
 	if err != nil {
 		return fmt.Errorf("dead letter of record %s: %w", r.SeqNum, err)
 	}
-	o := w.shards[r.Shard]
+	object := w.folder + r.Shard
+	o := w.shards[object]
 	if o == nil {
 		o = new(letterObject)
 		if w.shards == nil {
 			w.shards = map[string]*letterObject{}
 		}
-		w.shards[r.Shard] = o
+		w.shards[object] = o
 	}
 	o.buf.Write(line)
 	o.buf.WriteByte('\n')
@@ -96,11 +110,11 @@ func (w *letterWriter) add(ctx context.Context, r *Record, kept bool, flaws []co
 	if o.buf.Len() < letterBytesMax {
 		return nil
 	}
-	return w.put(ctx, r.Shard, o)
+	return w.put(ctx, object, o)
 }
 
-func (w *letterWriter) put(ctx context.Context, shard string, o *letterObject) error {
-	name := fmt.Sprintf("batch-%0*d/%s-%05d.ndjson", progressDigits, w.batch, shard, o.part)
+func (w *letterWriter) put(ctx context.Context, object string, o *letterObject) error {
+	name := fmt.Sprintf("batch-%0*d/%s-%05d.ndjson", progressDigits, w.batch, object, o.part)
 	if err := w.letters.Put(ctx, name, o.buf.Bytes()); err != nil {
 		return fmt.Errorf("write dead letters %s: %w", name, err)
 	}
@@ -111,11 +125,11 @@ func (w *letterWriter) put(ctx context.Context, shard string, o *letterObject) e
 
 // flush writes what add has kept back.
 func (w *letterWriter) flush(ctx context.Context) error {
-	for shard, o := range w.shards {
+	for object, o := range w.shards {
 		if o.buf.Len() == 0 {
 			continue
 		}
-		if err := w.put(ctx, shard, o); err != nil {
+		if err := w.put(ctx, object, o); err != nil {
 			return err
 		}
 	}

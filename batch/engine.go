@@ -6,31 +6,37 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime"
-	"strings"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/weir-data/weir/columnar"
 )
 
-// Options of New. Pipeline, Source, Transform and Progress are required, and Sink or Print.
+// Options of New. Pipeline, Sources, Runner and Progress are required, and Sinks or Print.
 type Options struct {
-	Pipeline  *Pipeline
-	Source    Source
-	Transform Transform
-	Sink      Sink    // nil: batches are only printed
-	Letters   Letters // required unless the pipeline's mode is fail
-	Progress  ProgressStore
-	// Translate turns the query, in Athena's dialect, into the Transform's. Nil leaves it as it is.
-	Translate func(sql string) (string, error)
+	Pipeline *Pipeline
+	Sources  map[string]Source // by their names in the pipeline
+	// Compile makes a Program of the pipeline's query over inputs of the given columns. Nil takes the query as it is, as a step of a
+	// Program without state.
+	Compile func(p *Pipeline, inputs map[string]*columnar.Schema) (*Program, error)
+	Runner  Runner
+	Sinks   []Sink
+	Letters Letters // required unless every source's mode is fail
+	// Progress and State are where the pipeline stands. State opens the store, which a query without state does not need.
+	Progress ProgressStore
+	State    func(ctx context.Context) (StateStore, error)
 	// Once runs what is there now and ends, whatever trigger the pipeline has.
 	Once bool
 	// Workers is the number of cores that decode; default all.
 	Workers int
-	// Print shows each batch after the sink took it; nil shows nothing.
+	// Print shows each batch after the sinks took it; nil shows nothing.
 	Print *ConsolePrinter
 	// OnProgress is called after each batch, on the engine's goroutine.
 	OnProgress func(Report)
+	// Fault is called between each two steps of a batch, with the name of the step that is done (see FaultPoints): a test kills the
+	// process there.
+	Fault func(point string)
 	// RetryFor is how long a step may fail with temporary errors, one after the other, before the pipeline stops;
 	// default five minutes.
 	RetryFor time.Duration
@@ -42,15 +48,18 @@ type Options struct {
 type Engine struct {
 	opts     Options
 	pipeline *Pipeline
-	query    string           // in the Transform's dialect
-	schema   *columnar.Schema // of the query's result
-	decoder  *decoder
+	inputs   []*input // in the order of the pipeline's sources
+	sinks    []Sink
 	runID    string
 
-	at      Offset // end of the newest batch that is done
-	next    int64  // number of the batch after it
-	pending *Plan  // a batch that a crash interrupted: it runs first, as it was planned
-	target  Offset // where a run of what is available ends; nil: when the source has no more
+	program   *Program
+	described *Description
+	state     StateStore   // nil: the program has none
+	version   StateVersion // of the newest batch that is done
+
+	next    int64 // number of the batch after the newest that is done
+	pending *Plan // a batch that a crash interrupted: it runs first, as it was planned
+	times   watermarks
 
 	stopOnce sync.Once
 	stop     chan struct{}
@@ -58,15 +67,12 @@ type Engine struct {
 
 // New checks that the options fit together. It reads and writes nothing.
 func New(opts Options) (*Engine, error) {
-	if opts.Pipeline == nil || opts.Source == nil || opts.Transform == nil || opts.Progress == nil {
-		return nil, errors.New("engine needs a pipeline, a source, a transform and a progress store")
-	}
 	p := opts.Pipeline
-	if opts.Sink == nil && opts.Print == nil {
-		return nil, fmt.Errorf("pipeline %s has no sink: add sink to its file, or print its batches", p.Name)
+	if p == nil || len(p.Sources) == 0 || opts.Runner == nil || opts.Progress == nil {
+		return nil, errors.New("engine needs a pipeline, its sources, a runner and a progress store")
 	}
-	if opts.Letters == nil && p.Source.Mode != Fail {
-		return nil, fmt.Errorf("pipeline %s has no place for dead letters: set dead_letters, or source.mode: fail", p.Name)
+	if len(opts.Sinks) == 0 && opts.Print == nil {
+		return nil, fmt.Errorf("pipeline %s has no sink: add sink to its file, or print its batches", p.Name)
 	}
 	if opts.Workers == 0 {
 		opts.Workers = runtime.GOMAXPROCS(0)
@@ -80,11 +86,21 @@ func New(opts Options) (*Engine, error) {
 	if opts.Now == nil {
 		opts.Now = time.Now
 	}
-	d, err := newDecoder(p.Source.Stream, p.Source.Schema, columnar.Format{Name: p.Source.Format}, p.Source.Mode, opts.Workers)
-	if err != nil {
-		return nil, fmt.Errorf("pipeline %s: %w", p.Name, err)
+	if opts.Fault == nil {
+		opts.Fault = func(string) {}
 	}
-	return &Engine{opts: opts, pipeline: p, decoder: d, query: p.Query, runID: newRunID(), stop: make(chan struct{})}, nil
+	e := &Engine{opts: opts, pipeline: p, sinks: slices.Clone(opts.Sinks), runID: newRunID(), stop: make(chan struct{})}
+	if opts.Print != nil {
+		e.sinks = append(e.sinks, opts.Print)
+	}
+	for i := range p.Sources {
+		in, err := newInput(&p.Sources[i], opts)
+		if err != nil {
+			return nil, fmt.Errorf("pipeline %s: %w", p.Name, err)
+		}
+		e.inputs = append(e.inputs, in)
+	}
+	return e, nil
 }
 
 // Stop lets Run finish the batch that it is at, and return nil.
@@ -93,7 +109,11 @@ func (e *Engine) Stop() { e.stopOnce.Do(func() { close(e.stop) }) }
 // Run works until the trigger is done or Stop is called (nil), ctx ends (its error), or something fails that will
 // not get better by itself. It may be run again after that, by a new Engine, and goes on where this one was.
 func (e *Engine) Run(ctx context.Context) error {
-	if err := e.run(ctx); err != nil {
+	err := e.run(ctx)
+	if e.state != nil {
+		err = errors.Join(err, e.state.Close())
+	}
+	if err != nil {
 		return fmt.Errorf("pipeline %s: %w", e.pipeline.Name, err)
 	}
 	return nil
@@ -106,17 +126,20 @@ func (e *Engine) run(ctx context.Context) error {
 	if err := e.resume(ctx); err != nil {
 		return err
 	}
-	once := e.opts.Once || e.pipeline.Trigger.AvailableNow
-	for !e.stopped() {
-		if once && e.pending == nil && e.target != nil && e.at.Reached(e.target) {
+	var began time.Time // of the newest batch of the trigger
+	for early := false; !e.stopped(); {
+		if e.availableNow() && e.pending == nil && e.reached() && !e.overdue() {
 			return nil
 		}
 		c := e.newClock()
-		plan, err := e.plan(ctx, c)
+		if !early {
+			began = c.began
+		}
+		plan, err := e.plan(ctx, c, early)
 		if err != nil {
 			return err
 		}
-		if plan == nil && once {
+		if plan == nil && e.ends() {
 			return nil
 		}
 		cut := false
@@ -124,8 +147,15 @@ func (e *Engine) run(ctx context.Context) error {
 			if cut, err = e.runBatch(ctx, plan, c); err != nil {
 				return fmt.Errorf("batch %d: %w", plan.Batch, err)
 			}
+			if e.pipeline.Trigger.Once && !e.opts.Once && !plan.empty() {
+				return nil
+			}
 		}
-		if err := e.pause(ctx, c.began, plan != nil, once || cut); err != nil {
+		// What became final with the batch leaves at once, in a batch without data if nothing has come.
+		if early = plan != nil && !cut && e.overdue(); early {
+			continue
+		}
+		if err := e.pause(ctx, began, plan != nil, cut || e.ends()); err != nil {
 			return err
 		}
 	}
@@ -141,174 +171,23 @@ func (e *Engine) stopped() bool {
 	}
 }
 
-// prepare checks the query and what it gives.
-func (e *Engine) prepare(ctx context.Context) (err error) {
-	if e.opts.Translate != nil {
-		if e.query, err = e.opts.Translate(e.pipeline.Query); err != nil {
-			return fmt.Errorf("query: %w", err)
-		}
-	}
-	if e.schema, err = e.opts.Transform.Describe(ctx, e.pipeline.Source.Schema, e.query); err != nil {
-		return fmt.Errorf("query: %w", err)
-	}
-	if err := checkColumns(e.schema); err != nil {
-		return fmt.Errorf("query: %w", err)
-	}
-	if e.pipeline.Sink == nil {
-		return nil
-	}
-	if err := checkPartitionBy(e.schema, e.pipeline.Sink.PartitionBy); err != nil {
-		return fmt.Errorf("sink.partition_by: %w", err)
-	}
-	return nil
+// availableNow says whether the run ends with what is there when it begins.
+func (e *Engine) availableNow() bool { return e.opts.Once || e.pipeline.Trigger.AvailableNow }
+
+// ends says whether the run ends when there is nothing more.
+func (e *Engine) ends() bool { return e.availableNow() || e.pipeline.Trigger.Once }
+
+// reached says whether all inputs are where a run of what is available ends.
+func (e *Engine) reached() bool {
+	return !slices.ContainsFunc(e.inputs, func(in *input) bool { return in.target == nil || !in.at.Reached(in.target) })
 }
 
-func checkColumns(s *columnar.Schema) error {
-	seen := map[string]bool{}
-	for _, f := range s.Fields {
-		name := strings.ToLower(f.Name)
-		if seen[name] {
-			return fmt.Errorf("gives two columns called %s; give one of them another name with AS", f.Name)
-		}
-		seen[name] = true
+// overdue says whether the watermark has risen since the newest batch, so that a batch without data would let rows leave the state.
+func (e *Engine) overdue() bool {
+	if e.program == nil || e.pipeline.Mode == Complete || !e.times.now.After(e.times.used) {
+		return false
 	}
-	return nil
-}
-
-func checkPartitionBy(s *columnar.Schema, by []string) error {
-	for _, name := range by {
-		i := s.Index(name)
-		if i < 0 {
-			return fmt.Errorf("the query gives no column called %s", name)
-		}
-		switch k := s.Fields[i].Type.Kind; k {
-		case columnar.Struct, columnar.List, columnar.Map, columnar.Binary, columnar.Float32, columnar.Float64:
-			return fmt.Errorf("column %s is of type %s, which makes no folders", name, s.Fields[i].Type)
-		}
-	}
-	if len(by) > 0 && len(by) >= len(s.Fields) {
-		return errors.New("no column is left for the files")
-	}
-	return nil
-}
-
-// resume finds where to go on: what the progress says, checked against what the sink holds.
-func (e *Engine) resume(ctx context.Context) error {
-	// The source first: a stream that is not there must not leave an empty table behind.
-	if err := e.retry(ctx, "open source", func() error { return probe(ctx, e.opts.Source) }); err != nil {
-		return fmt.Errorf("open source: %w", err)
-	}
-	last := int64(-1)
-	if e.opts.Sink != nil {
-		err := e.retry(ctx, "open sink", func() (err error) {
-			last, err = e.opts.Sink.Open(ctx, e.pipeline.Name, e.schema)
-			return err
-		})
-		if err != nil {
-			return fmt.Errorf("open sink: %w", err)
-		}
-	}
-	p, err := e.opts.Progress.Load(ctx)
-	if err != nil {
-		return err
-	}
-	if err := e.checkProgress(p, last); err != nil {
-		return err
-	}
-	switch {
-	case p.Plan == nil:
-		if err := e.begin(ctx); err != nil {
-			return err
-		}
-	case p.Committed == p.Plan.Batch:
-		e.next, e.at = p.Plan.Batch+1, p.Plan.End
-	default:
-		e.next, e.at, e.pending = p.Plan.Batch, p.Plan.Start, p.Plan
-	}
-	return e.aim(ctx)
-}
-
-// checkProgress refuses progress that would lose or repeat records.
-func (e *Engine) checkProgress(p Progress, last int64) error {
-	planned := int64(-1)
-	if p.Plan != nil {
-		planned = p.Plan.Batch
-		if p.Plan.Source != e.pipeline.Source.Stream {
-			return fmt.Errorf("%w: it belongs to stream %s, not %s; give the pipeline another name to begin anew",
-				ErrProgress, p.Plan.Source, e.pipeline.Source.Stream)
-		}
-	}
-	if last > planned {
-		return fmt.Errorf("%w: the table holds batches up to %d of pipeline %s, the progress ends at %d: it was lost or is an "+
-			"older copy. Bring the right progress back, or drop the table, or give the pipeline another name, which reads "+
-			"from source.start again and adds rows that the table has already", ErrProgress, last, e.pipeline.Name, planned)
-	}
-	if p.Committed >= 0 && last < 0 && e.opts.Sink != nil {
-		e.opts.Logger.Warn("the table holds no batch of this pipeline: it is new, or no batch had rows; going on after the last batch",
-			"pipeline", e.pipeline.Name, "batch", p.Committed)
-	}
-	return nil
-}
-
-// begin sets the offset of a pipeline without progress. A start other than the oldest record is kept as an empty
-// batch, so that a restart before the first data does not move it.
-func (e *Engine) begin(ctx context.Context) error {
-	e.at = Offset{}
-	start := e.pipeline.Source.Start
-	if start.Kind == TrimHorizon {
-		return nil
-	}
-	err := e.retry(ctx, "find the start", func() (err error) {
-		e.at, err = position(ctx, e.opts.Source, start)
-		return err
-	})
-	if err != nil {
-		return fmt.Errorf("source.start: %w", err)
-	}
-	p := Plan{Batch: 0, Source: e.pipeline.Source.Stream, Start: e.at, End: e.at, Time: e.opts.Now().UTC()}
-	if err := e.opts.Progress.SavePlan(ctx, p); err != nil {
-		return err
-	}
-	e.next = 1
-	return e.opts.Progress.SaveCommit(ctx, 0)
-}
-
-// probe asks the source for anything, to see that it is there.
-func probe(ctx context.Context, source Source) (err error) {
-	switch src := source.(type) {
-	case Tipper:
-		_, err = src.Latest(ctx)
-	case Starter:
-		_, err = src.Position(ctx, Start{Kind: Latest})
-	}
-	return err
-}
-
-// position asks the source where s is.
-func position(ctx context.Context, source Source, s Start) (Offset, error) {
-	if src, ok := source.(Starter); ok {
-		return src.Position(ctx, s)
-	}
-	if src, ok := source.(Tipper); ok && s.Kind == Latest {
-		return src.Latest(ctx)
-	}
-	return nil, errors.New("this source cannot begin there; use trim-horizon")
-}
-
-// aim sets the target of a run of what is available.
-func (e *Engine) aim(ctx context.Context) error {
-	t, ok := e.opts.Source.(Tipper)
-	if !ok || !e.opts.Once && !e.pipeline.Trigger.AvailableNow {
-		return nil
-	}
-	err := e.retry(ctx, "find the newest record", func() (err error) {
-		e.target, err = t.Latest(ctx)
-		return err
-	})
-	if err != nil {
-		return fmt.Errorf("find the newest record: %w", err)
-	}
-	return nil
+	return slices.ContainsFunc(e.program.States, func(s StateSpec) bool { return s.Until != "" })
 }
 
 // pause waits for the next batch's time, and for data if there was none.
@@ -330,7 +209,7 @@ func (e *Engine) pause(ctx context.Context, began time.Time, had, now bool) erro
 	case interval > 0:
 		err = sleep(waiting, began.Add(interval).Sub(e.opts.Now()))
 	case !had:
-		err = e.retry(waiting, "wait for records", func() error { return e.opts.Source.Wait(waiting, e.at) })
+		err = e.retry(waiting, "wait for records", func() error { return waitAny(waiting, e.inputs) })
 	}
 	if e.stopped() && ctx.Err() == nil {
 		return nil

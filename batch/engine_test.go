@@ -16,6 +16,9 @@ import (
 	"github.com/weir-data/weir/batch"
 )
 
+// one is the sources of a pipeline that has one.
+func one(s batch.Source) map[string]batch.Source { return map[string]batch.Source{"source": s} }
+
 // world is what a pipeline of numbers runs in.
 type world struct {
 	source   *memSource
@@ -32,7 +35,7 @@ func newWorld(records [][]byte) *world {
 
 func (w *world) options(t testing.TB, file string) batch.Options {
 	return batch.Options{
-		Pipeline: parse(t, file), Source: w.source, Transform: copyTransform{}, Sink: w.sink, Letters: w.letters, Progress: w.progress,
+		Pipeline: parse(t, file), Sources: one(w.source), Runner: copyRunner{}, Sinks: []batch.Sink{w.sink}, Letters: w.letters, Progress: w.progress,
 	}
 }
 
@@ -115,7 +118,7 @@ func TestModes(t *testing.T) {
 	}{
 		{"permissive", 4, 3, ""},
 		{"drop", 3, 3, ""},
-		{"fail", 0, 0, "batch 0: record does not fit the schema: shard shardId-00000000000"},
+		{"fail", 0, 0, "batch 0: source source: record does not fit the schema: shard shardId-00000000000"},
 	} {
 		w := newWorld([][]byte{[]byte(`{"n":1}`), []byte(`{"n":2, "x":1}`), []byte(`{"n":3, "x":"?"}`), []byte(`{"n":4}`), []byte(`[`), []byte(`{}`)})
 		e, err := batch.New(w.options(t, strings.Replace(numbersFile, "permissive", c.mode, 1)))
@@ -139,7 +142,7 @@ func TestProgressThatWouldLoseOrRepeatIsRefused(t *testing.T) {
 		want   string // part of the error; empty: it runs
 	}{
 		{"progress deleted", func(w *world, _ *string) { w.progress = newMemProgress() },
-			"the table holds batches up to 3 of pipeline numbers, the progress ends at -1"},
+			"memory holds batches up to 3 of pipeline numbers, the progress ends at -1"},
 		{"another stream", func(_ *world, file *string) { *file = strings.Replace(*file, "stream: numbers", "stream: others", 1) },
 			"it belongs to stream numbers, not others"},
 		{"table dropped", func(w *world, _ *string) { w.sink = newMemSink() }, ""},
@@ -192,7 +195,7 @@ func TestRetries(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld(numbers(0, 60))
 			opts := w.options(t, numbersFile)
-			opts.Source = &failing{w.source, c.times, c.err}
+			opts.Sources = one(&failing{w.source, c.times, c.err})
 			e, err := batch.New(opts)
 			if err != nil {
 				t.Fatal(err)
@@ -216,7 +219,7 @@ func TestStopEndsRetries(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(numbers(0, 60))
 		opts := w.options(t, numbersFile)
-		opts.Source = &failing{w.source, 1000, syscall.ECONNREFUSED}
+		opts.Sources = one(&failing{w.source, 1000, syscall.ECONNREFUSED})
 		e, err := batch.New(opts)
 		if err != nil {
 			t.Fatal(err)
@@ -291,7 +294,7 @@ func TestStartLatest(t *testing.T) {
 	w := newWorld(numbers(0, 30))
 	file := strings.Replace(numbersFile, "stream: numbers", "stream: numbers\n  start: latest", 1)
 	opts := w.options(t, file)
-	opts.Source = latest{w.source}
+	opts.Sources = one(latest{w.source})
 	run(t, opts) // nothing, but the position is kept
 	w.source.put(numbers(30, 40))
 	run(t, opts)
@@ -314,8 +317,9 @@ func (s latest) Latest(ctx context.Context) (batch.Offset, error) {
 func TestNewRefuses(t *testing.T) {
 	w := newWorld(nil)
 	for want, change := range map[string]func(*batch.Options){
-		"engine needs":             func(o *batch.Options) { o.Source = nil },
-		"has no sink":              func(o *batch.Options) { o.Sink = nil },
+		"engine needs":             func(o *batch.Options) { o.Runner = nil },
+		"nothing reads source":     func(o *batch.Options) { o.Sources = nil },
+		"has no sink":              func(o *batch.Options) { o.Sinks = nil },
 		"no place for dead letter": func(o *batch.Options) { o.Letters = nil },
 	} {
 		opts := w.options(t, numbersFile)

@@ -49,20 +49,51 @@ func numbers(from, to int) (records [][]byte) {
 	return records
 }
 
-// copyTransform gives every row as it is.
-type copyTransform struct{}
+// copyRunner gives every row of the source as it is.
+type copyRunner struct{}
 
-func (copyTransform) Describe(_ context.Context, in *columnar.Schema, _ string) (*columnar.Schema, error) {
-	return in, nil
+func (copyRunner) Describe(_ context.Context, in map[string]*columnar.Schema, _ *batch.Program) (*batch.Description, error) {
+	return &batch.Description{Inputs: in, Output: in["source"]}, nil
 }
 
-func (copyTransform) Write(context.Context, []*columnar.Batch, string, batch.WriteOptions) ([]batch.ParquetFile, error) {
+func (copyRunner) Run(_ context.Context, _ *batch.Program, d *batch.Description, in batch.RunInput) (batch.Result, error) {
+	return copied{d.Output, in.Inputs["source"]}, nil
+}
+
+// copied are rows in memory.
+type copied struct {
+	schema *columnar.Schema
+	rows   []*columnar.Batch
+}
+
+func (c copied) Schema() *columnar.Schema    { return c.schema }
+func (copied) Runs() []batch.StateRun        { return nil }
+func (copied) Metrics() []batch.StateMetrics { return nil }
+func (copied) Close() error                  { return nil }
+
+func (c copied) Len() (n int64) {
+	for _, b := range c.rows {
+		n += int64(b.Len)
+	}
+	return n
+}
+
+func (copied) Write(context.Context, batch.WriteOptions) ([]batch.ParquetFile, error) {
 	return nil, errors.New("no files here")
 }
 
-func (copyTransform) Rows(_ context.Context, in []*columnar.Batch, _ string, limit int) (*columnar.Batch, error) {
-	b := columnar.NewBuilder(in[0].Schema)
-	for _, part := range in {
+func (c copied) Each(_ context.Context, f func(*columnar.Batch) error) error {
+	for _, b := range c.rows {
+		if err := f(b); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c copied) First(_ context.Context, limit int) (*columnar.Batch, error) {
+	b := columnar.NewBuilder(c.schema)
+	for _, part := range c.rows {
 		for i := 0; i < part.Len && b.Len() < limit; i++ {
 			var row []any
 			for _, c := range part.Columns {
@@ -85,22 +116,28 @@ type memSink struct {
 
 func newMemSink() *memSink { return &memSink{last: -1} }
 
-func (s *memSink) Open(context.Context, string, *columnar.Schema) (int64, error) { return s.last, nil }
+func (s *memSink) Open(context.Context, batch.Output) (int64, error) { return s.last, nil }
 
-func (s *memSink) Write(ctx context.Context, id int64, out *batch.Output) (batch.Written, error) {
+func (s *memSink) About() batch.SinkInfo {
+	return batch.SinkInfo{Description: "memory", Guarantee: batch.ExactlyOnce}
+}
+
+func (s *memSink) Write(ctx context.Context, id int64, rows batch.Rows) (batch.Written, error) {
 	if id <= s.last {
 		return batch.Written{Replayed: true}, nil
 	}
-	b, err := out.Rows(ctx, 1<<30)
-	if err != nil {
-		return batch.Written{}, err
+	if rows.Len() == 0 {
+		return batch.Written{}, nil
 	}
-	for i := range b.Len {
-		s.rows = append(s.rows, b.Columns[0].Int(i))
-	}
-	s.sizes = append(s.sizes, b.Len)
+	err := rows.Each(ctx, func(b *columnar.Batch) error {
+		for i := range b.Len {
+			s.rows = append(s.rows, b.Columns[0].Int(i))
+		}
+		return nil
+	})
+	s.sizes = append(s.sizes, int(rows.Len()))
 	s.last = id
-	return batch.Written{Rows: int64(b.Len)}, nil
+	return batch.Written{Rows: rows.Len()}, err
 }
 
 // memLetters are dead letters in memory.
@@ -180,12 +217,12 @@ type faultySink struct {
 	f *faults
 }
 
-func (s faultySink) Open(ctx context.Context, name string, schema *columnar.Schema) (last int64, err error) {
-	err = s.f.step(func() (err error) { last, err = s.Sink.Open(ctx, name, schema); return err })
+func (s faultySink) Open(ctx context.Context, out batch.Output) (last int64, err error) {
+	err = s.f.step(func() (err error) { last, err = s.Sink.Open(ctx, out); return err })
 	return last, err
 }
 
-func (s faultySink) Write(ctx context.Context, id int64, out *batch.Output) (w batch.Written, err error) {
+func (s faultySink) Write(ctx context.Context, id int64, out batch.Rows) (w batch.Written, err error) {
 	err = s.f.step(func() (err error) { w, err = s.Sink.Write(ctx, id, out); return err })
 	return w, err
 }
@@ -208,14 +245,20 @@ func (p faultyProgress) SavePlan(ctx context.Context, plan batch.Plan) error {
 	return p.f.step(func() error { return p.ProgressStore.SavePlan(ctx, plan) })
 }
 
-func (p faultyProgress) SaveCommit(ctx context.Context, id int64) error {
-	return p.f.step(func() error { return p.ProgressStore.SaveCommit(ctx, id) })
+func (p faultyProgress) SaveMark(ctx context.Context, m batch.Mark) error {
+	return p.f.step(func() error { return p.ProgressStore.SaveMark(ctx, m) })
 }
 
 // faulty puts f between an engine and its world.
 func faulty(opts batch.Options, f *faults) batch.Options {
-	opts.Source = faultySource{opts.Source, f}
-	opts.Sink = faultySink{opts.Sink, f}
+	sources := map[string]batch.Source{}
+	for name, s := range opts.Sources {
+		sources[name] = faultySource{s, f}
+	}
+	opts.Sources = sources
+	for i, s := range opts.Sinks {
+		opts.Sinks[i] = faultySink{s, f}
+	}
 	opts.Letters = faultyLetters{opts.Letters, f}
 	opts.Progress = faultyProgress{opts.Progress, f}
 	return opts
@@ -224,7 +267,7 @@ func faulty(opts batch.Options, f *faults) batch.Options {
 // memProgress is progress in memory.
 type memProgress struct{ at batch.Progress }
 
-func newMemProgress() *memProgress { return &memProgress{batch.Progress{Committed: -1}} }
+func newMemProgress() *memProgress { return &memProgress{batch.Progress{Mark: batch.Mark{Batch: -1}}} }
 
 func (p *memProgress) Load(context.Context) (batch.Progress, error) { return p.at, nil }
 
@@ -233,7 +276,7 @@ func (p *memProgress) SavePlan(_ context.Context, plan batch.Plan) error {
 	return nil
 }
 
-func (p *memProgress) SaveCommit(_ context.Context, id int64) error {
-	p.at.Committed = id
+func (p *memProgress) SaveMark(_ context.Context, m batch.Mark) error {
+	p.at.Mark = m
 	return nil
 }

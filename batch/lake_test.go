@@ -53,12 +53,12 @@ func newLake(t testing.TB) *lake {
 
 // compactor makes what compacts the table of p, nil if p wants none.
 func (l *lake) compactor(p *batch.Pipeline) func(context.Context, *delta.Table) (sink.Compactor, error) {
-	if !p.Sink.Compact {
+	if !p.Sinks[0].Compact {
 		return nil
 	}
 	return func(ctx context.Context, t *delta.Table) (sink.Compactor, error) {
 		r, err := rewrite.Open(ctx, rewrite.Options{
-			Store: l.store, Location: p.Sink.Delta, DB: l.db, Staging: sink.StagingDir(l.store), Compression: p.Sink.Compression, Table: t,
+			Store: l.store, Location: p.Sinks[0].Location, DB: l.db, Staging: sink.StagingDir(l.store), Compression: p.Sinks[0].Compression, Table: t,
 		})
 		if err != nil {
 			return nil, err
@@ -75,15 +75,15 @@ func (l *lake) options(t testing.TB, p *batch.Pipeline, source batch.Source) bat
 		t.Fatal(err)
 	}
 	s, err := sink.New(sink.Options{
-		Store: l.store, Location: p.Sink.Delta, PartitionBy: p.Sink.PartitionBy, Compression: p.Sink.Compression,
-		Catalog: l.catalog, Database: p.Sink.Database, Table: p.Sink.Table,
+		Store: l.store, Location: p.Sinks[0].Location, PartitionBy: p.Sinks[0].PartitionBy, Compression: p.Sinks[0].Compression,
+		Catalog: l.catalog, Database: p.Sinks[0].Database, Table: p.Sinks[0].Table,
 		Compact: l.compactor(p),
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return batch.Options{
-		Pipeline: p, Source: source, Transform: l.db, Sink: s, Letters: letters, Progress: batch.NewMetaProgress(l.meta, p.Name),
+		Pipeline: p, Sources: one(source), Runner: duckdb.NewRowwise(l.db), Sinks: []batch.Sink{s}, Letters: letters, Progress: batch.NewMetaProgress(l.meta, p.Name),
 	}
 }
 
@@ -156,7 +156,7 @@ func TestSmallBatches(t *testing.T) {
 	records, _ := rides(t)
 	records = records[:500]
 	p := parse(t, strings.Replace(ridesFile, "partition_by: [year, month, day, hour]", "partition_by: [VendorID]", 1))
-	p.Source.Limit.Records = 10
+	p.Sources[0].Limit.Records = 10
 	opts := l.options(t, p, newMemSource(1, records))
 	batches := 0
 	opts.OnProgress = func(batch.Report) { batches++ }

@@ -3,7 +3,11 @@ package batch
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
+
+	"github.com/weir-data/weir/columnar"
 )
 
 // clock measures the steps of one micro-batch, under the names that Spark gives them.
@@ -25,85 +29,204 @@ func (c *clock) step(name string, f func() error) error {
 	return err
 }
 
-// plan returns the batch to run, its plan durable, or nil if the source has nothing.
-func (e *Engine) plan(ctx context.Context, c *clock) (*Plan, error) {
+// FaultPoints are the names of the steps after which Options.Fault is called, in order. "sink" is followed by the number of the sink,
+// from 0; "state" is passed only where there is state.
+var FaultPoints = []string{"planned", "read", "letters", "computed", "sink", "state", "marked"}
+
+// planUnit is the precision of a plan's time, which is what current_timestamp gives.
+const planUnit = time.Millisecond
+
+// empty says whether the batch takes nothing from the sources.
+func (p *Plan) empty() bool {
+	for _, r := range p.Sources {
+		if !r.Start.Equal(r.End) {
+			return false
+		}
+	}
+	return true
+}
+
+// plan returns the batch to run, its plan durable, or nil if there is nothing to do. early says that the trigger's interval is not over:
+// then only what is overdue runs.
+func (e *Engine) plan(ctx context.Context, c *clock, early bool) (*Plan, error) {
 	if p := e.pending; p != nil {
 		e.pending = nil
 		return p, nil
 	}
-	var end Offset
-	err := c.step("latestOffset", func() error {
-		return e.retry(ctx, "plan a batch", func() (err error) {
-			end, err = e.opts.Source.Plan(ctx, e.at.Clone(), e.pipeline.Source.Limit)
-			return err
-		})
-	})
-	if err != nil {
-		return nil, fmt.Errorf("plan batch %d: %w", e.next, err)
+	p := &Plan{
+		Batch: e.next, Time: c.began.UTC().Truncate(planUnit), Watermark: e.times.now, Late: e.times.used, Sources: map[string]Range{},
 	}
-	if end.Equal(e.at) {
+	err := c.step("latestOffset", func() error {
+		for _, in := range e.inputs {
+			end, err := e.planInput(ctx, in)
+			if err != nil {
+				return fmt.Errorf("plan batch %d: source %s: %w", p.Batch, in.spec.Name, err)
+			}
+			p.Sources[in.spec.Name] = Range{Of: in.spec.Stream, Start: in.at.Clone(), End: end.Clone()}
+		}
+		return nil
+	})
+	switch {
+	case err != nil:
+		return nil, err
+	case p.empty() && !e.overdue(), !p.empty() && early && e.pipeline.Trigger.Interval > 0 && !e.ends():
 		return nil, nil
 	}
-	p := &Plan{Batch: e.next, Source: e.pipeline.Source.Stream, Start: e.at, End: end.Clone(), Time: c.began.UTC()}
 	err = c.step("walCommit", func() error {
 		return e.retry(ctx, "save progress", func() error { return e.opts.Progress.SavePlan(ctx, *p) })
 	})
 	return p, err
 }
 
-// runBatch does all of one planned batch. cut says that its limit ended it, so that more is waiting.
-func (e *Engine) runBatch(ctx context.Context, p *Plan, c *clock) (cut bool, err error) {
-	letters := &letterWriter{letters: e.opts.Letters, pipeline: e.pipeline.Name, stream: p.Source, batch: p.Batch}
-	err = c.step("getBatch", func() error {
-		return e.retry(ctx, "read records", func() error { return e.read(ctx, p, letters) })
+// planInput asks a source how far the next batch goes.
+func (e *Engine) planInput(ctx context.Context, in *input) (end Offset, err error) {
+	limit := in.spec.Limit
+	if e.pipeline.Trigger.Once && !e.opts.Once {
+		limit = Limit{Records: maxLimitRecords, Bytes: maxLimitBytes}
+	}
+	err = e.retry(ctx, "plan a batch", func() (err error) {
+		end, err = in.source.Plan(ctx, in.at.Clone(), limit)
+		return err
 	})
-	if err != nil {
-		return false, err
-	}
-	out := NewOutput(e.opts.Transform, e.schema, e.decoder.batches(), e.query)
-	var w Written
-	if e.opts.Sink != nil && out.InputRows() > 0 {
-		err = c.step("addBatch", func() error {
-			return e.retry(ctx, "write", func() (err error) {
-				w, err = e.opts.Sink.Write(ctx, p.Batch, out)
-				return err
-			})
-		})
-		if err != nil {
-			return false, err
-		}
-	}
-	if e.opts.Print != nil {
-		if err := e.opts.Print.Batch(ctx, p.Batch, out); err != nil {
-			return false, fmt.Errorf("print: %w", err)
-		}
-	}
-	err = c.step("commitOffsets", func() error {
-		return e.retry(ctx, "save progress", func() error { return e.opts.Progress.SaveCommit(ctx, p.Batch) })
-	})
-	if err != nil {
-		return false, err
-	}
-	e.at, e.next = p.End, p.Batch+1
-	if e.opts.OnProgress != nil {
-		e.opts.OnProgress(e.report(p, c, w, letters.count))
-	}
-	limit := e.pipeline.Source.Limit
-	return nearly(e.decoder.records, int64(limit.Records)) || nearly(e.decoder.bytes, limit.Bytes), nil
+	return end, err
 }
 
-// nearly says whether n is at a limit that sources keep about.
-func nearly(n, limit int64) bool { return limit > 0 && n >= limit-limit/10 }
+// microbatch is one planned batch at work.
+type microbatch struct {
+	*Engine
+	plan    *Plan
+	clock   *clock
+	letters *letterWriter
+	result  Result
+	written []Written // by sink
+	events  eventTimes
+	after   StateVersion // of the state
+}
 
-// read decodes the records of p and writes the dead letters among them. Done again, it gives the same.
-func (e *Engine) read(ctx context.Context, p *Plan, letters *letterWriter) error {
-	e.decoder.reset()
-	letters.count, letters.shards = 0, nil
-	err := e.opts.Source.Read(ctx, p.Start.Clone(), p.End.Clone(), func(chunk []Record) error {
-		return e.decoder.add(ctx, chunk, letters)
-	})
+// runBatch does all of one planned batch. cut says that its limit ended it, so that more is waiting.
+func (e *Engine) runBatch(ctx context.Context, p *Plan, c *clock) (cut bool, err error) {
+	b := &microbatch{
+		Engine: e, plan: p, clock: c, written: make([]Written, len(e.sinks)),
+		letters: &letterWriter{letters: e.opts.Letters, pipeline: e.pipeline.Name, batch: p.Batch},
+	}
+	e.opts.Fault("planned")
+	if err := c.step("getBatch", func() error { return e.retry(ctx, "read records", func() error { return b.read(ctx) }) }); err != nil {
+		return false, err
+	}
+	defer b.closeResult()
+	if err := c.step("addBatch", func() error { return b.apply(ctx) }); err != nil {
+		return false, err
+	}
+	if err := c.step("commitOffsets", func() error { return b.mark(ctx) }); err != nil {
+		return false, err
+	}
+	if e.opts.OnProgress != nil {
+		e.opts.OnProgress(b.report())
+	}
+	return slices.ContainsFunc(e.inputs, (*input).full), nil
+}
+
+// read decodes the records of the batch and writes the dead letters among them. Done again, it gives the same.
+func (b *microbatch) read(ctx context.Context) error {
+	b.letters.reset()
+	for _, in := range b.inputs {
+		b.letters.from(in.spec, len(b.inputs) > 1)
+		if err := in.read(ctx, b.plan.Sources[in.spec.Name], b.letters); err != nil {
+			return err
+		}
+	}
+	b.opts.Fault("read")
+	if err := b.letters.flush(ctx); err != nil {
+		return err
+	}
+	b.opts.Fault("letters")
+	return nil
+}
+
+// apply runs the query, gives its rows to the sinks, and then keeps the state.
+func (b *microbatch) apply(ctx context.Context) error {
+	if err := b.retry(ctx, "run the query", func() error { return b.compute(ctx) }); err != nil {
+		return fmt.Errorf("query: %w", err)
+	}
+	b.opts.Fault("computed")
+	for i, s := range b.sinks {
+		err := b.retry(ctx, "write", func() (err error) {
+			b.written[i], err = s.Write(ctx, b.plan.Batch, b.result)
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("%s: %w", s.About().Description, err)
+		}
+		b.opts.Fault(fmt.Sprintf("sink %d", i))
+	}
+	if b.state == nil {
+		return nil
+	}
+	err := b.retry(ctx, "keep state", func() error { return b.keepState(ctx) })
+	if err != nil {
+		return fmt.Errorf("state: %w", err)
+	}
+	b.opts.Fault("state")
+	return nil
+}
+
+// compute runs the query over what was read and the state before the batch.
+func (b *microbatch) compute(ctx context.Context) (err error) {
+	in := RunInput{
+		Batch: b.plan.Batch, Watermark: b.plan.Watermark, Late: b.plan.Late, Time: b.plan.Time,
+		Inputs: map[string][]*columnar.Batch{}, State: b.version,
+	}
+	for _, input := range b.inputs {
+		in.Inputs[input.spec.Name] = input.decoder.batches()
+	}
+	if b.state != nil {
+		if in.StateDir, err = b.state.NewDir(ctx, b.version); err != nil {
+			return err
+		}
+	}
+	b.result, err = b.opts.Runner.Run(ctx, b.program, b.described, in)
+	return err
+}
+
+func (b *microbatch) closeResult() {
+	if b.result == nil {
+		return
+	}
+	if err := b.result.Close(); err != nil {
+		b.opts.Logger.Warn("the result of a batch was not put away", "pipeline", b.pipeline.Name, "batch", b.plan.Batch, "error", err)
+	}
+}
+
+// keepState makes the state after the batch the newest version.
+func (b *microbatch) keepState(ctx context.Context) error {
+	v, err := b.state.Commit(ctx, b.version, b.plan.Batch, b.plan.Watermark, b.result.Runs())
 	if err != nil {
 		return err
 	}
-	return letters.flush(ctx)
+	b.after = v
+	return nil
+}
+
+// mark notes that the batch is done, and moves the engine on.
+func (b *microbatch) mark(ctx context.Context) error {
+	for _, in := range b.inputs {
+		if in.events.rows > 0 {
+			b.times.see(in.spec.Name, time.UnixMilli(in.events.max).UTC())
+		}
+		b.events = b.events.join(in.events)
+	}
+	m := Mark{Batch: b.plan.Batch, MaxEventTime: maps.Clone(b.times.seen)}
+	if err := b.retry(ctx, "save progress", func() error { return b.opts.Progress.SaveMark(ctx, m) }); err != nil {
+		return err
+	}
+	b.opts.Fault("marked")
+	b.Engine.next = b.plan.Batch + 1
+	b.times.done(b.plan.Watermark)
+	if b.Engine.state != nil {
+		b.Engine.version = b.after
+	}
+	for _, in := range b.inputs {
+		in.at = b.plan.Sources[in.spec.Name].End.Clone()
+	}
+	return nil
 }

@@ -11,32 +11,93 @@ import (
 type Pipeline struct {
 	// Name is the pipeline's identity: its progress is kept under it, and tables remember it as the application
 	// that wrote a batch.
-	Name        string
-	Source      SourceSpec
-	Query       string // SQL over the table "source"
-	Sink        *SinkSpec
-	Trigger     Trigger
-	DeadLetters string // s3://bucket/prefix; empty only in mode fail
+	Name    string
+	Sources []SourceSpec // in the order of the file
+	Query   string       // SQL over the sources, by name
+	Sinks   []SinkSpec   // all take the same rows
+	Mode    OutputMode
+	// MaxWatermark is the policy for several watermarks: the greatest counts, instead of the least.
+	MaxWatermark bool
+	Trigger      Trigger
+	DeadLetters  string // s3://bucket/prefix; empty only if every source has mode fail
+	State        string // where state is kept, s3://bucket/prefix or a folder; empty: beside the progress
 }
+
+// Source returns the source of that name.
+func (p *Pipeline) Source(name string) *SourceSpec {
+	for i := range p.Sources {
+		if p.Sources[i].Name == name {
+			return &p.Sources[i]
+		}
+	}
+	return nil
+}
+
+// SourceKind says what an adapter reads.
+type SourceKind string
+
+// The kinds of sources.
+const (
+	StreamSource  SourceKind = "stream"  // a stream of this weir, or of the endpoint that the pipeline runs against
+	KinesisSource SourceKind = "kinesis" // a stream of any Kinesis endpoint
+	KafkaSource   SourceKind = "kafka"   // a topic
+	FileSource    SourceKind = "files"   // objects of a bucket, or files of a folder, as they appear
+)
 
 // SourceSpec says what a pipeline reads and how records become rows.
 type SourceSpec struct {
-	Stream string
-	Start  Start
-	Format string // json
-	Schema *columnar.Schema
-	Mode   Mode
-	Limit  Limit // of one micro-batch
+	Name   string // in the query
+	Kind   SourceKind
+	Stream string // name of the stream or topic; of files the whole location
+	// Settings are what else the location says: endpoint, region, consumer, brokers.
+	Settings map[string]string
+	Start    Start
+	Format   columnar.Format
+	Schema   *columnar.Schema // as Format.Complete makes it
+	Mode     Mode
+	Limit    Limit // of one micro-batch
+	// Watermark is nil if the source has no event time.
+	Watermark   *Watermark
+	Deduplicate *Deduplicate // nil: not
 }
+
+// Watermark says by which column the time of events goes on, and how late they may come.
+type Watermark struct {
+	Column string // of type timestamp
+	Delay  time.Duration
+}
+
+// Deduplicate keeps the first of the records that have the same values in Columns.
+type Deduplicate struct {
+	Columns []string
+	// WithinWatermark looks back as far as the watermark's delay, whatever the columns are.
+	WithinWatermark bool
+}
+
+// SinkKind says what an adapter writes to.
+type SinkKind string
+
+// The kinds of sinks.
+const (
+	DeltaSink   SinkKind = "delta"
+	ParquetSink SinkKind = "parquet"
+	StreamSink  SinkKind = "stream"
+	WebhookSink SinkKind = "webhook"
+	ConsoleSink SinkKind = "console"
+)
 
 // SinkSpec says where a pipeline's rows go.
 type SinkSpec struct {
-	Delta       string // s3://bucket/prefix of the table
+	Kind        SinkKind
+	Location    string // of a table or folder, name of a stream, URL of a webhook
 	Database    string // with Table: the name in the catalog; empty: not registered
 	Table       string
 	PartitionBy []string
 	Compression string // snappy | zstd | gzip | uncompressed
 	Compact     bool   // small files are written together between batches
+	// PartitionKey is the column that gives a stream its keys; empty: they are spread.
+	PartitionKey string
+	Headers      map[string]string // of a webhook's requests
 }
 
 // Mode says what happens to records that do not fit the schema. The names are those of Spark's JSON reader.
@@ -87,6 +148,8 @@ type Trigger struct {
 	Interval time.Duration
 	// AvailableNow runs what the source holds, in as many batches as that takes, and ends.
 	AvailableNow bool
+	// Once runs one batch of what the source holds, as much as a batch may have, and ends.
+	Once bool
 }
 
 // DefaultLimit keeps a micro-batch of wide JSON records, its columns and its Parquet files well under 500 MiB.

@@ -21,17 +21,17 @@ func ParsePipeline(file string, text []byte) (*Pipeline, error) {
 	if root == nil {
 		return nil, r.err()
 	}
-	p := &Pipeline{Query: "SELECT * FROM source"}
+	p := &Pipeline{}
 	for key, value := range r.entries(root, "", "name", "source", "query", "sink", "trigger", "dead_letters", "watermark") {
 		switch key {
 		case "name":
 			p.Name = r.name(value)
 		case "source":
-			p.Source = r.source(value)
+			p.Sources = []SourceSpec{r.source(value)}
 		case "query":
 			p.Query = r.query(value)
 		case "sink":
-			p.Sink = r.sink(value)
+			p.Sinks = []SinkSpec{r.sink(value)}
 		case "trigger":
 			p.Trigger = r.trigger(value)
 		case "dead_letters":
@@ -41,9 +41,12 @@ func ParsePipeline(file string, text []byte) (*Pipeline, error) {
 		}
 	}
 	r.require(root, "", "name", "source")
-	if len(r.errs) == 0 && p.DeadLetters == "" && p.Source.Mode != Fail {
+	if p.Query == "" {
+		p.Query = "SELECT * FROM source"
+	}
+	if len(r.errs) == 0 && p.DeadLetters == "" && p.Sources[0].Mode != Fail {
 		r.failf(root, "dead_letters", "is missing: in mode %s bad records are kept there; "+
-			"add a location such as s3://lake/_dead/%s, or set source.mode: fail", p.Source.Mode, p.Name)
+			"add a location such as s3://lake/_dead/%s, or set source.mode: fail", p.Sources[0].Mode, p.Name)
 	}
 	return p, r.err()
 }
@@ -59,7 +62,7 @@ func (r *yamlReader) name(n ast.Node) string {
 }
 
 func (r *yamlReader) source(n ast.Node) SourceSpec {
-	s := SourceSpec{Format: "json", Limit: DefaultLimit}
+	s := SourceSpec{Name: "source", Kind: StreamSource, Format: columnar.Format{Name: "json"}, Limit: DefaultLimit}
 	for key, value := range r.entries(n, "source", "stream", "start", "format", "schema", "mode",
 		"max_records_per_trigger", "max_bytes_per_trigger", "watermark") {
 		path := "source." + key
@@ -188,13 +191,13 @@ func (r *yamlReader) query(n ast.Node) string {
 	return q
 }
 
-func (r *yamlReader) sink(n ast.Node) *SinkSpec {
-	s := &SinkSpec{Compression: "snappy", Compact: true}
+func (r *yamlReader) sink(n ast.Node) SinkSpec {
+	s := SinkSpec{Kind: DeltaSink, Compression: "snappy", Compact: true}
 	for key, value := range r.entries(n, "sink", "delta", "table", "partition_by", "mode", "compression", "compact") {
 		path := "sink." + key
 		switch key {
 		case "delta":
-			s.Delta = r.location(value, path)
+			s.Location = r.location(value, path)
 		case "table":
 			s.Database, s.Table = r.table(value, path)
 		case "partition_by":

@@ -43,15 +43,15 @@ func describePipeline(p *batch.Pipeline, err error) string {
 	if err != nil {
 		return err.Error() + "\n"
 	}
-	s := p.Source
+	s := p.Sources[0]
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s: %s, start %v, %s, %v, limit %v\n", p.Name, s.Stream, s.Start, s.Format, s.Mode, s.Limit)
+	fmt.Fprintf(&b, "%s: %s, start %v, %s, %v, limit %v\n", p.Name, s.Stream, s.Start, s.Format.Name, s.Mode, s.Limit)
 	for _, f := range s.Schema.Fields {
 		fmt.Fprintf(&b, "  %s %s nullable=%v\n", f.Name, f.Type, f.Nullable)
 	}
 	fmt.Fprintf(&b, "query %q\ntrigger %+v, dead letters %q\n", p.Query, p.Trigger, p.DeadLetters)
-	if p.Sink != nil {
-		fmt.Fprintf(&b, "sink %+v\n", *p.Sink)
+	for _, s := range p.Sinks {
+		fmt.Fprintf(&b, "sink %+v\n", s)
 	}
 	return b.String()
 }
@@ -73,7 +73,7 @@ func FuzzParsePipeline(f *testing.F) {
 			}
 			return
 		}
-		if p.Name == "" || p.Source.Stream == "" || p.Source.Schema == nil || len(p.Source.Schema.Fields) == 0 || p.Source.Limit.Records <= 0 {
+		if p.Name == "" || len(p.Sources) == 0 || p.Sources[0].Stream == "" || p.Sources[0].Schema == nil || len(p.Sources[0].Schema.Fields) == 0 || p.Sources[0].Limit.Records <= 0 {
 			t.Fatalf("%q gave %+v", text, p)
 		}
 	})

@@ -3,6 +3,7 @@ package batch
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/weir-data/weir/columnar"
@@ -72,6 +73,36 @@ type RunInput struct {
 	Statics  map[string]string
 	State    StateVersion // before the batch
 	StateDir string       // an empty folder for the files of Result.Runs
+}
+
+// Bind puts the timestamps of in into the text of a step; before there is a watermark it is before all times.
+func (in RunInput) Bind(sql string) string {
+	if !strings.Contains(sql, "weir_") {
+		return sql
+	}
+	calls := strings.NewReplacer("weir_watermark()", timestampText(in.Watermark), "weir_late()", timestampText(in.Late),
+		"weir_batch_time()", timestampText(in.Time))
+	var b strings.Builder
+	plain := 0 // where the text that is not quoted began
+	for i := 0; i < len(sql); {
+		end := skipQuoted(sql, i)
+		if end == i {
+			i++
+			continue
+		}
+		b.WriteString(calls.Replace(sql[plain:i]))
+		b.WriteString(sql[i:end])
+		i, plain = end, end
+	}
+	b.WriteString(calls.Replace(sql[plain:]))
+	return b.String()
+}
+
+func timestampText(t time.Time) string {
+	if t.IsZero() {
+		return "TIMESTAMP '-infinity'"
+	}
+	return "TIMESTAMP '" + t.UTC().Format("2006-01-02 15:04:05.000000") + "'"
 }
 
 // Runner executes Programs. Its methods are called by one goroutine.

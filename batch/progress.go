@@ -22,57 +22,95 @@ var ErrProgress = errors.New("progress cannot be used")
 
 // Plan is a micro-batch as it was decided on: run again, it is the same batch.
 type Plan struct {
-	Batch  int64     `json:"batchId"` // from 0
-	Source string    `json:"source"`
-	Start  Offset    `json:"startOffset"`
-	End    Offset    `json:"endOffset"`
-	Time   time.Time `json:"timestamp"`
+	Batch int64     `json:"batchId"` // from 0
+	Time  time.Time `json:"timestamp"`
+	// Watermark is up to where event time is complete in this batch, Late what it was in the batch before; see RunInput.
+	Watermark time.Time        `json:"watermark,omitzero"`
+	Late      time.Time        `json:"late,omitzero"`
+	Sources   map[string]Range `json:"sources"` // by name in the query
+}
+
+// Range is what a batch takes from one source.
+type Range struct {
+	Of    string `json:"source"` // what is read, as the pipeline file names it
+	Start Offset `json:"startOffset"`
+	End   Offset `json:"endOffset"`
+}
+
+// Mark says that a batch is done.
+type Mark struct {
+	Batch int64 `json:"batchId"`
+	// MaxEventTime is the greatest event time that was seen, in this batch or before, by source. Watermarks follow from it.
+	MaxEventTime map[string]time.Time `json:"maxEventTime,omitempty"`
 }
 
 // Progress is where a pipeline stands.
 type Progress struct {
 	Plan *Plan // the newest; nil before the first
-	// Committed is the number of the newest batch that is done, -1 if none. It is Plan.Batch, or one less if a
-	// crash came between.
-	Committed int64
+	// Mark is that of the newest batch that is done; its number is Plan.Batch, or one less if a crash came between, and -1 if there
+	// is none.
+	Mark Mark
 }
 
 // ProgressStore keeps the progress of one pipeline, durably: what a call saved survives power loss when it returns.
 type ProgressStore interface {
 	Load(ctx context.Context) (Progress, error)
 	SavePlan(ctx context.Context, p Plan) error
-	SaveCommit(ctx context.Context, batch int64) error
+	SaveMark(ctx context.Context, m Mark) error
 }
 
-// plansKept is the number of newest batches whose plans stay, for people who look.
-const plansKept = 100
+// Saved is a plan or a mark as a store holds it: its number, and its JSON, nil if there is none.
+type Saved struct {
+	Batch int64
+	JSON  []byte
+}
+
+// ProgressOf puts together what a ProgressStore holds: the newest plan and the newest mark. What does not fit together gives
+// ErrProgress.
+func ProgressOf(where string, plan, mark Saved) (Progress, error) {
+	p := Progress{Mark: Mark{Batch: -1}}
+	if mark.JSON != nil {
+		if err := json.Unmarshal(mark.JSON, &p.Mark); err != nil {
+			return Progress{}, fmt.Errorf("%w: %s, mark %d: %w", ErrProgress, where, mark.Batch, err)
+		}
+		if p.Mark.Batch != mark.Batch {
+			return Progress{}, fmt.Errorf("%w: %s, mark %d says %d", ErrProgress, where, mark.Batch, p.Mark.Batch)
+		}
+	}
+	if plan.JSON == nil {
+		if p.Mark.Batch >= 0 {
+			return Progress{}, fmt.Errorf("%w: %s has mark %d without its plan", ErrProgress, where, p.Mark.Batch)
+		}
+		return p, nil
+	}
+	p.Plan = new(Plan)
+	if err := json.Unmarshal(plan.JSON, p.Plan); err != nil {
+		return Progress{}, fmt.Errorf("%w: %s, plan %d: %w", ErrProgress, where, plan.Batch, err)
+	}
+	if n := p.Plan.Batch; n != plan.Batch || p.Mark.Batch != n && p.Mark.Batch != n-1 {
+		return Progress{}, fmt.Errorf("%w: %s has plan %d (which says %d) after mark %d", ErrProgress, where, plan.Batch, n, p.Mark.Batch)
+	}
+	return p, nil
+}
+
+// PlansKept is the number of newest batches whose plans and marks a ProgressStore keeps, for people who look.
+const PlansKept = 100
 
 const progressDigits = 20 // numbers are padded, so that names sort as numbers do
 
-func progressName(kind string, batch int64) string {
+// ProgressName is the name under which the plan ("offsets") or the mark ("commits") of a batch is kept.
+func ProgressName(kind string, batch int64) string {
 	return fmt.Sprintf("%s/%0*d", kind, progressDigits, batch)
 }
 
-type commitMark struct {
-	Batch int64 `json:"batchId"`
-}
-
-// progressOf puts together what a store holds. plan is the newest plan as it was saved, nil if none.
-func progressOf(where string, plan []byte, planned, committed int64) (Progress, error) {
-	if plan == nil {
-		if committed >= 0 {
-			return Progress{}, fmt.Errorf("%w: %s has commit %d without its plan", ErrProgress, where, committed)
-		}
-		return Progress{Committed: -1}, nil
+// ProgressNumber is the batch number in a name of ProgressName.
+func ProgressNumber(name string) (int64, error) {
+	digits := name[strings.LastIndexByte(name, '/')+1:]
+	n, err := strconv.ParseInt(digits, 10, 64)
+	if err != nil || n < 0 || len(digits) != progressDigits {
+		return 0, fmt.Errorf("%w: name %q does not end in a batch number", ErrProgress, name)
 	}
-	p := new(Plan)
-	if err := json.Unmarshal(plan, p); err != nil {
-		return Progress{}, fmt.Errorf("%w: %s, plan %d: %w", ErrProgress, where, planned, err)
-	}
-	if p.Batch != planned || committed != planned && committed != planned-1 {
-		return Progress{}, fmt.Errorf("%w: %s has plan %d (which says %d) after commit %d", ErrProgress, where, planned, p.Batch, committed)
-	}
-	return Progress{Plan: p, Committed: committed}, nil
+	return n, nil
 }
 
 // MetaProgress keeps progress in a metadata store, under "<pipeline>/offsets/<batch>" and
@@ -90,40 +128,28 @@ func NewMetaProgress(s *meta.Store, pipeline string) *MetaProgress {
 
 // Load implements ProgressStore.
 func (m *MetaProgress) Load(context.Context) (Progress, error) {
-	plan, planned, err := m.newest("offsets")
+	plan, err := m.newest("offsets")
 	if err != nil {
 		return Progress{}, err
 	}
-	_, committed, err := m.newest("commits")
+	mark, err := m.newest("commits")
 	if err != nil {
 		return Progress{}, err
 	}
-	return progressOf("pipeline "+m.pipeline, plan, planned, committed)
+	return ProgressOf("pipeline "+m.pipeline, plan, mark)
 }
 
-// newest is the last entry of a kind; number -1 if there is none.
-func (m *MetaProgress) newest(kind string) (value []byte, number int64, err error) {
-	number = -1
+func (m *MetaProgress) newest(kind string) (s Saved, err error) {
 	for e, err := range m.space.Scan(m.pipeline+"/"+kind+"/", "") {
 		if err != nil {
-			return nil, 0, err
+			return s, err
 		}
-		if number, err = progressNumber(e.Key); err != nil {
-			return nil, 0, err
+		if s.Batch, err = ProgressNumber(e.Key); err != nil {
+			return s, err
 		}
-		value = e.Value
+		s.JSON = e.Value
 	}
-	return value, number, nil
-}
-
-// progressNumber is the batch number at the end of a name.
-func progressNumber(name string) (int64, error) {
-	digits := name[strings.LastIndexByte(name, '/')+1:]
-	n, err := strconv.ParseInt(digits, 10, 64)
-	if err != nil || n < 0 || len(digits) != progressDigits {
-		return 0, fmt.Errorf("%w: name %q does not end in a batch number", ErrProgress, name)
-	}
-	return n, nil
+	return s, nil
 }
 
 // SavePlan implements ProgressStore.
@@ -131,9 +157,9 @@ func (m *MetaProgress) SavePlan(_ context.Context, p Plan) error {
 	return m.save("offsets", p.Batch, p)
 }
 
-// SaveCommit implements ProgressStore.
-func (m *MetaProgress) SaveCommit(_ context.Context, batch int64) error {
-	return m.save("commits", batch, commitMark{batch})
+// SaveMark implements ProgressStore.
+func (m *MetaProgress) SaveMark(_ context.Context, mark Mark) error {
+	return m.save("commits", mark.Batch, mark)
 }
 
 func (m *MetaProgress) save(kind string, batch int64, v any) error {
@@ -142,9 +168,9 @@ func (m *MetaProgress) save(kind string, batch int64, v any) error {
 		return fmt.Errorf("pipeline %s: %w", m.pipeline, err)
 	}
 	b := new(meta.Batch)
-	b.Put(m.space, m.pipeline+"/"+progressName(kind, batch), raw)
-	if batch >= plansKept {
-		b.Delete(m.space, m.pipeline+"/"+progressName(kind, batch-plansKept))
+	b.Put(m.space, m.pipeline+"/"+ProgressName(kind, batch), raw)
+	if batch >= PlansKept {
+		b.Delete(m.space, m.pipeline+"/"+ProgressName(kind, batch-PlansKept))
 	}
 	return m.store.Commit(b)
 }
@@ -184,34 +210,33 @@ func (d *DirProgress) Close() error { return d.lock.Close() }
 
 // Load implements ProgressStore.
 func (d *DirProgress) Load(context.Context) (Progress, error) {
-	planned, err := d.newest("offsets")
+	plan, err := d.newest("offsets")
 	if err != nil {
-		return Progress{}, err
+		return Progress{}, fmt.Errorf("read progress: %w", err)
 	}
-	committed, err := d.newest("commits")
+	mark, err := d.newest("commits")
 	if err != nil {
-		return Progress{}, err
+		return Progress{}, fmt.Errorf("read progress: %w", err)
 	}
-	var plan []byte
-	if planned >= 0 {
-		if plan, err = os.ReadFile(filepath.Join(d.dir, progressName("offsets", planned))); err != nil {
-			return Progress{}, fmt.Errorf("read progress: %w", err)
-		}
-	}
-	return progressOf(d.dir, plan, planned, committed)
+	return ProgressOf(d.dir, plan, mark)
 }
 
-func (d *DirProgress) newest(kind string) (int64, error) {
+func (d *DirProgress) newest(kind string) (s Saved, err error) {
 	entries, err := os.ReadDir(filepath.Join(d.dir, kind))
 	if err != nil {
-		return 0, fmt.Errorf("read progress: %w", err)
+		return s, err
 	}
 	for _, e := range slices.Backward(entries) {
-		if !strings.HasSuffix(e.Name(), temporarySuffix) {
-			return progressNumber(e.Name())
+		if strings.HasSuffix(e.Name(), temporarySuffix) {
+			continue
 		}
+		if s.Batch, err = ProgressNumber(e.Name()); err != nil {
+			return s, err
+		}
+		s.JSON, err = os.ReadFile(filepath.Join(d.dir, kind, e.Name()))
+		return s, err
 	}
-	return -1, nil
+	return s, nil
 }
 
 // temporarySuffix marks files that a crash left unfinished.
@@ -220,21 +245,19 @@ const temporarySuffix = ".tmp"
 // SavePlan implements ProgressStore.
 func (d *DirProgress) SavePlan(_ context.Context, p Plan) error { return d.save("offsets", p.Batch, p) }
 
-// SaveCommit implements ProgressStore.
-func (d *DirProgress) SaveCommit(_ context.Context, batch int64) error {
-	return d.save("commits", batch, commitMark{batch})
-}
+// SaveMark implements ProgressStore.
+func (d *DirProgress) SaveMark(_ context.Context, m Mark) error { return d.save("commits", m.Batch, m) }
 
 func (d *DirProgress) save(kind string, batch int64, v any) error {
 	raw, err := json.Marshal(v)
 	if err != nil {
 		return fmt.Errorf("save progress: %w", err)
 	}
-	if err := writeDurably(filepath.Join(d.dir, progressName(kind, batch)), append(raw, '\n')); err != nil {
+	if err := writeDurably(filepath.Join(d.dir, ProgressName(kind, batch)), append(raw, '\n')); err != nil {
 		return fmt.Errorf("save progress: %w", err)
 	}
-	if batch >= plansKept {
-		old := filepath.Join(d.dir, progressName(kind, batch-plansKept))
+	if batch >= PlansKept {
+		old := filepath.Join(d.dir, ProgressName(kind, batch-PlansKept))
 		if err := os.Remove(old); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return fmt.Errorf("save progress: %w", err)
 		}

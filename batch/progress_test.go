@@ -40,12 +40,15 @@ func TestProgressStores(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if planned < 0 && p.Plan != nil || planned >= 0 && (p.Plan == nil || p.Plan.Batch != planned) || p.Committed != committed {
-					t.Fatalf("got %+v, committed %d; want plan %d, committed %d", p.Plan, p.Committed, planned, committed)
+				if planned < 0 && p.Plan != nil || planned >= 0 && (p.Plan == nil || p.Plan.Batch != planned) || p.Mark.Batch != committed {
+					t.Fatalf("got %+v, committed %d; want plan %d, committed %d", p.Plan, p.Mark.Batch, planned, committed)
 				}
 			}
 			plan := func(n int64) batch.Plan {
-				return batch.Plan{Batch: n, Source: "s", Start: batch.Offset{"a": "1"}, End: batch.Offset{"a": "2"}, Time: time.Unix(1e9, 0).UTC()}
+				return batch.Plan{
+					Batch: n, Time: time.Unix(1e9, 0).UTC(), Watermark: time.UnixMilli(1e12).UTC(),
+					Sources: map[string]batch.Range{"source": {Of: "s", Start: batch.Offset{"a": "1"}, End: batch.Offset{"a": "2"}}},
+				}
 			}
 			expect(-1, -1)
 			for n := range int64(250) {
@@ -57,13 +60,13 @@ func TestProgressStores(t *testing.T) {
 					expect(n, n-1)
 					s = reopen()
 				}
-				if err := s.SaveCommit(t.Context(), n); err != nil {
+				if err := s.SaveMark(t.Context(), batch.Mark{Batch: n, MaxEventTime: map[string]time.Time{"source": time.UnixMilli(n).UTC()}}); err != nil {
 					t.Fatal(err)
 				}
 			}
 			expect(249, 249)
 			p, err := reopen().Load(t.Context())
-			if err != nil || mustJSON(p.Plan) != mustJSON(plan(249)) {
+			if err != nil || mustJSON(p.Plan) != mustJSON(plan(249)) || p.Mark.MaxEventTime["source"] != time.UnixMilli(249).UTC() {
 				t.Errorf("plan came back as %s, %v", mustJSON(p.Plan), err)
 			}
 		})
@@ -81,7 +84,7 @@ func TestDirProgressKeepsTheNewestAndIsLocked(t *testing.T) {
 		t.Errorf("opened twice: %v", err)
 	}
 	for n := range int64(130) {
-		if err := errors.Join(d.SavePlan(t.Context(), batch.Plan{Batch: n}), d.SaveCommit(t.Context(), n)); err != nil {
+		if err := errors.Join(d.SavePlan(t.Context(), batch.Plan{Batch: n}), d.SaveMark(t.Context(), batch.Mark{Batch: n})); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -108,7 +111,7 @@ func TestDirProgressKeepsTheNewestAndIsLocked(t *testing.T) {
 }
 
 func FuzzProgressPlan(f *testing.F) {
-	f.Add([]byte(`{"batchId":0,"source":"s","startOffset":{"a":"1"},"endOffset":{"a":"2"},"timestamp":"2026-01-01T00:00:00Z"}`))
+	f.Add([]byte(`{"batchId":0,"timestamp":"2026-01-01T00:00:00Z","watermark":"2026-01-01T00:00:00Z","sources":{"source":{"source":"s","startOffset":{"a":"1"},"endOffset":{"a":"2"}}}}`))
 	f.Add([]byte(`{"batchId":1}`))
 	f.Add([]byte(`null`))
 	dir := f.TempDir()

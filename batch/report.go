@@ -18,13 +18,39 @@ type Report struct {
 	InputRate     float64          `json:"inputRowsPerSecond"`
 	ProcessedRate float64          `json:"processedRowsPerSecond"`
 	DurationMs    map[string]int64 `json:"durationMs"`
-	StateOps      []struct{}       `json:"stateOperators"` // none: queries have no state
+	EventTime     EventTimeReport  `json:"eventTime"`
+	StateOps      []StateReport    `json:"stateOperators"`
 	Sources       []SourceReport   `json:"sources"`
-	Sink          SinkReport       `json:"sink"`
-	DeadLetters   int64            `json:"deadLetters"` // not among Spark's
+	Sink          SinkReport       `json:"sink"`            // the first
+	Sinks         []SinkReport     `json:"sinks,omitempty"` // not among Spark's: all, if there are several
+	DeadLetters   int64            `json:"deadLetters"`     // not among Spark's
 }
 
-// SourceReport is what a Report says about the source.
+// EventTimeReport has the event times of the batch's rows, and the watermark that it worked with; empty where there are none.
+type EventTimeReport struct {
+	Min       string `json:"min,omitempty"`
+	Avg       string `json:"avg,omitempty"`
+	Max       string `json:"max,omitempty"`
+	Watermark string `json:"watermark,omitempty"`
+}
+
+// StateReport is what a Report says about a table of state.
+type StateReport struct {
+	Operator      string           `json:"operatorName"`
+	RowsTotal     int64            `json:"numRowsTotal"`
+	RowsUpdated   int64            `json:"numRowsUpdated"`
+	UpdatesMs     int64            `json:"allUpdatesTimeMs"`
+	RowsRemoved   int64            `json:"numRowsRemoved"`
+	RemovalsMs    int64            `json:"allRemovalsTimeMs"`
+	CommitMs      int64            `json:"commitTimeMs"`
+	Memory        int64            `json:"memoryUsedBytes"` // bytes on disk: none of it stays in memory
+	RowsLate      int64            `json:"numRowsDroppedByWatermark"`
+	Partitions    int64            `json:"numShufflePartitions"`
+	Stores        int64            `json:"numStateStoreInstances"`
+	CustomMetrics map[string]int64 `json:"customMetrics"`
+}
+
+// SourceReport is what a Report says about a source.
 type SourceReport struct {
 	Description   string  `json:"description"`
 	StartOffset   Offset  `json:"startOffset"`
@@ -34,7 +60,7 @@ type SourceReport struct {
 	ProcessedRate float64 `json:"processedRowsPerSecond"`
 }
 
-// SinkReport is what a Report says about the sink. Replayed: the sink held the batch already.
+// SinkReport is what a Report says about a sink. Replayed: the sink held the batch already.
 type SinkReport struct {
 	Description   string `json:"description"`
 	NumOutputRows int64  `json:"numOutputRows"`
@@ -51,31 +77,81 @@ var idSpace = uuid.MustParse("5d7b8f6e-8d0c-4a63-9d59-6a1f1f0f6a11")
 // sparkTime is the form of times in a Report.
 const sparkTime = "2006-01-02T15:04:05.000Z"
 
-func (e *Engine) report(p *Plan, c *clock, w Written, letters int64) Report {
-	took := e.opts.Now().Sub(c.began)
-	c.took["triggerExecution"] = took.Milliseconds()
-	rows := e.decoder.records
-	rate := 0.0
+func sparkTimeText(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Truncate(time.Millisecond).Format(sparkTime)
+}
+
+// report tells of a batch that is done.
+func (b *microbatch) report() Report {
+	took := b.opts.Now().Sub(b.clock.began)
+	b.clock.took["triggerExecution"] = took.Milliseconds()
+	r := Report{
+		ID: uuid.NewSHA1(idSpace, []byte(b.pipeline.Name)).String(), RunID: b.runID, Name: b.pipeline.Name,
+		Timestamp: sparkTimeText(b.clock.began), BatchID: b.plan.Batch, BatchDuration: took.Milliseconds(),
+		DurationMs: b.clock.took, EventTime: b.events.report(b.plan.Watermark), StateOps: []StateReport{}, DeadLetters: b.letters.count,
+	}
+	for _, in := range b.inputs {
+		s := in.report(b.plan)
+		s.InputRate, s.ProcessedRate = b.rates(s.NumInputRows, took)
+		r.NumInputRows += s.NumInputRows
+		r.Sources = append(r.Sources, s)
+	}
+	r.InputRate, r.ProcessedRate = b.rates(r.NumInputRows, took)
+	for _, m := range b.result.Metrics() {
+		r.StateOps = append(r.StateOps, m.report())
+	}
+	for i, s := range b.sinks {
+		w := b.written[i]
+		r.Sinks = append(r.Sinks, SinkReport{s.About().Description, w.Rows, w.Files, w.Bytes, w.Replayed})
+	}
+	r.Sink = r.Sinks[0]
+	if len(r.Sinks) == 1 {
+		r.Sinks = nil
+	}
+	return r
+}
+
+// rates are the rows per second that arrived and that were worked off.
+func (b *microbatch) rates(rows int64, took time.Duration) (arrived, processed float64) {
 	if took > 0 {
-		rate = float64(rows) / took.Seconds()
+		processed = float64(rows) / took.Seconds()
 	}
-	arrived := rate
-	if interval := e.pipeline.Trigger.Interval; interval > took {
-		arrived = float64(rows) / interval.Seconds()
+	if interval := b.pipeline.Trigger.Interval; interval > took {
+		return float64(rows) / interval.Seconds(), processed
 	}
-	sink := SinkReport{Description: "console", NumOutputRows: w.Rows, NumFiles: w.Files, NumBytes: w.Bytes, Replayed: w.Replayed}
-	if e.pipeline.Sink != nil && e.opts.Sink != nil {
-		sink.Description = "DeltaSink[" + e.pipeline.Sink.Delta + "]"
+	return processed, processed
+}
+
+// sourceNames are what Spark calls the sources.
+var sourceNames = map[SourceKind]string{
+	StreamSource: "KinesisV2", KinesisSource: "KinesisV2", KafkaSource: "KafkaV2", FileSource: "FileStreamSource",
+}
+
+func (in *input) report(p *Plan) SourceReport {
+	r := p.Sources[in.spec.Name]
+	return SourceReport{
+		Description: sourceNames[in.spec.Kind] + "[" + in.spec.Stream + "]", StartOffset: r.Start, EndOffset: r.End,
+		NumInputRows: in.decoder.records,
 	}
-	return Report{
-		ID: uuid.NewSHA1(idSpace, []byte(e.pipeline.Name)).String(), RunID: e.runID, Name: e.pipeline.Name,
-		Timestamp: c.began.UTC().Truncate(time.Millisecond).Format(sparkTime),
-		BatchID:   p.Batch, BatchDuration: took.Milliseconds(), NumInputRows: rows,
-		InputRate: arrived, ProcessedRate: rate, DurationMs: c.took, StateOps: []struct{}{},
-		Sources: []SourceReport{{
-			Description: "KinesisV2[" + p.Source + "]", StartOffset: p.Start, EndOffset: p.End,
-			NumInputRows: rows, InputRate: arrived, ProcessedRate: rate,
-		}},
-		Sink: sink, DeadLetters: letters,
+}
+
+func (e eventTimes) report(watermark time.Time) EventTimeReport {
+	r := EventTimeReport{Watermark: sparkTimeText(watermark)}
+	if e.rows > 0 {
+		r.Min, r.Max = sparkTimeText(time.UnixMilli(e.min)), sparkTimeText(time.UnixMilli(e.max))
+		r.Avg = sparkTimeText(time.UnixMilli(int64(e.sum / float64(e.rows))))
+	}
+	return r
+}
+
+func (m StateMetrics) report() StateReport {
+	return StateReport{
+		Operator: m.Operator, RowsTotal: m.RowsTotal, RowsUpdated: m.RowsUpdated, UpdatesMs: m.UpdatesTook.Milliseconds(),
+		RowsRemoved: m.RowsRemoved, RemovalsMs: m.RemovalsTook.Milliseconds(), CommitMs: m.CommitTook.Milliseconds(),
+		Memory: m.Bytes, RowsLate: m.RowsLate, Partitions: 1, Stores: 1,
+		CustomMetrics: map[string]int64{"runs": int64(m.RunsOnDisk), "compactedRuns": int64(m.CompactedRuns)},
 	}
 }

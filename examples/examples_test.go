@@ -17,7 +17,7 @@ func TestRidesPipeline(t *testing.T) {
 		t.Fatal(err)
 	}
 	var fields []string
-	for _, f := range p.Source.Schema.Fields {
+	for _, f := range p.Sources[0].Schema.Fields {
 		fields = append(fields, f.Name)
 	}
 	if len(fields) != 19 {
@@ -36,7 +36,7 @@ func TestRidesPipeline(t *testing.T) {
 			t.Errorf("%s is in the rides and not in the schema", name)
 		}
 	}
-	if want := []string{"year", "month", "day", "hour"}; !slices.Equal(p.Sink.PartitionBy, want) {
-		t.Errorf("partitioned by %v, want %v", p.Sink.PartitionBy, want)
+	if want := []string{"year", "month", "day", "hour"}; !slices.Equal(p.Sinks[0].PartitionBy, want) {
+		t.Errorf("partitioned by %v, want %v", p.Sinks[0].PartitionBy, want)
 	}
 }

@@ -110,13 +110,16 @@ func New(opts Options) (*Sink, error) {
 }
 
 // Open implements batch.Sink: it makes or widens the table, and puts it into the catalog.
-func (s *Sink) Open(ctx context.Context, pipeline string, schema *columnar.Schema) (last int64, err error) {
-	s.pipeline = pipeline
+func (s *Sink) Open(ctx context.Context, out batch.Output) (last int64, err error) {
+	if out.Mode != batch.Append {
+		return 0, fmt.Errorf("table %s: output mode %s is not supported", s.opts.Location, out.Mode)
+	}
+	s.pipeline = out.Pipeline
 	objects := table.InBucket(s.opts.Store, s.bucket, s.prefix)
 	s.table, err = table.OpenWith(ctx, objects, table.Options{Now: s.opts.Now})
 	if errors.Is(err, table.ErrNoTable) {
 		s.table, err = table.Create(ctx, objects, table.CreateOptions{
-			Schema: schema, PartitionBy: s.opts.PartitionBy, Now: s.opts.Now,
+			Schema: out.Schema, PartitionBy: s.opts.PartitionBy, Now: s.opts.Now,
 		})
 	}
 	if errors.Is(err, table.ErrConflict) { // another writer was first
@@ -125,7 +128,7 @@ func (s *Sink) Open(ctx context.Context, pipeline string, schema *columnar.Schem
 	if err != nil {
 		return 0, fmt.Errorf("table %s: %w", s.opts.Location, err)
 	}
-	snapshot, err := s.widen(ctx, schema)
+	snapshot, err := s.widen(ctx, out.Schema)
 	if err != nil {
 		return 0, fmt.Errorf("table %s: %w", s.opts.Location, err)
 	}
@@ -137,7 +140,7 @@ func (s *Sink) Open(ctx context.Context, pipeline string, schema *columnar.Schem
 			return 0, fmt.Errorf("table %s: %w", s.opts.Location, err)
 		}
 	}
-	if version, ok := snapshot.Txn(pipeline); ok {
+	if version, ok := snapshot.Txn(out.Pipeline); ok {
 		return version, nil
 	}
 	return -1, nil
@@ -190,8 +193,16 @@ func temporaryConflict(err error) error {
 	return err
 }
 
+// About implements batch.Sink.
+func (s *Sink) About() batch.SinkInfo {
+	return batch.SinkInfo{Description: "DeltaSink[" + s.opts.Location + "]", Guarantee: batch.ExactlyOnce}
+}
+
 // Write implements batch.Sink.
-func (s *Sink) Write(ctx context.Context, id int64, out *batch.Output) (batch.Written, error) {
+func (s *Sink) Write(ctx context.Context, id int64, rows batch.Rows) (batch.Written, error) {
+	if rows.Len() == 0 {
+		return batch.Written{}, nil
+	}
 	snapshot, err := s.table.Snapshot(ctx)
 	if err != nil {
 		return batch.Written{}, fmt.Errorf("table %s: %w", s.opts.Location, err)
@@ -204,7 +215,7 @@ func (s *Sink) Write(ctx context.Context, id int64, out *batch.Output) (batch.Wr
 		return batch.Written{}, fmt.Errorf("stage batch: %w", err)
 	}
 	defer os.RemoveAll(dir) // what cannot be removed is emptied when the store opens
-	files, err := out.Write(ctx, batch.WriteOptions{Dir: dir, PartitionBy: s.opts.PartitionBy, Compression: s.opts.Compression})
+	files, err := rows.Write(ctx, batch.WriteOptions{Dir: dir, PartitionBy: s.opts.PartitionBy, Compression: s.opts.Compression})
 	if err != nil || len(files) == 0 {
 		return batch.Written{}, err
 	}

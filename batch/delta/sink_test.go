@@ -21,17 +21,15 @@ import (
 	"github.com/weir-data/weir/objstore/mem"
 )
 
-// writer is a Transform that writes one file of 3 rows for each partition of its list.
-type writer struct{ partitions []string }
-
-func (w writer) Describe(context.Context, *columnar.Schema, string) (*columnar.Schema, error) {
-	panic("not asked for")
-}
-func (w writer) Rows(context.Context, []*columnar.Batch, string, int) (*columnar.Batch, error) {
-	panic("not asked for")
+// writer is Rows that are one file of 3 rows for each partition of its list.
+type writer struct {
+	batch.Rows // not asked for
+	partitions []string
 }
 
-func (w writer) Write(_ context.Context, _ []*columnar.Batch, _ string, opts batch.WriteOptions) (files []batch.ParquetFile, err error) {
+func (w writer) Len() int64 { return -1 }
+
+func (w writer) Write(_ context.Context, opts batch.WriteOptions) (files []batch.ParquetFile, err error) {
 	for i, p := range w.partitions {
 		path := filepath.Join(opts.Dir, fmt.Sprint(i))
 		if err := os.WriteFile(path, []byte("parquet of "+p), 0o644); err != nil {
@@ -123,10 +121,10 @@ func (f *fixture) snapshot(t testing.TB) *table.Snapshot {
 func TestBatchesOnce(t *testing.T) {
 	f := newFixture(t)
 	columns := schema(t, "s string", "p string")
-	out := batch.NewOutput(writer{[]string{"b", "", "a/x"}}, columns, nil, "")
+	out := writer{partitions: []string{"b", "", "a/x"}}
 	for restart := range 3 {
 		s := f.sink(t, nil)
-		last, err := s.Open(t.Context(), "pipe", columns)
+		last, err := s.Open(t.Context(), batch.Output{Pipeline: "pipe", Schema: columns})
 		if err != nil || last != int64(restart)-1 {
 			t.Fatalf("open: %d, %v", last, err)
 		}
@@ -187,15 +185,15 @@ func TestCrashBeforeCommit(t *testing.T) {
 	columns := schema(t, "s string", "p string")
 	boom := errors.New("boom")
 	s := f.sink(t, func(o *Options) { o.Store = tornStore{f.store, boom} })
-	if _, err := s.Open(t.Context(), "pipe", columns); err != nil {
+	if _, err := s.Open(t.Context(), batch.Output{Pipeline: "pipe", Schema: columns}); err != nil {
 		t.Fatal(err)
 	}
-	out := batch.NewOutput(writer{[]string{"a", "b"}}, columns, nil, "")
+	out := writer{partitions: []string{"a", "b"}}
 	if _, err := s.Write(t.Context(), 0, out); !errors.Is(err, boom) {
 		t.Fatalf("error %v", err)
 	}
 	s = f.sink(t, nil)
-	if _, err := s.Open(t.Context(), "pipe", columns); err != nil {
+	if _, err := s.Open(t.Context(), batch.Output{Pipeline: "pipe", Schema: columns}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := s.Write(t.Context(), 0, out); err != nil {
@@ -221,7 +219,7 @@ func TestSchemaAndCatalog(t *testing.T) {
 	f := newFixture(t)
 	open := func(change func(*Options), fields ...string) string {
 		t.Helper()
-		if _, err := f.sink(t, change).Open(t.Context(), "pipe", schema(t, fields...)); err != nil {
+		if _, err := f.sink(t, change).Open(t.Context(), batch.Output{Pipeline: "pipe", Schema: schema(t, fields...)}); err != nil {
 			return err.Error()
 		}
 		entry, err := f.catalog.Table(t.Context(), "lake", "t")

@@ -82,7 +82,7 @@ func everyKindRows(t testing.TB, n int) *columnar.Batch {
 func TestRowsKeepEveryKind(t *testing.T) {
 	db := open(t)
 	in := everyKindRows(t, 5000)
-	out, err := db.Rows(context.Background(), []*columnar.Batch{in}, "SELECT * FROM source", 10000)
+	out, err := rowsOver(context.Background(), db, []*columnar.Batch{in}, "SELECT * FROM source", 10000)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -148,7 +148,7 @@ func TestDescribe(t *testing.T) {
 			"h decimal(38,0), u decimal(20,0), t smallint, id string, z timestamp"},
 	} {
 		got := ""
-		schema, err := db.Describe(context.Background(), everyKind(t), c.query)
+		schema, err := describeOver(context.Background(), db, everyKind(t), c.query)
 		if err != nil {
 			got = "error: " + err.Error()
 		} else {
@@ -171,7 +171,7 @@ func TestDescribe(t *testing.T) {
 func TestWriteEveryKind(t *testing.T) {
 	dir := t.TempDir()
 	db := open(t, dir)
-	files, err := db.Write(context.Background(), []*columnar.Batch{everyKindRows(t, 5000)}, "SELECT *, year(d) AS y FROM source",
+	files, err := writeOver(context.Background(), db, []*columnar.Batch{everyKindRows(t, 5000)}, "SELECT *, year(d) AS y FROM source",
 		batch.WriteOptions{Dir: dir, PartitionBy: []string{"y", "b"}})
 	if err != nil {
 		t.Fatal(err)

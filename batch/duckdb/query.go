@@ -9,14 +9,13 @@ import (
 
 	"github.com/duckdb/duckdb-go/mapping"
 
+	"github.com/weir-data/weir/batch"
 	"github.com/weir-data/weir/columnar"
 )
 
-// over is query, which gives columns, over the rows of s, with each column as files have it.
-func over(s *scan, query string, columns []string) string {
-	// Not materialized, so that columns that the query does not use are never read.
-	return "WITH source AS NOT MATERIALIZED (SELECT * FROM " + s.call() + ") SELECT " + strings.Join(columns, ", ") +
-		" FROM (\n" + trimQuery(query) + "\n)"
+// over is query, with each column as files have it, over what with makes readable (see withScans and withSteps).
+func over(with, query string, columns []string) string {
+	return with + "SELECT " + strings.Join(columns, ", ") + " FROM (\n" + trimQuery(query) + "\n)"
 }
 
 func trimQuery(query string) string { return strings.TrimRight(query, "; \t\r\n") }
@@ -28,19 +27,26 @@ type result struct {
 	text   bool   // VARCHAR
 }
 
-// Describe implements batch.Transform.
-func (d *DB) Describe(ctx context.Context, in *columnar.Schema, query string) (*columnar.Schema, error) {
+// describe binds query over tables, which have no rows, and returns its columns. A query that is not one SELECT, that reads
+// anything else than the tables, or that would need state between batches is an error.
+func (d *DB) describe(ctx context.Context, tables []Table, steps []batch.Step, query string) (*columnar.Schema, error) {
 	c, err := d.take(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer d.give(c)
+	for _, s := range steps {
+		if err := c.oneSelect(s.SQL); err != nil {
+			return nil, err
+		}
+	}
 	if err := c.oneSelect(query); err != nil {
 		return nil, err
 	}
-	s := openScan(in, nil)
-	defer s.close()
-	results, err := c.results(over(s, query, []string{"*"}))
+	with, done := withTables(tables)
+	defer done()
+	sql := over(withSteps(with, steps), query, []string{"*"})
+	results, err := c.results(sql)
 	if err != nil {
 		return nil, err
 	}
@@ -48,7 +54,7 @@ func (d *DB) Describe(ctx context.Context, in *columnar.Schema, query string) (*
 	for _, r := range results {
 		schema.Fields = append(schema.Fields, r.field)
 	}
-	return schema, c.checkPlan(ctx, over(s, query, []string{"*"}))
+	return schema, c.checkPlan(ctx, sql)
 }
 
 // oneSelect refuses text that is anything else than one SELECT. What passes can stand in parentheses.
@@ -192,29 +198,6 @@ func skipNumbering(o operator) operator {
 		return below.Children[0]
 	}
 	return o
-}
-
-// Rows implements batch.Transform.
-func (d *DB) Rows(ctx context.Context, in []*columnar.Batch, query string, limit int) (*columnar.Batch, error) {
-	c, err := d.take(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer d.give(c)
-	s := openScan(schemaOf(in), piecesOf(in))
-	defer s.close()
-	results, err := c.results(over(s, query, []string{"*"}))
-	if err != nil {
-		return nil, err
-	}
-	return c.query(ctx, over(s, query, expressions(results))+fmt.Sprintf(" LIMIT %d", limit))
-}
-
-func schemaOf(in []*columnar.Batch) *columnar.Schema {
-	if len(in) == 0 {
-		return &columnar.Schema{}
-	}
-	return in[0].Schema
 }
 
 func expressions(results []result) []string {

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/weir-data/weir/batch"
 	"github.com/weir-data/weir/columnar"
 )
 
@@ -53,12 +54,29 @@ func (d *DB) Query(ctx context.Context, sql string, tables ...Table) (*columnar.
 
 // withTables makes tables readable by their names for statements that begin with what it returns.
 func withTables(tables []Table) (with string, done func()) {
+	parts := make([]tablePart, len(tables))
+	for i, t := range tables {
+		parts[i] = tablePart{t.Name, t.Schema, piecesOf(t.Rows)}
+	}
+	return withParts(parts)
+}
+
+// tablePart is some rows of a table.
+type tablePart struct {
+	name   string
+	schema *columnar.Schema
+	pieces []piece
+}
+
+// withParts is withTables for parts of tables.
+func withParts(parts []tablePart) (with string, done func()) {
 	var scans []*scan
 	var items []string
-	for _, t := range tables {
-		s := openScan(t.Schema, piecesOf(t.Rows))
+	for _, p := range parts {
+		s := openScan(p.schema, p.pieces)
 		scans = append(scans, s)
-		items = append(items, quoteName(t.Name)+" AS NOT MATERIALIZED (SELECT * FROM "+s.call()+")")
+		// Not materialized, so that columns that the query does not use are never read.
+		items = append(items, quoteName(p.name)+" AS NOT MATERIALIZED (SELECT * FROM "+s.call()+")")
 	}
 	done = func() {
 		for _, s := range scans {
@@ -69,6 +87,19 @@ func withTables(tables []Table) (with string, done func()) {
 		return "", done
 	}
 	return "WITH " + strings.Join(items, ", ") + "\n", done
+}
+
+// withSteps adds steps to what withTables returned.
+func withSteps(with string, steps []batch.Step) string {
+	for _, s := range steps {
+		if with == "" {
+			with = "WITH "
+		} else {
+			with = strings.TrimSuffix(with, "\n") + ", "
+		}
+		with += quoteName(s.Name) + " AS NOT MATERIALIZED (\n" + trimQuery(s.SQL) + "\n)\n"
+	}
+	return with
 }
 
 // Copy writes the result of a query as Query runs it into Parquet files with statistics. No file is without rows. After an error

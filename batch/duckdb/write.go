@@ -11,16 +11,15 @@ import (
 	"strings"
 
 	"github.com/weir-data/weir/batch"
-	"github.com/weir-data/weir/columnar"
 )
 
 // copyPartitionsMax is the number of partitions up to which DuckDB writes the files. It keeps buffers and a writer for
 // each partition, so that thousands would take gigabytes; splitPartitions takes what the rows take.
 const copyPartitionsMax = 16
 
-// Write implements batch.Transform.
-func (d *DB) Write(ctx context.Context, in []*columnar.Batch, query string, opts batch.WriteOptions) ([]batch.ParquetFile, error) {
-	if len(in) == 0 {
+// write runs query, which works row by row, over parts into Parquet files below opts.Dir. After an error the folder is as it was.
+func (d *DB) write(ctx context.Context, parts []tablePart, steps []batch.Step, query string, opts batch.WriteOptions) ([]batch.ParquetFile, error) {
+	if rowsOf(parts) == 0 {
 		return nil, nil
 	}
 	c, err := d.take(ctx)
@@ -32,55 +31,55 @@ func (d *DB) Write(ctx context.Context, in []*columnar.Batch, query string, opts
 	if err != nil {
 		return nil, fmt.Errorf("write Parquet: %w", err)
 	}
-	w := &writer{conn: c, root: dir, opts: opts, schema: in[0].Schema, query: query}
-	if err := w.writeAll(ctx, piecesOf(in)); err != nil {
+	w := &writer{conn: c, root: dir, opts: opts, steps: steps, query: query}
+	if err := w.writeAll(ctx, parts); err != nil {
 		return nil, errors.Join(fmt.Errorf("write Parquet: %w", err), os.RemoveAll(dir))
 	}
 	return w.files, nil
 }
 
-// writer is one Write.
+// writer is one write.
 type writer struct {
-	conn   *conn
-	root   string
-	opts   batch.WriteOptions
-	schema *columnar.Schema
-	query  string
-	files  []batch.ParquetFile
+	conn  *conn
+	root  string
+	opts  batch.WriteOptions
+	steps []batch.Step
+	query string
+	files []batch.ParquetFile
 
 	results []result
 	dir     string // of the present part
 	parts   int
 }
 
-// writeAll writes the result of the query over pieces. As a query works row by row, one that needs too much memory is
+// writeAll writes the result of the query over parts. As a query works row by row, one that needs too much memory is
 // run over one half after the other.
-func (w *writer) writeAll(ctx context.Context, pieces []piece) error {
+func (w *writer) writeAll(ctx context.Context, parts []tablePart) error {
 	done := len(w.files)
 	w.dir = filepath.Join(w.root, strconv.Itoa(w.parts))
 	w.parts++
 	if err := os.Mkdir(w.dir, 0o755); err != nil {
 		return err
 	}
-	s := openScan(w.schema, pieces)
-	err := w.write(ctx, s)
-	s.close()
-	if !errors.Is(err, errMemory) || len(pieces) <= 1 {
+	with, closeScans := withParts(parts)
+	err := w.write(ctx, withSteps(with, w.steps))
+	closeScans()
+	if !errors.Is(err, errMemory) || piecesIn(parts) <= 1 {
 		return err
 	}
 	w.files = w.files[:done]
 	if err := os.RemoveAll(w.dir); err != nil {
 		return err
 	}
-	half := len(pieces) / 2
-	if err := w.writeAll(ctx, pieces[:half]); err != nil {
+	first, second := halves(parts)
+	if err := w.writeAll(ctx, first); err != nil {
 		return err
 	}
-	return w.writeAll(ctx, pieces[half:])
+	return w.writeAll(ctx, second)
 }
 
-func (w *writer) write(ctx context.Context, s *scan) (err error) {
-	if w.results, err = w.conn.results(over(s, w.query, []string{"*"})); err != nil {
+func (w *writer) write(ctx context.Context, with string) (err error) {
+	if w.results, err = w.conn.results(over(with, w.query, []string{"*"})); err != nil {
 		return err
 	}
 	for _, name := range w.opts.PartitionBy {
@@ -88,11 +87,11 @@ func (w *writer) write(ctx context.Context, s *scan) (err error) {
 			return fmt.Errorf("the query gives no column called %s to partition by", name)
 		}
 	}
-	sql := over(s, w.query, w.columns())
+	sql := over(with, w.query, w.columns())
 	if len(w.opts.PartitionBy) == 0 {
 		return w.copy(ctx, sql)
 	}
-	n, err := w.countPartitions(ctx, s)
+	n, err := w.countPartitions(ctx, with)
 	if err != nil {
 		return err
 	}
@@ -103,9 +102,9 @@ func (w *writer) write(ctx context.Context, s *scan) (err error) {
 }
 
 // countPartitions counts up to one more than copyPartitionsMax. It is a guess where the query is not deterministic.
-func (w *writer) countPartitions(ctx context.Context, s *scan) (int, error) {
+func (w *writer) countPartitions(ctx context.Context, with string) (int, error) {
 	names := quoteNames(w.opts.PartitionBy)
-	b, err := w.conn.query(ctx, "SELECT count(*) FROM (SELECT DISTINCT "+names+" FROM ("+over(s, w.query, []string{names})+
+	b, err := w.conn.query(ctx, "SELECT count(*) FROM (SELECT DISTINCT "+names+" FROM ("+over(with, w.query, []string{names})+
 		fmt.Sprintf(") LIMIT %d)", copyPartitionsMax+1))
 	if err != nil {
 		return 0, err

@@ -64,7 +64,7 @@ func TestBothWaysOfPartitioning(t *testing.T) {
 	dir := t.TempDir()
 	db := open(t, dir)
 	opts := batch.WriteOptions{Dir: dir, PartitionBy: []string{"pb", "ps"}}
-	files, err := db.Write(t.Context(), in, partQuery, opts)
+	files, err := writeOver(t.Context(), db, in, partQuery, opts)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,13 +78,13 @@ func TestBothWaysOfPartitioning(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer db.give(c)
-	s := openScan(in[0].Schema, piecesOf(in))
-	defer s.close()
+	with, done := withTables([]Table{{"source", in[0].Schema, in}})
+	defer done()
 	w := &writer{conn: c, dir: t.TempDir(), opts: opts, query: partQuery}
-	if w.results, err = c.results(over(s, partQuery, []string{"*"})); err != nil {
+	if w.results, err = c.results(over(with, partQuery, []string{"*"})); err != nil {
 		t.Fatal(err)
 	}
-	if err := w.splitPartitions(t.Context(), over(s, partQuery, w.columns())); err != nil {
+	if err := w.splitPartitions(t.Context(), over(with, partQuery, w.columns())); err != nil {
 		t.Fatal(err)
 	}
 	rows2, stats2 := written(t, w.files)
@@ -131,7 +131,7 @@ func plainNumbers(t testing.TB, text string) (out string) {
 func TestManyPartitions(t *testing.T) {
 	dir := t.TempDir()
 	db := open(t, dir)
-	files, err := db.Write(t.Context(), []*columnar.Batch{everyKindRows(t, 900)}, "SELECT *, i32 % 700 AS p, ts AS q FROM source",
+	files, err := writeOver(t.Context(), db, []*columnar.Batch{everyKindRows(t, 900)}, "SELECT *, i32 % 700 AS p, ts AS q FROM source",
 		batch.WriteOptions{Dir: dir, PartitionBy: []string{"p", "d"}, Compression: "zstd"})
 	if err != nil {
 		t.Fatal(err)
@@ -152,7 +152,7 @@ func TestManyPartitions(t *testing.T) {
 func TestTimestampsInFilesAreInstants(t *testing.T) {
 	dir := t.TempDir()
 	db := open(t, dir)
-	files, err := db.Write(t.Context(), []*columnar.Batch{everyKindRows(t, 10)},
+	files, err := writeOver(t.Context(), db, []*columnar.Batch{everyKindRows(t, 10)},
 		"SELECT ts, ts::timestamptz AS z, date_trunc('hour', ts) AS h, [ts] AS l FROM source", batch.WriteOptions{Dir: dir})
 	if err != nil {
 		t.Fatal(err)
@@ -196,7 +196,7 @@ func TestTooLargeForMemoryIsWrittenInParts(t *testing.T) {
 		}
 	}
 	for _, by := range [][]string{nil, {"few"}, {"many"}} {
-		files, err := db.Write(t.Context(), []*columnar.Batch{b.Batch()}, "SELECT *, n % 10 AS few, n % 50 AS many FROM source",
+		files, err := writeOver(t.Context(), db, []*columnar.Batch{b.Batch()}, "SELECT *, n % 10 AS few, n % 50 AS many FROM source",
 			batch.WriteOptions{Dir: dir, PartitionBy: by})
 		if err != nil {
 			t.Errorf("by %v: %v", by, err)
@@ -224,7 +224,7 @@ func TestErrorLeavesNothing(t *testing.T) {
 		"cancelled":           {cancelled, "SELECT i64, md5(md5(md5(repeat(s || i32, 2000)))) AS x FROM source", dir},
 		"not among Dirs":      {t.Context(), "SELECT i64 FROM source", t.TempDir()},
 	} {
-		_, err := db.Write(c.ctx, in, c.query, batch.WriteOptions{Dir: c.dir})
+		_, err := writeOver(c.ctx, db, in, c.query, batch.WriteOptions{Dir: c.dir})
 		if err == nil {
 			t.Errorf("%s: no error", name)
 		}
@@ -237,7 +237,7 @@ func TestErrorLeavesNothing(t *testing.T) {
 		}
 	}
 	// The connections are usable after that.
-	if _, err := db.Write(t.Context(), in, "SELECT i64 FROM source WHERE b", batch.WriteOptions{Dir: dir}); err != nil {
+	if _, err := writeOver(t.Context(), db, in, "SELECT i64 FROM source WHERE b", batch.WriteOptions{Dir: dir}); err != nil {
 		t.Error(err)
 	}
 }
@@ -246,7 +246,7 @@ func TestNoRowsNoFiles(t *testing.T) {
 	dir := t.TempDir()
 	db := open(t, dir)
 	for _, by := range [][]string{nil, {"i32"}} {
-		files, err := db.Write(t.Context(), []*columnar.Batch{everyKindRows(t, 10)}, "SELECT i32, s FROM source WHERE i32 < 0",
+		files, err := writeOver(t.Context(), db, []*columnar.Batch{everyKindRows(t, 10)}, "SELECT i32, s FROM source WHERE i32 < 0",
 			batch.WriteOptions{Dir: dir, PartitionBy: by})
 		if err != nil || len(files) != 0 {
 			t.Errorf("by %v: %v, %v", by, files, err)
@@ -267,7 +267,7 @@ func TestQueriesSeeNothingElse(t *testing.T) {
 		"SELECT * FROM glob('/*')", "SELECT * FROM read_csv('http://127.0.0.1:1/x.csv')", "SELECT 1) TO '" + secret + "'; SELECT (1",
 		"SET enable_external_access = true", "SELECT * FROM weir_source(1)", "ATTACH '" + secret + "' AS x",
 	} {
-		if b, err := db.Rows(t.Context(), in, query, 10); err == nil {
+		if b, err := rowsOver(t.Context(), db, in, query, 10); err == nil {
 			t.Errorf("%s gave %d rows", query, b.Len)
 		}
 	}
@@ -283,7 +283,7 @@ func FuzzDescribe(f *testing.F) {
 	f.Fuzz(func(t *testing.T, query string) {
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		defer cancel()
-		s, err := db.Describe(ctx, schema, query)
+		s, err := describeOver(ctx, db, schema, query)
 		if err == nil && len(s.Fields) == 0 {
 			t.Fatalf("%q gives no columns", query)
 		}

@@ -1,7 +1,7 @@
 // Package objects keeps the progress of a pipeline in an object store, beside the table that the pipeline writes, so that
 // it goes on wherever it is started next.
 //
-// Progress is a batch.ProgressStore: one object for each plan and for each commit. A plan is put only if there is none
+// Progress is a batch.ProgressStore: one object for each plan and for each mark. A plan is put only if there is none
 // of its number, which is atomic at the store: of two processes that run the same pipeline by mistake, one stops.
 package objects
 
@@ -40,44 +40,44 @@ const planMax = 16 << 20
 
 // Load implements batch.ProgressStore.
 func (p *Progress) Load(ctx context.Context) (batch.Progress, error) {
-	planned, err := p.newest(ctx, "offsets")
+	plan, err := p.newest(ctx, "offsets")
 	if err != nil {
 		return batch.Progress{}, p.failed("read", err)
 	}
-	committed, err := p.newest(ctx, "commits")
+	mark, err := p.newest(ctx, "commits")
 	if err != nil {
 		return batch.Progress{}, p.failed("read", err)
 	}
-	var plan []byte
-	if planned >= 0 {
-		if plan, err = p.get(ctx, batch.ProgressName("offsets", planned)); err != nil {
-			return batch.Progress{}, p.failed("read", err)
-		}
-	}
-	return batch.ProgressOf("s3://"+p.bucket+"/"+p.prefix, plan, planned, committed)
+	return batch.ProgressOf("s3://"+p.bucket+"/"+p.prefix, plan, mark)
 }
 
-// newest is the greatest batch number of a kind, -1 if there is none.
-func (p *Progress) newest(ctx context.Context, kind string) (int64, error) {
-	number, opts := int64(-1), objstore.ListOptions{Prefix: p.prefix + kind + "/"}
+// newest is what is kept under the greatest batch number of a kind.
+func (p *Progress) newest(ctx context.Context, kind string) (s batch.Saved, err error) {
+	key, opts := "", objstore.ListOptions{Prefix: p.prefix + kind + "/"}
 	for {
 		page, err := p.store.List(ctx, p.bucket, opts)
 		if errors.Is(err, objstore.ErrNoSuchBucket) {
-			return -1, nil
+			return s, nil
 		}
 		if err != nil {
-			return 0, err
+			return s, err
 		}
-		for _, o := range page.Objects {
-			if number, err = batch.ProgressNumber(o.Key); err != nil {
-				return 0, err
-			}
+		if n := len(page.Objects); n > 0 {
+			key = page.Objects[n-1].Key
 		}
 		if page.Next == "" {
-			return number, nil
+			break
 		}
 		opts.After = page.Next
 	}
+	if key == "" {
+		return s, nil
+	}
+	if s.Batch, err = batch.ProgressNumber(key); err != nil {
+		return s, err
+	}
+	s.JSON, err = p.get(ctx, batch.ProgressName(kind, s.Batch))
+	return s, err
 }
 
 func (p *Progress) get(ctx context.Context, name string) ([]byte, error) {
@@ -114,14 +114,17 @@ func (p *Progress) SavePlan(ctx context.Context, plan batch.Plan) error {
 	return p.forget(ctx, "offsets", plan.Batch)
 }
 
-// SaveCommit implements batch.ProgressStore.
-func (p *Progress) SaveCommit(ctx context.Context, number int64) error {
-	raw := fmt.Appendf(nil, `{"batchId":%d}`, number)
-	opts := objstore.PutOptions{ContentType: "application/json"}
-	if _, err := p.store.Put(ctx, p.bucket, p.prefix+batch.ProgressName("commits", number), bytes.NewReader(raw), opts); err != nil {
+// SaveMark implements batch.ProgressStore.
+func (p *Progress) SaveMark(ctx context.Context, m batch.Mark) error {
+	raw, err := json.Marshal(m)
+	if err != nil {
 		return p.failed("save", err)
 	}
-	return p.forget(ctx, "commits", number)
+	opts := objstore.PutOptions{ContentType: "application/json"}
+	if _, err := p.store.Put(ctx, p.bucket, p.prefix+batch.ProgressName("commits", m.Batch), bytes.NewReader(raw), opts); err != nil {
+		return p.failed("save", err)
+	}
+	return p.forget(ctx, "commits", m.Batch)
 }
 
 // forget removes the entry that is too old to be kept beside number.

@@ -10,7 +10,9 @@ import (
 )
 
 func plan(n int64, at string) batch.Plan {
-	return batch.Plan{Batch: n, Source: "s", Start: batch.Offset{"0": "1"}, End: batch.Offset{"0": at}, Time: time.Unix(n, 0).UTC()}
+	return batch.Plan{Batch: n, Time: time.Unix(n, 0).UTC(), Sources: map[string]batch.Range{
+		"source": {Of: "s", Start: batch.Offset{"0": "1"}, End: batch.Offset{"0": at}},
+	}}
 }
 
 func TestProgress(t *testing.T) {
@@ -26,7 +28,7 @@ func TestProgress(t *testing.T) {
 		return p
 	}
 	p := open()
-	if got, err := p.Load(t.Context()); err != nil || got.Plan != nil || got.Committed != -1 {
+	if got, err := p.Load(t.Context()); err != nil || got.Plan != nil || got.Mark.Batch != -1 {
 		t.Fatalf("empty: %+v, %v", got, err)
 	}
 	for n := range int64(batch.PlansKept + 5) {
@@ -34,15 +36,15 @@ func TestProgress(t *testing.T) {
 			t.Fatal(err)
 		}
 		got, err := open().Load(t.Context())
-		if err != nil || got.Plan == nil || got.Plan.Batch != n || got.Plan.End["0"] != "2" || got.Committed != n-1 {
+		if err != nil || got.Plan == nil || got.Plan.Batch != n || got.Plan.Sources["source"].End["0"] != "2" || got.Mark.Batch != n-1 {
 			t.Fatalf("after plan %d: %+v, %v", n, got, err)
 		}
-		if err := p.SaveCommit(t.Context(), n); err != nil {
+		if err := p.SaveMark(t.Context(), batch.Mark{Batch: n}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	got, err := open().Load(t.Context())
-	if err != nil || got.Committed != batch.PlansKept+4 {
+	if err != nil || got.Mark.Batch != batch.PlansKept+4 {
 		t.Fatalf("at the end: %+v, %v", got, err)
 	}
 }

@@ -61,8 +61,11 @@ func remote(cl *clients, progress string) backends {
 // progressPlace is the folder in the bucket of a pipeline's table where its progress is kept.
 func progressPlace(p *batch.Pipeline) string {
 	location := p.DeadLetters
-	if p.Sink != nil {
-		location = p.Sink.Delta
+	for _, s := range p.Sinks {
+		if s.Kind == batch.DeltaSink {
+			location = s.Location
+			break
+		}
 	}
 	bucket, _, err := objstore.ParseURL(location)
 	if err != nil {

@@ -91,7 +91,7 @@ func (w *pipelineWorker) run(in *bufio.Reader) error {
 	case <-run.done:
 	}
 	if err := run.wait(); !errors.Is(err, context.Canceled) {
-		return explain(err, p.Source.Stream, b.where)
+		return explain(err, p.Sources[0].Stream, b.where)
 	}
 	return nil
 }

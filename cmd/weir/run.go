@@ -7,11 +7,13 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/weir-data/weir/batch"
 	batchdelta "github.com/weir-data/weir/batch/delta"
 	"github.com/weir-data/weir/batch/duckdb"
+	"github.com/weir-data/weir/columnar"
 	"github.com/weir-data/weir/delta"
 	"github.com/weir-data/weir/delta/rewrite"
 	"github.com/weir-data/weir/sql"
@@ -76,7 +78,7 @@ func (c *RunCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(os.Stderr, "pipeline %s: stream %s at %s\n", p.Name, p.Source.Stream, b.where)
+	fmt.Fprintf(os.Stderr, "pipeline %s: %s at %s\n", p.Name, sourceText(p), b.where)
 	select {
 	case <-ctx.Done():
 		run.engine.Stop() // the batch at hand is finished
@@ -89,7 +91,16 @@ func (c *RunCmd) Run(ctx context.Context) error {
 	if err == nil || total.batches > 0 {
 		fmt.Fprintf(os.Stderr, "pipeline %s: %s records in %d batches, %s dead letters\n", p.Name, count(total.records), total.batches, count(total.dead))
 	}
-	return explain(err, p.Source.Stream, b.where)
+	return explain(err, p.Sources[0].Stream, b.where)
+}
+
+// sourceText names what a pipeline reads.
+func sourceText(p *batch.Pipeline) string {
+	var all []string
+	for _, s := range p.Sources {
+		all = append(all, string(s.Kind)+" "+s.Stream)
+	}
+	return strings.Join(all, ", ")
 }
 
 // backends finds a server, or opens the data directory in this process.
@@ -155,8 +166,13 @@ func startPipeline(ctx context.Context, p *batch.Pipeline, b backends, opts batc
 
 // newEngine gives the engine its parts out of b.
 func newEngine(p *batch.Pipeline, b backends, db *duckdb.DB, opts batch.Options) (_ *batch.Engine, err error) {
-	opts.Pipeline, opts.Source, opts.Transform = p, b.source(p.Source.Stream), db
-	opts.Translate = func(query string) (string, error) { return sql.ToDuckDB(query, sql.Options{}) }
+	opts.Pipeline, opts.Runner, opts.Compile = p, duckdb.NewRowwise(db), compile
+	opts.Sources = map[string]batch.Source{}
+	for i := range p.Sources {
+		if opts.Sources[p.Sources[i].Name], err = b.open(&p.Sources[i]); err != nil {
+			return nil, err
+		}
+	}
 	if opts.Progress, err = b.progress(p); err != nil {
 		return nil, err
 	}
@@ -165,31 +181,66 @@ func newEngine(p *batch.Pipeline, b backends, db *duckdb.DB, opts batch.Options)
 			return nil, err
 		}
 	}
-	if p.Sink != nil {
-		sink := batchdelta.Options{
-			Store: b.objects, Location: p.Sink.Delta, PartitionBy: p.Sink.PartitionBy, Compression: p.Sink.Compression,
-			Catalog: b.catalog, Database: p.Sink.Database, Table: p.Sink.Table,
-		}
-		if p.Sink.Compact {
-			sink.Compact = func(ctx context.Context, t *delta.Table) (batchdelta.Compactor, error) {
-				r, err := rewrite.Open(ctx, rewriteOptions(p, b, db, t))
-				if err != nil {
-					return nil, err
-				}
-				return r.NewCompactor(rewrite.CompactorOptions{}), nil
-			}
-		}
-		if opts.Sink, err = batchdelta.New(sink); err != nil {
+	for i := range p.Sinks {
+		sink, err := newSink(&p.Sinks[i], b, db)
+		if err != nil {
 			return nil, err
 		}
+		opts.Sinks = append(opts.Sinks, sink)
 	}
 	return batch.New(opts)
 }
 
+// compile makes a program of a pipeline's query, in Athena's dialect.
+func compile(p *batch.Pipeline, _ map[string]*columnar.Schema) (*batch.Program, error) {
+	query, err := sql.ToDuckDB(p.Query, sql.Options{})
+	if err != nil {
+		return nil, err
+	}
+	return &batch.Program{Steps: []batch.Step{{Name: "output", SQL: query}}, Output: "output"}, nil
+}
+
+// open makes the source that s describes.
+func (b backends) open(s *batch.SourceSpec) (batch.Source, error) {
+	switch s.Kind {
+	case batch.StreamSource:
+		return b.source(s.Stream), nil
+	}
+	return nil, fmt.Errorf("source %s: sources of kind %s are not supported", s.Name, s.Kind)
+}
+
+// newSink makes the sink that s describes.
+func newSink(s *batch.SinkSpec, b backends, db *duckdb.DB) (batch.Sink, error) {
+	switch s.Kind {
+	case batch.DeltaSink:
+		return deltaSink(s, b, db)
+	case batch.ConsoleSink:
+		return &batch.ConsolePrinter{W: os.Stdout}, nil
+	}
+	return nil, fmt.Errorf("sinks of kind %s are not supported", s.Kind)
+}
+
+func deltaSink(s *batch.SinkSpec, b backends, db *duckdb.DB) (batch.Sink, error) {
+	opts := batchdelta.Options{
+		Store: b.objects, Location: s.Location, PartitionBy: s.PartitionBy, Compression: s.Compression,
+		Catalog: b.catalog, Database: s.Database, Table: s.Table,
+	}
+	if s.Compact {
+		opts.Compact = func(ctx context.Context, t *delta.Table) (batchdelta.Compactor, error) {
+			r, err := rewrite.Open(ctx, rewriteOptions(s, b, db, t))
+			if err != nil {
+				return nil, err
+			}
+			return r.NewCompactor(rewrite.CompactorOptions{}), nil
+		}
+	}
+	return batchdelta.New(opts)
+}
+
 // rewriteOptions are those under which a pipeline's table t is compacted.
-func rewriteOptions(p *batch.Pipeline, b backends, db *duckdb.DB, t *delta.Table) rewrite.Options {
+func rewriteOptions(s *batch.SinkSpec, b backends, db *duckdb.DB, t *delta.Table) rewrite.Options {
 	return rewrite.Options{
-		Store: b.objects, Location: p.Sink.Delta, DB: db, Staging: batchdelta.StagingDir(b.objects), Compression: p.Sink.Compression, Table: t,
+		Store: b.objects, Location: s.Location, DB: db, Staging: batchdelta.StagingDir(b.objects), Compression: s.Compression, Table: t,
 	}
 }
 

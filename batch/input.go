@@ -1,0 +1,102 @@
+package batch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// input is a source of a pipeline at work.
+type input struct {
+	spec    *SourceSpec
+	source  Source
+	decoder *decoder
+
+	at     Offset     // end of the newest batch that is done
+	target Offset     // where a run of what is available ends; nil: when the source has no more
+	events eventTimes // of the batch at hand
+}
+
+func newInput(spec *SourceSpec, opts Options) (*input, error) {
+	in := &input{spec: spec, source: opts.Sources[spec.Name]}
+	if in.source == nil {
+		return nil, fmt.Errorf("nothing reads source %s", spec.Name)
+	}
+	if opts.Letters == nil && spec.Mode != Fail {
+		return nil, fmt.Errorf("no place for dead letters: set dead_letters, or mode: fail of source %s", spec.Name)
+	}
+	var err error
+	if in.decoder, err = newDecoder(spec.Stream, spec.Schema, spec.Format, spec.Mode, opts.Workers); err != nil {
+		return nil, fmt.Errorf("source %s: %w", spec.Name, err)
+	}
+	return in, nil
+}
+
+// read decodes the records of r and gives letters the dead ones. Done again, it gives the same.
+func (in *input) read(ctx context.Context, r Range, letters *letterWriter) error {
+	in.decoder.reset()
+	if r.End.Equal(r.Start) {
+		in.events = eventTimes{}
+		return nil
+	}
+	err := in.source.Read(ctx, r.Start.Clone(), r.End.Clone(), func(chunk []Record) error {
+		return in.decoder.add(ctx, chunk, letters)
+	})
+	if err != nil {
+		return fmt.Errorf("source %s: %w", in.spec.Name, err)
+	}
+	if w := in.spec.Watermark; w != nil {
+		in.events = eventTimesOf(in.decoder.batches(), in.spec.Schema.Index(w.Column))
+	}
+	return nil
+}
+
+// full says whether the batch at hand ended where its limit is, so that more is waiting.
+func (in *input) full() bool {
+	limit := in.spec.Limit
+	return nearly(in.decoder.records, int64(limit.Records)) || nearly(in.decoder.bytes, limit.Bytes)
+}
+
+// nearly says whether n is at a limit that sources keep about.
+func nearly(n, limit int64) bool { return limit > 0 && n >= limit-limit/10 }
+
+// probe asks the source for anything, to see that it is there.
+func (in *input) probe(ctx context.Context) (err error) {
+	switch src := in.source.(type) {
+	case Tipper:
+		_, err = src.Latest(ctx)
+	case Starter:
+		_, err = src.Position(ctx, Start{Kind: Latest})
+	}
+	return err
+}
+
+// position asks the source where s is.
+func (in *input) position(ctx context.Context, s Start) (Offset, error) {
+	if src, ok := in.source.(Starter); ok {
+		return src.Position(ctx, s)
+	}
+	if src, ok := in.source.(Tipper); ok && s.Kind == Latest {
+		return src.Latest(ctx)
+	}
+	return nil, errors.New("this source cannot begin there; use trim-horizon")
+}
+
+// waitAny returns when one of the inputs may have something, or ctx is done.
+func waitAny(ctx context.Context, inputs []*input) error {
+	if len(inputs) == 1 {
+		return inputs[0].source.Wait(ctx, inputs[0].at.Clone())
+	}
+	waiting, cancel := context.WithCancel(ctx)
+	defer cancel()
+	done := make(chan error, len(inputs))
+	for _, in := range inputs {
+		go func() { done <- in.source.Wait(waiting, in.at.Clone()) }()
+	}
+	err := <-done
+	cancel()
+	for range len(inputs) - 1 {
+		<-done // they end because the first did
+	}
+	return err
+}
