@@ -164,7 +164,7 @@ func splitArgs(text string, args []Expr) []Expr {
 	switch text {
 	case "$1":
 		return args[:1]
-	case "$1, $2":
+	case "$1, $2", "$1, $2, $3":
 		return args
 	}
 	if x, ok := strings.CutPrefix(text, "$1, "); ok {
@@ -210,6 +210,9 @@ func (a *analyzer) now(c *Call) (Expr, Type) {
 		if a.opts.Now.IsZero() {
 			fixed = clock
 		}
+		if a.opts.Now.IsZero() && a.opts.Clock != "" {
+			fixed = "CAST(" + a.opts.Clock + " AS " + Type{Name: t}.DuckDB() + ")"
+		}
 		return &template{text: fixed}, Type{Name: t}
 	}
 	switch c.Name {
@@ -235,6 +238,10 @@ func special(name string) func(*analyzer, *Call, *scope) (Expr, Type) {
 		return (*analyzer).typeofCall
 	case "window":
 		return (*analyzer).windowCall
+	case "session_window":
+		return (*analyzer).sessionWindowCall
+	case "window_time":
+		return (*analyzer).windowTimeCall
 	case "if", "coalesce", "try", "greatest", "least", "mod":
 		return (*analyzer).conditionalCall
 	case "concat":

@@ -92,6 +92,9 @@ func (a *analyzer) deref(e *Deref, sc *scope) (Expr, Type) {
 	if x, t, ok := a.qualified(e, sc); ok {
 		return x, t
 	}
+	if c, ok := e.Base.(*Call); ok && c.Name == "window" && e.Field.Name == "start" {
+		return a.windowStartOf(c, sc)
+	}
 	base, t := a.expr(e.Base, sc)
 	x := &template{text: "struct_extract($1, " + quoteString(e.Field.Name) + ")", args: []Expr{base}}
 	if !t.Known() {

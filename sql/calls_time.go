@@ -3,7 +3,6 @@ package sql
 import (
 	"fmt"
 	"strings"
-	"time"
 )
 
 // mysqlFormat writes the codes of date_format and date_parse (MySQL's) as strftime's.
@@ -199,86 +198,4 @@ func (a *analyzer) isoCall(c *Call, sc *scope) (Expr, Type) {
 		text = "strftime(timezone('UTC', $1), '%Y-%m-%dT%H:%M:%S.%gZ')"
 	}
 	return &template{text: text, args: []Expr{x}}, Type{Name: "varchar"}
-}
-
-// windowCall is Spark's window(ts, size[, slide]): the half-open windows, aligned to the epoch, that hold ts. A sliding
-// one yields a row for each window.
-func (a *analyzer) windowCall(c *Call, sc *scope) (Expr, Type) {
-	if !a.opts.Windows {
-		a.failf("FUNCTION_NOT_REGISTERED", c.Pos, "Function 'window' not registered")
-		return c, Type{}
-	}
-	if !a.arity(c, 2, 3) {
-		return c, Type{}
-	}
-	size, ok := a.windowWidth(c, 1)
-	if !ok {
-		return c, Type{}
-	}
-	slide := size
-	if len(c.Args) == 3 {
-		if slide, ok = a.windowWidth(c, 2); !ok {
-			return c, Type{}
-		}
-	}
-	if slide > size {
-		a.failf("INVALID_FUNCTION_ARGUMENT", c.Pos, "the slide of a window must not be longer than the window")
-		return c, Type{}
-	}
-	x, _ := a.expr(c.Args[0], sc)
-	ts := Type{Name: "timestamp"}
-	typ := Type{Name: "row", Args: []Type{ts, ts}, Fields: []string{"start", "end"}}
-	sizeUS, slideUS := size.Microseconds(), slide.Microseconds()
-	// All in microseconds since the epoch; the double modulo keeps times before 1970 in the right window.
-	last := fmt.Sprintf("(epoch_us($1) - (epoch_us($1) %% %d + %d) %% %d)", slideUS, slideUS, slideUS)
-	windowAt := func(i string) string {
-		start := fmt.Sprintf("%s - %s * %d", last, i, slideUS)
-		return fmt.Sprintf("{'start': make_timestamp(%s), 'end': make_timestamp(%s + %d)}", start, start, sizeUS)
-	}
-	if slide == size {
-		return &template{text: windowAt("0"), args: []Expr{x}}, typ
-	}
-	text := fmt.Sprintf("unnest(list_filter(list_transform(range(%d), lambda weir_i: %s), lambda weir_w: weir_w.\"end\" > make_timestamp(epoch_us($1))))",
-		int64((size+slide-1)/slide), windowAt("weir_i"))
-	return &template{text: text, args: []Expr{x}}, typ
-}
-
-// windowWidth reads '10 minutes'.
-func (a *analyzer) windowWidth(c *Call, i int) (time.Duration, bool) {
-	s, ok := a.constText(c, i)
-	if !ok {
-		return 0, false
-	}
-	d, err := ParseWidth(s)
-	if err != nil {
-		a.failf("INVALID_FUNCTION_ARGUMENT", c.Args[i].Position(), "%s", err)
-	}
-	return d, err == nil
-}
-
-// ParseWidth reads a duration as Spark writes it: "10 minutes", "1 hour 30 minutes", "1 day". Months and years have no
-// fixed length and are refused.
-func ParseWidth(s string) (time.Duration, error) {
-	units := map[string]time.Duration{"microsecond": time.Microsecond, "millisecond": time.Millisecond, "second": time.Second,
-		"minute": time.Minute, "hour": time.Hour, "day": 24 * time.Hour, "week": 7 * 24 * time.Hour}
-	words := strings.Fields(strings.ToLower(s))
-	if len(words) > 0 && words[0] == "interval" {
-		words = words[1:]
-	}
-	var total time.Duration
-	for ; len(words) >= 2; words = words[2:] {
-		var n int64
-		if _, err := fmt.Sscanf(words[0], "%d", &n); err != nil || n < 0 || n > 1e6 {
-			return 0, fmt.Errorf("%q is not a duration such as '10 minutes'", s)
-		}
-		unit, ok := units[strings.TrimSuffix(words[1], "s")]
-		if !ok {
-			return 0, fmt.Errorf("%q is not a duration such as '10 minutes'", s)
-		}
-		total += time.Duration(n) * unit
-	}
-	if len(words) != 0 || total <= 0 {
-		return 0, fmt.Errorf("%q is not a duration such as '10 minutes'", s)
-	}
-	return total, nil
 }

@@ -185,6 +185,10 @@ min                | x      | 1       | !
 max                | x      | 1       | !
 min_by             | xx     | 1       | !{arg_min($1, $2)}
 max_by             | xx     | 1       | !{arg_max($1, $2)}
+min_by/3           | xxi    | a1      | !{arg_min($1, $2, $3)}
+max_by/3           | xxi    | a1      | !{arg_max($1, $2, $3)}
+min/2              | xi     | a1      | !{min($1, $2)}
+max/2              | xi     | a1      | !{max($1, $2)}
 arbitrary          | x      | 1       | !{any_value($1)}
 any_value          | x      | 1       | !
 array_agg          | x      | a1      | !

@@ -59,7 +59,11 @@ type Options struct {
 	Params []Expr
 	// Now is the time that current_timestamp and its like stand for; zero leaves them to the engine's clock.
 	Now time.Time
-	// Windows allows window(ts, size, slide), Spark's grouping by event time.
+	// Clock is the text, a TIMESTAMP in UTC to the engine, that current_timestamp and its like are made of where Now is zero; empty
+	// is the engine's clock.
+	Clock string
+	// Windows allows window(ts, size, slide, offset), session_window(ts, gap) and window_time(window): Spark's grouping by event
+	// time.
 	Windows bool
 }
 
