@@ -247,6 +247,9 @@ func (p *parser) postfix() (Expr, error) {
 				return nil, err
 			}
 			x = &Deref{node{x.Position()}, x, field}
+		case t.isOp(".") && p.look(1).isWord("END"): // window.end, as Spark takes it
+			p.at += 2
+			x = &Deref{node{x.Position()}, x, Ident{node{t.Pos}, "end", false}}
 		case p.op("["):
 			index, err := p.expr()
 			if err != nil {

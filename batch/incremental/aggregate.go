@@ -1,0 +1,287 @@
+package incremental
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/weir-data/weir/batch"
+	"github.com/weir-data/weir/sql"
+)
+
+// until is the column of a state that says when a row is final, by the watermark of the whole query.
+const until = "weir_until"
+
+// compile makes the steps of an aggregation:
+//
+//	NAME_rows    keys and arguments of the batch's rows
+//	NAME_groups  a row for each group of the batch: partial aggregates
+//	NAME_new     those that are not too late, which the state takes
+//	NAME_merged  groups to emit: partials of state and batch, added up
+//	NAME_result  keys and aggregates
+func (g *group) compile(where sql.Expr) (*relation, error) {
+	if err := g.readRows(where); err != nil {
+		return nil, err
+	}
+	if g.session() != nil {
+		return g.sessions()
+	}
+	g.bound()
+	fresh := g.groups()
+	g.keep(fresh)
+	merged := g.merge(fresh)
+	return g.result(merged)
+}
+
+// readRows adds the step of keys and arguments, and finds the types of all.
+func (g *group) readRows(where sql.Expr) error {
+	for _, k := range g.keys {
+		e := k.expr
+		name := k.name
+		if name == "" {
+			name = readable(k.text)
+		}
+		if k.kind == windowKey {
+			e = &sql.Deref{Base: e, Field: sql.Ident{Name: "start"}}
+		}
+		k.name = g.rows.addAs(k.text, e, name)
+	}
+	for _, a := range g.aggs {
+		if err := g.columns(a); err != nil {
+			return err
+		}
+	}
+	s := &sql.Select{Items: g.rows.items, From: g.from.relations, Where: where}
+	if len(s.Items) == 0 { // count(*) of all
+		s.Items = []sql.SelectItem{{X: &sql.Number{Text: "1"}, Alias: &sql.Ident{Name: "one"}}}
+	}
+	for _, it := range s.Items {
+		if hasOver(it.X) {
+			return noOver
+		}
+	}
+	rows, err := g.c.step(g.name+"_rows", &sql.Query{Body: s})
+	if err != nil {
+		return err
+	}
+	g.input = rows.name
+	g.cols = map[string]sql.Type{}
+	for _, col := range rows.cols {
+		g.cols[col.name] = col.typ
+	}
+	for _, k := range g.keys {
+		k.typ = g.cols[k.name]
+		if k.kind != plainKey {
+			k.typ = windowType
+		}
+	}
+	return g.readTypes(rows)
+}
+
+var windowType = sql.Type{Name: "row", Args: []sql.Type{{Name: "timestamp"}, {Name: "timestamp"}}, Fields: []string{"start", "end"}}
+
+// readTypes lets package sql check the aggregates over the rows, and say their types.
+func (g *group) readTypes(rows *relation) error {
+	if len(g.aggs) == 0 {
+		return nil
+	}
+	s := &sql.Select{From: []sql.Relation{alias(internalRef(rows), "t")}}
+	for _, a := range g.aggs {
+		call := *a.call
+		next := 0
+		call.Args = nil
+		for i, arg := range a.call.Args {
+			if i > 0 && constantArgument(a.call, i) {
+				call.Args = append(call.Args, arg)
+				continue
+			}
+			call.Args = append(call.Args, &sql.Ident{Name: a.args[next]})
+			next++
+		}
+		if a.filter != "" {
+			call.Filter = &sql.Ident{Name: a.filter}
+		}
+		call.OrderBy = nil
+		s.Items = append(s.Items, sql.SelectItem{X: &call})
+	}
+	t, err := sql.Translate(&sql.Query{Body: s}, g.c.options())
+	if err != nil {
+		return err
+	}
+	for i, a := range g.aggs {
+		a.typ = t.Columns[i].Type
+		if err := g.decompose(a); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// bound finds out when groups are final. In complete mode they never are.
+func (g *group) bound() {
+	if k := g.eventTime(); k != nil && g.mode != Complete {
+		g.until = k.end()
+	}
+}
+
+// keyNames are the columns of the keys, quoted.
+func (g *group) keyNames() []string {
+	var names []string
+	for _, k := range g.keys {
+		names = append(names, quote(k.name))
+	}
+	return names
+}
+
+// groupBy is the GROUP BY of the keys and until; empty if all rows are one group.
+func (g *group) groupBy() string {
+	by := g.keyNames()
+	if g.until != "" {
+		by = append(by, quote(until))
+	}
+	if len(by) == 0 {
+		return ""
+	}
+	return " GROUP BY " + strings.Join(by, ", ")
+}
+
+// columnsOf lists the columns of the state: keys, what f makes of the partials, until.
+func (g *group) stateColumns(f func(partial) string) string {
+	cols := g.keyNames()
+	for _, p := range g.parts.all {
+		cols = append(cols, f(p))
+	}
+	if g.until != "" {
+		cols = append(cols, quote(until))
+	}
+	if len(cols) == 0 {
+		return "1 AS one"
+	}
+	return strings.Join(cols, ", ")
+}
+
+func firstOf(p partial) string { return p.first + " AS " + quote(p.name) }
+func mergeOf(p partial) string { return p.merge + " AS " + quote(p.name) }
+func nameOf(p partial) string  { return quote(p.name) }
+
+// rowsOf is the number of rows that made a group of the batch.
+const rowsOf = "weir_rows"
+
+// groups adds the steps that draw the rows of the batch together, and returns the one without what is too late.
+func (g *group) groups() string {
+	from := quote(g.input)
+	for _, k := range g.keys {
+		if k.kind == windowKey { // a row without a time is in no window
+			from += " WHERE " + quote(k.name) + " IS NOT NULL"
+		}
+	}
+	if g.until == "" {
+		return g.c.add(g.name+"_new", "SELECT "+g.stateColumns(firstOf)+" FROM "+from+g.groupBy())
+	}
+	keys := strings.Join(g.keyNames(), ", ")
+	cols := g.keyNames()
+	for _, p := range g.parts.all {
+		cols = append(cols, firstOf(p))
+	}
+	cols = append(cols, g.until+" AS "+quote(until), "count(*) AS "+rowsOf)
+	groups := g.c.add(g.name+"_groups", "SELECT "+strings.Join(cols, ", ")+" FROM "+from+" GROUP BY "+keys)
+	g.late = g.c.add(g.name+"_late", "SELECT CAST(coalesce(sum("+rowsOf+"), 0) AS BIGINT) AS late FROM "+quote(groups)+" WHERE "+
+		quote(until)+" <= weir_late()")
+	return g.c.add(g.name+"_new", "SELECT "+g.stateColumns(nameOf)+" FROM "+quote(groups)+" WHERE "+g.after("weir_late()"))
+}
+
+// after is the condition that a group is not final at a time. Only in update mode does a group without a time matter.
+func (g *group) after(t string) string {
+	cond := quote(until) + " > " + t
+	if g.mode == Update {
+		return "(" + cond + " OR " + quote(until) + " IS NULL)"
+	}
+	return cond
+}
+
+// keep adds the state, to which each batch adds its groups.
+func (g *group) keep(fresh string) {
+	g.state = g.c.unique(g.name)
+	spec := batch.StateSpec{Name: g.state, Operator: "stateStoreSave", Like: fresh, Update: fresh, Late: g.late, Keys: g.names(),
+		Definition: g.definition()}
+	spec.Compact = "SELECT " + g.stateColumns(mergeOf) + " FROM runs" + g.groupBy()
+	if g.until != "" {
+		spec.Until = until
+		spec.Update = g.c.add(g.name+"_kept", "SELECT * FROM "+quote(fresh)+" WHERE "+g.after("weir_watermark()"))
+	}
+	g.c.program.States = append(g.c.program.States, spec)
+}
+
+func (g *group) names() []string {
+	var names []string
+	for _, k := range g.keys {
+		names = append(names, k.name)
+	}
+	return names
+}
+
+// definition says what the rows of the state mean.
+func (g *group) definition() map[string]string {
+	var keys []string
+	for _, k := range g.keys {
+		keys = append(keys, strings.ReplaceAll(k.text, `"`, "")+" "+k.typ.String())
+	}
+	d := map[string]string{"group by": strings.Join(keys, ", ")}
+	if g.until != "" {
+		d["event time"] = strings.ReplaceAll(g.eventTime().text, `"`, "")
+	}
+	return d
+}
+
+// merge adds the step that adds up the partials of the groups to emit.
+func (g *group) merge(fresh string) string {
+	old, now := "SELECT * FROM "+quote(g.state), "SELECT * FROM "+quote(fresh)
+	switch {
+	case g.mode == Append:
+		final := " WHERE " + quote(until) + " <= weir_watermark()"
+		old += final + " AND " + quote(until) + " > weir_late()"
+		now += final
+	case g.mode == Update && len(g.keys) > 0:
+		if g.until != "" {
+			old += " WHERE " + g.after("weir_late()")
+		}
+		var same []string
+		for _, k := range g.keyNames() {
+			same = append(same, "s."+k+" IS NOT DISTINCT FROM n."+k)
+		}
+		old = "SELECT s.* FROM (" + old + ") AS s SEMI JOIN " + quote(fresh) + " AS n ON " + strings.Join(same, " AND ")
+	}
+	return g.c.add(g.name+"_merged", "SELECT "+g.stateColumns(mergeOf)+" FROM ("+old+" UNION ALL "+now+")"+g.groupBy())
+}
+
+// result adds the step of keys and aggregates.
+func (g *group) result(merged string) (*relation, error) {
+	r := &relation{stream: true, complete: g.mode == Complete}
+	var cols []string
+	add := func(expr, name string, t sql.Type, time timeKind) *column {
+		cols = append(cols, expr+" AS "+quote(name))
+		r.cols = append(r.cols, column{name: name, typ: t, time: time})
+		return &r.cols[len(r.cols)-1]
+	}
+	for i, k := range g.keys {
+		time := k.time.time
+		if g.mode == Complete {
+			time = noTime
+		}
+		col := add(k.printed(), keyColumn(i).Name, k.typ, time)
+		col.lag = k.time.lag
+		if g.mode == Update {
+			r.keys = append(r.keys, col.name)
+		}
+	}
+	for _, a := range g.aggs {
+		add(a.final, a.name, a.typ, noTime)
+	}
+	if len(cols) == 0 {
+		cols = []string{"1 AS one"}
+	}
+	r.name = g.c.add(g.name+"_result", fmt.Sprintf("SELECT %s FROM %s", strings.Join(cols, ", "), quote(merged)))
+	g.c.relations[r.name] = r
+	return r, nil
+}
+
+func (g *group) sessions() (*relation, error) { return nil, unsupported("session_window") }

@@ -1,0 +1,148 @@
+package incremental
+
+import (
+	"context"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/weir-data/weir/batch/duckdb"
+)
+
+const eventColumns = "k string, x int, y double, d decimal(10,2), b boolean, ts timestamp"
+
+func events(t testing.TB, mode string, delay time.Duration) Inputs {
+	return Inputs{Mode: mode, Streams: map[string]Stream{"source": {Columns: schema(t, eventColumns), EventTime: "ts", Delay: delay}}}
+}
+
+// randomEvents are n rows about at, some of them long before it, some with nulls.
+func randomEvents(r *rand.Rand, at time.Time, n int) [][]any {
+	var rows [][]any
+	for range n {
+		ts := at.Add(time.Duration(r.IntN(120_000)-60_000) * time.Millisecond)
+		if r.IntN(8) == 0 {
+			ts = ts.Add(-time.Duration(r.IntN(30)) * time.Minute)
+		}
+		row := []any{string(rune('a' + r.IntN(4))), r.IntN(20) - 10, float64(r.IntN(40)) / 4, []string{"1.25", "-3.50", "1000.01"}[r.IntN(3)],
+			r.IntN(2) == 0, ts}
+		for i := range row {
+			if r.IntN(15) == 0 {
+				row[i] = nil
+			}
+		}
+		rows = append(rows, row)
+	}
+	return rows
+}
+
+const aggregates = `count(*), count(x), sum(x), avg(x), min(x), max(y), sum(y), avg(y), sum(d), avg(d), count(*) FILTER (WHERE x > 0), sum(x) FILTER (WHERE b),
+	stddev(y), var_pop(x), bool_and(b), bool_or(b), count_if(b), covar_pop(y, x), corr(x, y), max_by(x, y), min_by(k, y), arbitrary(k)`
+
+// direct are the same aggregates in DuckDB's own words.
+const direct = `count(*), count(x), sum(x)::BIGINT, avg(x), min(x), max(y), sum(y), avg(y), sum(d)::DECIMAL(38,2), round(avg(d), 2)::DECIMAL(10,2),
+	count(*) FILTER (WHERE x > 0), (sum(x) FILTER (WHERE b))::BIGINT, stddev_samp(y), var_pop(x), bool_and(b), bool_or(b), count_if(b)::BIGINT,
+	covar_pop(y, x), CASE WHEN NOT isnan(corr(x, y)) THEN corr(x, y) END, (max({'y': y, 'x': x}) FILTER (WHERE y IS NOT NULL)).x, (min({'y': y, 'x': k}) FILTER (WHERE y IS NOT NULL)).x, min(k)`
+
+const tumbling = `{'start': time_bucket(INTERVAL '5 minutes', ts), 'end': time_bucket(INTERVAL '5 minutes', ts) + INTERVAL '5 minutes'}`
+
+// TestAggregatesInAllModes compares what batches of random rows give with a query over all rows that were not too late.
+func TestAggregatesInAllModes(t *testing.T) {
+	for _, c := range []struct{ name, query, want, modes string }{
+		{"tumbling", "SELECT window(ts, '5 minutes') AS w, k, " + aggregates + " FROM source GROUP BY 1, k",
+			"SELECT " + tumbling + " AS w, k, " + direct + " FROM rows WHERE ts IS NOT NULL GROUP BY ALL", ""},
+		{"having", "SELECT k, sum(x) + 1 AS s, window.end AS e FROM source WHERE x <> 3 GROUP BY k, window(ts, '5 minutes') HAVING count(*) > 2",
+			"SELECT k, sum(x)::BIGINT + 1, time_bucket(INTERVAL '5 minutes', ts) + INTERVAL '5 minutes' AS e FROM rows WHERE x <> 3 AND ts IS NOT NULL GROUP BY k, e HAVING count(*) > 2", "append complete"},
+	} {
+		for _, mode := range []string{Append, Update, Complete} {
+			if c.modes != "" && !strings.Contains(c.modes, mode) {
+				continue
+			}
+			t.Run(c.name+"/"+mode, func(t *testing.T) {
+				t.Parallel()
+				compareWithBatch(t, c.query, mode, c.want, 2)
+			})
+		}
+	}
+}
+
+func compareWithBatch(t *testing.T, query, mode, want string, keys int) {
+	db := openDB(t)
+	in := events(t, mode, 10*time.Minute)
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	r := rand.New(rand.NewPCG(seed, 1))
+	m := newMachine(t, db, query, in)
+	m.compact = r
+	got := map[string]string{}
+	var appended []string
+	var kept [][]any
+	at := base()
+	for range 14 {
+		at = at.Add(time.Duration(r.IntN(240)) * time.Second)
+		rows := randomEvents(r, at, r.IntN(40))
+		for _, row := range rows {
+			ts, ok := row[5].(time.Time)
+			end := ts.Truncate(5 * time.Minute).Add(5 * time.Minute)
+			if mode == Complete || !ok || end.After(m.late) {
+				kept = append(kept, row)
+			}
+		}
+		batch := map[string][][]any{"source": rows}
+		if r.IntN(3) == 0 {
+			m.run(batch, false) // an attempt that is repeated
+		}
+		out := m.run(batch, true)
+		appended = append(appended, out...)
+		if mode == Complete {
+			got = map[string]string{}
+		}
+		for _, row := range out {
+			parts := strings.SplitN(row, ",", 10)
+			got[strings.Join(parts[:min(keys+1, len(parts))], ",")] = row
+		}
+	}
+	if mode == Append { // everything becomes final
+		far := []any{"z", nil, nil, nil, nil, at.Add(24 * time.Hour)}
+		appended = append(appended, m.run(map[string][][]any{"source": {far}}, true)...)
+		appended = append(appended, m.run(nil, true)...)
+	}
+	b, err := db.Query(context.Background(), want, duckdb.Table{Name: "rows", Schema: in.Streams["source"].Columns,
+		Rows: rowsOfSchema(t, in.Streams["source"].Columns, kept)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var have []string
+	if mode == Append {
+		have = appended
+	} else {
+		for _, row := range got {
+			have = append(have, row)
+		}
+	}
+	compareRows(t, have, texts(b))
+	if mode == Append && m.dropped == 0 {
+		t.Error("no row came too late: the test is too weak")
+	}
+}
+
+func compareRows(t *testing.T, got, want []string) {
+	t.Helper()
+	count := map[string]int{}
+	for _, r := range want {
+		count[r]++
+	}
+	for _, r := range got {
+		count[r]--
+	}
+	bad := 0
+	for r, n := range count {
+		if n != 0 && bad < 8 {
+			bad++
+			t.Errorf("%s: %d too few (negative: too many)", r, n)
+		}
+	}
+	if len(got) == 0 {
+		t.Error("no rows")
+	}
+}

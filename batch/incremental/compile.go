@@ -1,0 +1,341 @@
+package incremental
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/weir-data/weir/batch"
+	"github.com/weir-data/weir/columnar"
+	"github.com/weir-data/weir/sql"
+)
+
+// The output modes.
+const (
+	Append   = "append"
+	Update   = "update"
+	Complete = "complete"
+)
+
+// ErrUnsupported says that a query cannot run incrementally; the text is Spark's where Spark refuses it too.
+var ErrUnsupported = errors.New("not supported on streams")
+
+// Inputs are what the names in a query stand for.
+type Inputs struct {
+	// Streams are the inputs that grow, by name in lower case.
+	Streams map[string]Stream
+	// Static resolves the name of any other table, as it was written, in lower case: to the catalog's name of it and to its columns.
+	// Nil: there are none.
+	Static func(name string) (table string, columns *columnar.Schema, err error)
+	// Mode is the output mode; empty is Append.
+	Mode string
+}
+
+// Stream is an input that grows.
+type Stream struct {
+	Columns *columnar.Schema
+	// EventTime is the column that the watermark follows; empty: none. Delay is how far the watermark stays behind it.
+	EventTime string
+	Delay     time.Duration
+	// Deduplicate drops rows that were seen before the query sees them; nil: none are.
+	Deduplicate *Deduplicate
+}
+
+// Deduplicate says which rows are the same.
+type Deduplicate struct {
+	Columns []string
+	// WithinWatermark forgets a row when the watermark has passed its event time by the delay. Else it is remembered until its
+	// event time, if that is one of Columns, or for ever.
+	WithinWatermark bool
+}
+
+// Compile makes a Program of a query in Athena's dialect. An error wraps ErrUnsupported if the query is sound but cannot run
+// incrementally in this output mode; it is an *sql.Error if the query is not sound.
+func Compile(query string, in Inputs) (*batch.Program, error) {
+	q, err := sql.ParseQuery(strings.TrimRight(strings.TrimSpace(query), ";"))
+	if err != nil {
+		return nil, err
+	}
+	if in.Mode == "" {
+		in.Mode = Append
+	}
+	c := &compiler{in: in, program: &batch.Program{}, taken: map[string]bool{}, relations: map[string]*relation{}}
+	for name := range in.Streams {
+		c.taken[name] = true
+	}
+	if !c.streaming(q) {
+		return nil, unsupported("Queries without streaming sources cannot be executed")
+	}
+	out, err := c.query(q, true)
+	if err != nil {
+		return nil, err
+	}
+	if len(c.program.States) == 0 {
+		return c.rowwise(query)
+	}
+	c.program.Output, c.program.Keys = out.name, out.keys
+	for _, col := range out.cols {
+		if col.time == instant && c.program.EventTime == "" {
+			c.program.EventTime = col.name
+		}
+	}
+	return c.program, nil
+}
+
+// rowwise is the program of a query without state: the query as it stands, for the engine to check that it works row by row.
+func (c *compiler) rowwise(query string) (*batch.Program, error) {
+	if c.in.Mode == Complete {
+		return nil, c.modeRefused("when there are no streaming aggregations on streaming DataFrames/Datasets")
+	}
+	opts := c.options()
+	opts.Table = func(ref *sql.TableRef) (*sql.Source, error) {
+		if len(ref.Name.Parts) == 1 {
+			if _, ok := c.in.Streams[ref.Name.Parts[0]]; ok {
+				return &sql.Source{Binding: ref.Name.Parts[0]}, nil
+			}
+		}
+		r, err := c.static(ref)
+		if err != nil {
+			return nil, err
+		}
+		return &sql.Source{Binding: r.name}, nil
+	}
+	q, err := sql.ParseQuery(strings.TrimRight(strings.TrimSpace(query), ";"))
+	if err != nil {
+		return nil, err
+	}
+	t, err := sql.Translate(q, opts)
+	if err != nil {
+		return nil, err
+	}
+	return &batch.Program{Steps: []batch.Step{{Name: "output", SQL: t.Text}}, Output: "output", Tables: c.program.Tables}, nil
+}
+
+// compiler carries the program that is being made.
+type compiler struct {
+	in        Inputs
+	program   *batch.Program
+	taken     map[string]bool      // names of inputs, steps and states
+	relations map[string]*relation // steps and inputs by name
+	views     *views               // WITH queries in sight
+	operators int
+}
+
+// views is a chain of scopes of WITH queries. A query is compiled where it is used.
+type views struct {
+	outer *views
+	name  string
+	cte   sql.CTE
+	made  map[bool]*relation // by whether it was compiled as the last operators
+}
+
+func (v *views) find(name string) *views {
+	for ; v != nil; v = v.outer {
+		if v.name == name {
+			return v
+		}
+	}
+	return nil
+}
+
+func unsupported(format string, args ...any) error {
+	return fmt.Errorf("%s: %w", fmt.Sprintf(format, args...), ErrUnsupported)
+}
+
+// modeRefused is Spark's way to say that the output mode does not go with the query.
+func (c *compiler) modeRefused(why string) error {
+	return unsupported("%s%s output mode not supported %s", strings.ToUpper(c.in.Mode[:1]), c.in.Mode[1:], why)
+}
+
+// unique returns a name that nothing has yet.
+func (c *compiler) unique(name string) string {
+	base := name
+	for n := 2; c.taken[strings.ToLower(name)]; n++ {
+		name = fmt.Sprintf("%s_%d", base, n)
+	}
+	c.taken[strings.ToLower(name)] = true
+	return name
+}
+
+// operator returns a name for the next stateful operator of a kind: aggregate1, join2.
+func (c *compiler) operator(kind string) string {
+	c.operators++
+	return c.unique(fmt.Sprintf("%s%d", kind, c.operators))
+}
+
+// add appends a step of the program's own text.
+func (c *compiler) add(name, text string) string {
+	name = c.unique(name)
+	c.program.Steps = append(c.program.Steps, batch.Step{Name: name, SQL: text})
+	return name
+}
+
+// options are those of every translation.
+func (c *compiler) options() sql.Options {
+	return sql.Options{Windows: true, Clock: "weir_batch_time()", Table: c.table}
+}
+
+// step translates q, whose streams are marked by internal names, into a step.
+func (c *compiler) step(name string, q *sql.Query) (*relation, error) {
+	t, err := sql.Translate(q, c.options())
+	if err != nil {
+		return nil, err
+	}
+	if t.Columns == nil {
+		return nil, fmt.Errorf("columns of %s are not known", name)
+	}
+	r := &relation{stream: true}
+	used := map[string]bool{}
+	for _, col := range t.Columns {
+		printed := col.Name
+		for n := 1; used[printed]; n++ { // as package sql names them
+			printed = fmt.Sprintf("%s_%d", col.Name, n)
+		}
+		used[printed] = true
+		r.cols = append(r.cols, column{name: printed, typ: col.Type})
+	}
+	r.name = c.add(name, t.Text)
+	c.relations[r.name] = r
+	return r, nil
+}
+
+// internal marks a name in a query as that of a step or input, whatever the user's names mean.
+const internal = "\x00"
+
+func internalRef(r *relation) *sql.TableRef {
+	return &sql.TableRef{Name: sql.Name{Parts: []string{internal + r.name}}}
+}
+
+// table resolves the names that are left in a query when it is translated.
+func (c *compiler) table(ref *sql.TableRef) (*sql.Source, error) {
+	if name, ok := strings.CutPrefix(ref.Name.Parts[0], internal); ok {
+		return c.relations[name].source(), nil
+	}
+	r, err := c.named(ref, false)
+	if err != nil {
+		return nil, err
+	}
+	if r.stream {
+		return nil, unsupported("%s: a stream can be read in FROM, and in IN or EXISTS of a WHERE, only", ref.Name)
+	}
+	return r.source(), nil
+}
+
+// named finds what a table name stands for: a WITH query, a stream or a static table.
+func (c *compiler) named(ref *sql.TableRef, last bool) (*relation, error) {
+	if len(ref.Name.Parts) == 1 {
+		if v := c.views.find(ref.Name.Parts[0]); v != nil {
+			return c.view(v, last)
+		}
+		if s, ok := c.in.Streams[ref.Name.Parts[0]]; ok {
+			return c.stream(ref.Name.Parts[0], s)
+		}
+	}
+	return c.static(ref)
+}
+
+// view compiles a WITH query when it is used first.
+func (c *compiler) view(v *views, last bool) (*relation, error) {
+	if r := v.made[last]; r != nil {
+		return r, nil
+	}
+	saved := c.views
+	c.views = v.outer
+	r, err := c.query(v.cte.Query, last)
+	c.views = saved
+	if err != nil {
+		return nil, err
+	}
+	if len(v.cte.Columns) > 0 {
+		if r, err = c.renamed(r, v.cte.Columns, v.name); err != nil {
+			return nil, err
+		}
+	}
+	v.made[last] = r
+	return r, nil
+}
+
+// renamed gives the columns of r other names.
+func (c *compiler) renamed(r *relation, names []sql.Ident, what string) (*relation, error) {
+	if len(names) != len(r.cols) {
+		return nil, &sql.Error{Code: "MISMATCHED_COLUMN_ALIASES", Pos: names[0].Position(),
+			Msg: fmt.Sprintf("Column alias list has %d entries but '%s' has %d columns available", len(names), what, len(r.cols))}
+	}
+	out := &relation{stream: r.stream, complete: r.complete}
+	var items []string
+	for i, col := range r.cols {
+		items = append(items, quote(col.name)+" AS "+quote(names[i].Name))
+		col.name = names[i].Name
+		out.cols = append(out.cols, col)
+	}
+	out.keys = renameKeys(r, out)
+	out.name = c.add(r.name+"_as", "SELECT "+strings.Join(items, ", ")+" FROM "+quote(r.name))
+	c.relations[out.name] = out
+	return out, nil
+}
+
+func renameKeys(from, to *relation) []string {
+	var keys []string
+	for _, k := range from.keys {
+		if i := from.index(k); i >= 0 {
+			keys = append(keys, to.cols[i].name)
+		}
+	}
+	return keys
+}
+
+// static is a table of the catalog.
+func (c *compiler) static(ref *sql.TableRef) (*relation, error) {
+	name := strings.Join(ref.Name.Parts, ".")
+	if ref.AsOf != nil {
+		return nil, unsupported("%s FOR %s AS OF", name, ref.AsOfKind)
+	}
+	if r := c.relations[name]; r != nil && c.program.Tables[name] != "" {
+		return r, nil
+	}
+	if c.in.Static == nil {
+		return nil, &sql.Error{Code: "TABLE_NOT_FOUND", Pos: ref.Name.Pos, Msg: fmt.Sprintf("Table '%s' does not exist", name)}
+	}
+	table, schema, err := c.in.Static(name)
+	if err != nil {
+		return nil, fmt.Errorf("table %s: %w", name, err)
+	}
+	cols, err := columnsOf(schema)
+	if err != nil {
+		return nil, fmt.Errorf("table %s: %w", name, err)
+	}
+	if c.program.Tables == nil {
+		c.program.Tables = map[string]string{}
+	}
+	c.program.Tables[name] = table
+	r := &relation{name: name, cols: cols}
+	c.relations[name] = r
+	return r, nil
+}
+
+// stream is an input, without the rows that its deduplicate drops.
+func (c *compiler) stream(name string, s Stream) (*relation, error) {
+	if r := c.relations[name]; r != nil {
+		return r, nil
+	}
+	cols, err := columnsOf(s.Columns)
+	if err != nil {
+		return nil, fmt.Errorf("stream %s: %w", name, err)
+	}
+	r := &relation{name: name, cols: cols, stream: true}
+	if s.EventTime != "" {
+		i := r.index(strings.ToLower(s.EventTime))
+		if i < 0 || r.cols[i].typ.Name != "timestamp" {
+			return nil, fmt.Errorf("stream %s: watermark column %s is no column of type timestamp", name, s.EventTime)
+		}
+		r.cols[i].time = instant
+	}
+	if s.Deduplicate != nil {
+		if r, err = c.deduplicate(r, s); err != nil {
+			return nil, err
+		}
+	}
+	c.relations[r.name], c.relations[name] = r, r
+	return r, nil
+}
