@@ -41,7 +41,7 @@ const aggregates = `count(*), count(x), sum(x), avg(x), min(x), max(y), sum(y), 
 
 // direct are the same aggregates in DuckDB's own words.
 const direct = `count(*), count(x), sum(x)::BIGINT, avg(x), min(x), max(y), sum(y), avg(y), sum(d)::DECIMAL(38,2), round(avg(d), 2)::DECIMAL(10,2),
-	count(*) FILTER (WHERE x > 0), (sum(x) FILTER (WHERE b))::BIGINT, stddev_samp(y), var_pop(x), bool_and(b), bool_or(b), count_if(b)::BIGINT,
+	count(*) FILTER (WHERE x > 0), (sum(x) FILTER (WHERE b))::BIGINT, stddev_samp(y), var_pop(x), bool_and(b), bool_or(b), coalesce(count_if(b), 0)::BIGINT,
 	covar_pop(y, x), CASE WHEN NOT isnan(corr(x, y)) THEN corr(x, y) END, (max({'y': y, 'x': x}) FILTER (WHERE y IS NOT NULL)).x, (min({'y': y, 'x': k}) FILTER (WHERE y IS NOT NULL)).x, min(k)`
 
 const tumbling = `{'start': time_bucket(INTERVAL '5 minutes', ts), 'end': time_bucket(INTERVAL '5 minutes', ts) + INTERVAL '5 minutes'}`

@@ -203,7 +203,7 @@ func texts(b *columnar.Batch) []string {
 func plain(v any) any {
 	switch v := v.(type) {
 	case float64:
-		return fmt.Sprintf("%.9g", v)
+		return fmt.Sprintf("%.9g", v*(1+1e-11)) // no tie stays one
 	case time.Time:
 		return v.UTC().Format("15:04:05.999")
 	case []any:
