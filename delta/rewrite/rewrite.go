@@ -37,7 +37,7 @@ var (
 type Options struct {
 	Store    objstore.Store
 	Location string // s3://bucket/folder
-	DB       *duckdb.DB
+	DB       DB
 	// Staging is where files are read and written before they become objects: below one of the DB's folders. Default: the store's
 	// own temporary folder, else the system's.
 	Staging     string
@@ -45,6 +45,14 @@ type Options struct {
 	FileBytes   int64  // size that data files are written near; default 128 MiB
 	Now         func() time.Time
 	Table       *delta.Table // a handle that is open already; nil: opened by New
+}
+
+// DB runs the statements of operations: a *duckdb.DB does so in this process, a *duckdb.Worker in one of its own.
+type DB interface {
+	// Query returns the rows of a statement over tables and Parquet files below the DB's folders.
+	Query(ctx context.Context, sql string, tables ...duckdb.Table) (*columnar.Batch, error)
+	// Copy writes the rows of a statement into Parquet files.
+	Copy(ctx context.Context, sql string, opts duckdb.CopyOptions, tables ...duckdb.Table) ([]duckdb.CopiedFile, error)
 }
 
 const (
