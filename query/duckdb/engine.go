@@ -8,20 +8,17 @@
 package duckdb
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
-	"os/exec"
 	"runtime"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
+	"github.com/weir-data/weir/internal/worker"
 	"github.com/weir-data/weir/query"
 	"github.com/weir-data/weir/sql"
 )
@@ -80,7 +77,7 @@ func (e *Engine) Run(ctx context.Context, r *query.Request, out query.Sink) (que
 	}
 	report, healthy, err := p.run(ctx, e.task(r), out, e.opts.CancelGrace)
 	if !healthy {
-		p.kill()
+		p.Kill()
 		return report, err
 	}
 	e.give(p)
@@ -106,14 +103,18 @@ func (e *Engine) take() (*process, error) {
 		e.idle = e.idle[:n-1]
 		return p, nil
 	}
-	return start()
+	p, err := worker.Start(workerKind)
+	if err != nil {
+		return nil, err
+	}
+	return &process{Process: p}, nil
 }
 
 func (e *Engine) give(p *process) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.closed {
-		p.kill()
+		p.Kill()
 		return
 	}
 	e.idle = append(e.idle, p)
@@ -125,7 +126,7 @@ func (e *Engine) Close() error {
 	defer e.mu.Unlock()
 	e.closed = true
 	for _, p := range e.idle {
-		p.kill()
+		p.Kill()
 	}
 	e.idle = nil
 	return nil
@@ -133,53 +134,8 @@ func (e *Engine) Close() error {
 
 // process is a worker as its parent sees it.
 type process struct {
-	cmd    *exec.Cmd
-	tasks  *os.File
-	out    *bufio.Reader
-	pipe   *os.File
-	stderr *tail
-	buf    []byte
-}
-
-// start runs this program again as a worker.
-func start() (*process, error) {
-	self, err := os.Executable()
-	if err != nil {
-		return nil, fmt.Errorf("start query worker: %w", err)
-	}
-	taskRead, taskWrite, err := os.Pipe()
-	if err != nil {
-		return nil, fmt.Errorf("start query worker: %w", err)
-	}
-	defer taskRead.Close()
-	resultRead, resultWrite, err := os.Pipe()
-	if err != nil {
-		taskWrite.Close()
-		return nil, fmt.Errorf("start query worker: %w", err)
-	}
-	defer resultWrite.Close()
-	p := &process{cmd: exec.Command(self), tasks: taskWrite, pipe: resultRead, out: bufio.NewReaderSize(resultRead, 64<<10), stderr: &tail{}}
-	p.cmd.Env = append(workerEnvironment(os.Environ()), workerEnv+"=1")
-	p.cmd.ExtraFiles = []*os.File{taskRead, resultWrite}
-	p.cmd.Stderr = p.stderr
-	if err := p.cmd.Start(); err != nil {
-		taskWrite.Close()
-		resultRead.Close()
-		return nil, fmt.Errorf("start query worker: %w", err)
-	}
-	return p, nil
-}
-
-// workerEnvironment leaves out secrets: a worker needs none.
-func workerEnvironment(env []string) []string {
-	return slices.DeleteFunc(slices.Clone(env), func(kv string) bool { return strings.HasPrefix(kv, "AWS_") })
-}
-
-func (p *process) kill() {
-	p.tasks.Close()
-	p.cmd.Process.Kill()
-	p.pipe.Close()
-	p.cmd.Wait()
+	*worker.Process
+	buf []byte
 }
 
 // run relays one query. healthy is false if the worker must not be used again.
@@ -197,15 +153,15 @@ func (p *process) run(ctx context.Context, t *task, out query.Sink, grace time.D
 			return
 		case <-ctx.Done():
 		}
-		writeFrame(p.tasks, frameCancel, nil)
+		worker.WriteFrame(p.In, frameCancel, nil)
 		select {
 		case <-stop:
 		case <-time.After(grace):
-			p.cmd.Process.Kill()
+			p.Stop()
 		}
 	}()
 	defer func() { close(stop); <-watcher }()
-	if err := writeFrame(p.tasks, frameQuery, payload); err != nil {
+	if err := worker.WriteFrame(p.In, frameQuery, payload); err != nil {
 		return r, false, p.crashed(ctx, err)
 	}
 	return p.relay(ctx, out)
@@ -214,7 +170,7 @@ func (p *process) run(ctx context.Context, t *task, out query.Sink, grace time.D
 func (p *process) relay(ctx context.Context, out query.Sink) (r query.Report, healthy bool, err error) {
 	var cells [][]byte
 	for {
-		kind, payload, err := readFrame(p.out, p.buf)
+		kind, payload, err := worker.ReadFrame(p.Out, p.buf)
 		if err != nil {
 			return r, false, p.crashed(ctx, err)
 		}
@@ -262,37 +218,5 @@ func (p *process) crashed(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	if !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, os.ErrClosed) {
-		return fmt.Errorf("%w: %w", query.ErrCrashed, err)
-	}
-	p.cmd.Process.Kill()
-	p.cmd.Wait()
-	return fmt.Errorf("%w: %s%s", query.ErrCrashed, p.cmd.ProcessState, p.stderr.last())
-}
-
-// tail keeps the end of what a worker wrote to its standard error.
-type tail struct {
-	mu  sync.Mutex
-	buf []byte
-}
-
-func (t *tail) Write(b []byte) (int, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.buf = append(t.buf, b...)
-	if len(t.buf) > 4096 {
-		t.buf = append(t.buf[:0], t.buf[len(t.buf)-4096:]...)
-	}
-	return len(b), nil
-}
-
-// last is the first line of a panic or fault, if there is one.
-func (t *tail) last() string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	line, _, _ := strings.Cut(strings.TrimSpace(string(t.buf)), "\n")
-	if line == "" {
-		return ""
-	}
-	return ": " + line
+	return fmt.Errorf("%w: %s", query.ErrCrashed, p.Death(err))
 }

@@ -145,9 +145,7 @@ func TestCrash(t *testing.T) {
 		}
 		failed <- err
 	}()
-	if err := p.cmd.Process.Kill(); err != nil {
-		t.Fatal(err)
-	}
+	p.Stop()
 	if err := <-failed; !errors.Is(err, query.ErrCrashed) {
 		t.Errorf("the query under a crash: %v", err)
 	}

@@ -16,13 +16,13 @@ import (
 
 	duck "github.com/duckdb/duckdb-go/mapping"
 
+	"github.com/weir-data/weir/internal/worker"
 	"github.com/weir-data/weir/query"
 	"github.com/weir-data/weir/sql"
 )
 
-// workerEnv is set in the environment of a worker. The variable decides, not an argument, so that any program that
-// calls WorkerMain, tests included, can be its own worker.
-const workerEnv = "WEIR_QUERY_WORKER"
+// workerKind is what the engine's workers are called.
+const workerKind = "query"
 
 // task is what the engine asks of a worker.
 type task struct {
@@ -47,21 +47,14 @@ type failure struct {
 // WorkerMain runs the worker and exits, if this process was started as one; else it returns at once. Programs that use
 // an Engine call it first thing.
 func WorkerMain() {
-	if os.Getenv(workerEnv) == "" {
-		return
-	}
-	in, out := os.NewFile(3, "tasks"), os.NewFile(4, "results")
-	w := &worker{out: bufio.NewWriterSize(out, 64<<10)}
-	if err := w.serve(in); err != nil && !errors.Is(err, io.EOF) {
-		fmt.Fprintln(os.Stderr, "query worker:", err)
-		os.Exit(1)
-	}
-	os.Exit(0)
+	worker.Main(workerKind, func(in io.Reader, out io.Writer) error {
+		return (&server{out: bufio.NewWriterSize(out, 64<<10)}).serve(in)
+	})
 }
 
-// worker runs one query at a time. Each gets a database of its own, so that nothing of one query reaches the next; it
+// server runs one query at a time. Each gets a database of its own, so that nothing of one query reaches the next; it
 // is opened ahead.
-type worker struct {
+type server struct {
 	out *bufio.Writer
 
 	mu     sync.Mutex
@@ -70,13 +63,13 @@ type worker struct {
 }
 
 // serve reads tasks until the engine closes the pipe, which also happens when it dies.
-func (w *worker) serve(in io.Reader) error {
+func (w *server) serve(in io.Reader) error {
 	tasks := make(chan *task)
 	done := make(chan error, 1)
 	go func() {
 		defer close(tasks)
 		for {
-			kind, payload, err := readFrame(in, nil)
+			kind, payload, err := worker.ReadFrame(in, nil)
 			if err != nil {
 				// Nobody is there to read an answer: do not wait for a query that still runs.
 				os.Exit(0)
@@ -112,7 +105,7 @@ func (w *worker) serve(in io.Reader) error {
 	}
 }
 
-func (w *worker) interrupt() {
+func (w *server) interrupt() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.cancel = true
@@ -122,7 +115,7 @@ func (w *worker) interrupt() {
 }
 
 // run answers one task. An error means that the pipe is broken.
-func (w *worker) run(db *database, t *task) error {
+func (w *server) run(db *database, t *task) error {
 	w.mu.Lock()
 	w.conn, w.cancel = &db.conn, false
 	w.mu.Unlock()
@@ -143,12 +136,12 @@ func (w *worker) run(db *database, t *task) error {
 	return w.send(frameDone, report)
 }
 
-func (w *worker) send(kind byte, v any) error {
+func (w *server) send(kind byte, v any) error {
 	payload, err := json.Marshal(v)
 	if err != nil {
 		return err
 	}
-	if err := writeFrame(w.out, kind, payload); err != nil {
+	if err := worker.WriteFrame(w.out, kind, payload); err != nil {
 		return &pipeError{err}
 	}
 	if err := w.out.Flush(); err != nil {
@@ -160,7 +153,7 @@ func (w *worker) send(kind byte, v any) error {
 // pipeError says that the engine no longer listens.
 type pipeError struct{ error }
 
-func (w *worker) query(db *database, t *task) (*query.Report, error) {
+func (w *server) query(db *database, t *task) (*query.Report, error) {
 	if err := db.limit(t.Limits); err != nil {
 		return nil, err
 	}
@@ -186,7 +179,7 @@ func clearFolder(dir string) error {
 }
 
 // attempt defines the tables of a request and runs it. byLayout makes it look at the files first.
-func (w *worker) attempt(db *database, r *query.Request, byLayout bool) (*query.Report, error) {
+func (w *server) attempt(db *database, r *query.Request, byLayout bool) (*query.Report, error) {
 	for i := range r.Tables {
 		if err := db.define(&r.Tables[i], byLayout); err != nil {
 			return nil, err
@@ -230,14 +223,14 @@ func (d *database) define(b *query.Binding, byLayout bool) (err error) {
 }
 
 // rows sends the result of a query.
-func (w *worker) rows(db *database, text string) (*query.Report, error) {
+func (w *server) rows(db *database, text string) (*query.Report, error) {
 	report := &query.Report{}
 	frame := make([]byte, 0, rowsTarget+8<<10)
 	flush := func() error {
 		if len(frame) == 0 {
 			return nil
 		}
-		err := writeFrame(w.out, frameRows, frame)
+		err := worker.WriteFrame(w.out, frameRows, frame)
 		if err == nil {
 			err = w.out.Flush()
 		}
@@ -283,7 +276,7 @@ func nonNil(b []byte) []byte {
 }
 
 // copy writes the result to files and reports them.
-func (w *worker) copy(db *database, r *query.Request) (*query.Report, error) {
+func (w *server) copy(db *database, r *query.Request) (*query.Report, error) {
 	text, err := copyStatement(r.SQL, r.Copy)
 	if err != nil {
 		return nil, err
