@@ -75,14 +75,14 @@ func (c *conn) prepare(sql string, stmt *mapping.PreparedStatement) error {
 	return nil
 }
 
-// errMemory says that a statement needs more than Options.MemoryLimit.
-var errMemory = errors.New("out of memory")
+// ErrMemory says that a statement needs more than Options.MemoryLimit.
+var ErrMemory = errors.New("out of memory")
 
 // sqlError keeps the sentence of DuckDB's message and drops its hints and its copy of the statement.
 func sqlError(message string) error {
 	if text, ok := strings.CutPrefix(message, "Out of Memory Error: "); ok {
 		text, _, _ = strings.Cut(text, "\n")
-		return fmt.Errorf("%w: %s", errMemory, text)
+		return fmt.Errorf("%w: %s", ErrMemory, text)
 	}
 	message, _, _ = strings.Cut(message, "\n\nLINE ")
 	message, _, _ = strings.Cut(message, "\n\nPossible solutions")

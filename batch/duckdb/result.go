@@ -78,7 +78,7 @@ func (r *runResult) write(ctx context.Context, w *writer, from, to int64) error 
 	w.query = r.from([]string{"*"}) + between(from, to)
 	done := len(w.files)
 	err := w.writeAll(ctx, nil)
-	if !errors.Is(err, errMemory) || to-from <= eachRows {
+	if !errors.Is(err, ErrMemory) || to-from <= eachRows {
 		return err
 	}
 	w.files = w.files[:done]

@@ -105,6 +105,11 @@ func withSteps(with string, steps []batch.Step) string {
 // Copy writes the result of a query as Query runs it into Parquet files with statistics. No file is without rows. After an error
 // some files may lie in the folder.
 func (d *DB) Copy(ctx context.Context, sql string, opts CopyOptions, tables ...Table) ([]CopiedFile, error) {
+	return d.copy(ctx, sql, opts, fieldIDs(opts.Columns.Fields, opts.FieldID), tables)
+}
+
+// copy is Copy with the field ids as DuckDB's option has them.
+func (d *DB) copy(ctx context.Context, sql string, opts CopyOptions, ids string, tables []Table) ([]CopiedFile, error) {
 	c, err := d.take(ctx)
 	if err != nil {
 		return nil, err
@@ -112,7 +117,7 @@ func (d *DB) Copy(ctx context.Context, sql string, opts CopyOptions, tables ...T
 	defer d.give(c)
 	with, done := withTables(tables)
 	defer done()
-	cp := &copier{conn: c, opts: opts}
+	cp := &copier{conn: c, opts: opts, ids: ids}
 	if len(opts.PartitionBy) == 0 {
 		err = cp.copy(ctx, with+"SELECT "+cp.columns()+" FROM (\n"+sql+"\n)", nil)
 	} else {
@@ -125,6 +130,7 @@ func (d *DB) Copy(ctx context.Context, sql string, opts CopyOptions, tables ...T
 type copier struct {
 	conn  *conn
 	opts  CopyOptions
+	ids   string
 	parts int
 	files []CopiedFile
 }
@@ -205,8 +211,8 @@ func (cp *copier) copy(ctx context.Context, sql string, partition map[string]*st
 		target = filepath.Join(dir, "data")
 		options = append(options, fmt.Sprintf("FILE_SIZE_BYTES %d", cp.opts.FileBytes))
 	}
-	if ids := fieldIDs(cp.opts.Columns.Fields, cp.opts.FieldID); ids != "" {
-		options = append(options, "FIELD_IDS "+ids)
+	if cp.ids != "" {
+		options = append(options, "FIELD_IDS "+cp.ids)
 	}
 	stats, err := cp.conn.query(ctx, "COPY ("+sql+") TO "+quoteText(target)+" ("+strings.Join(options, ", ")+")")
 	if err != nil {

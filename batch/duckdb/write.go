@@ -64,7 +64,7 @@ func (w *writer) writeAll(ctx context.Context, parts []tablePart) error {
 	with, closeScans := withParts(parts)
 	err := w.write(ctx, withSteps(with, w.steps))
 	closeScans()
-	if !errors.Is(err, errMemory) || piecesIn(parts) <= 1 {
+	if !errors.Is(err, ErrMemory) || piecesIn(parts) <= 1 {
 		return err
 	}
 	w.files = w.files[:done]

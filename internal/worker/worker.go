@@ -12,9 +12,11 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 )
 
 // kindEnv says in the environment of a child what it is. The variable decides, not an argument, so that any program that
@@ -27,6 +29,8 @@ func Main(kind string, serve func(in io.Reader, out io.Writer) error) {
 	if os.Getenv(kindEnv) != kind {
 		return
 	}
+	signal.Ignore(os.Interrupt) // ctrl-C reaches all processes of a terminal: the parent decides
+	os.WriteFile("/proc/self/oom_score_adj", []byte("1000"), 0) // where memory runs out, Linux takes a worker and not its parent
 	in, out := os.NewFile(3, "tasks"), os.NewFile(4, "results")
 	if err := serve(in, out); err != nil && !errors.Is(err, io.EOF) {
 		fmt.Fprintf(os.Stderr, "%s worker: %v\n", kind, err)
@@ -112,7 +116,8 @@ func (p *Process) wait() error {
 
 // Death says why the process went away, when reading from it or writing to it gave err.
 func (p *Process) Death(err error) string {
-	if !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, os.ErrClosed) {
+	gone := []error{io.EOF, io.ErrUnexpectedEOF, os.ErrClosed, syscall.EPIPE}
+	if !slices.ContainsFunc(gone, func(target error) bool { return errors.Is(err, target) }) {
 		return err.Error()
 	}
 	p.Stop()
