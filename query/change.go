@@ -45,6 +45,7 @@ func (s *Service) change(r *running, name sql.Name) error {
 	if err != nil {
 		return err
 	}
+	r.ctx = context.WithoutCancel(r.ctx) // committed: who stops the statement now is late
 	bucket, prefix, err := location(table.Storage.Location)
 	if err != nil {
 		return &sql.Error{Code: "HIVE_METASTORE_ERROR", Msg: err.Error()}

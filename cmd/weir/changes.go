@@ -3,69 +3,73 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
-	"sync"
 
-	batchdelta "github.com/weir-data/weir/batch/delta"
 	batchduckdb "github.com/weir-data/weir/batch/duckdb"
 	"github.com/weir-data/weir/delta"
 	"github.com/weir-data/weir/delta/rewrite"
+	"github.com/weir-data/weir/objstore"
 	"github.com/weir-data/weir/objstore/file"
 	"github.com/weir-data/weir/query"
 	"github.com/weir-data/weir/sql"
 )
 
-// changer is query's Changer on package rewrite. Its DuckDB starts with the first statement that needs it.
+// changer is query's Changer on package rewrite. What it runs, runs in a process of its own, which sees the files of that
+// statement only; the commit is made here.
 type changer struct {
 	objects *file.Store
-
-	mu sync.Mutex // guards db
-	db *batchduckdb.DB
-}
-
-func (c *changer) open() (*batchduckdb.DB, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.db != nil {
-		return c.db, nil
-	}
-	db, err := batchduckdb.Open(batchduckdb.Options{Dirs: []string{batchdelta.StagingDir(c.objects)}, MemoryLimit: 1 << 30})
-	c.db = db
-	return db, err
-}
-
-// close ends DuckDB; no statement may be under way.
-func (c *changer) close() error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.db != nil {
-		c.db.Close()
-	}
-	return nil
+	workers *batchduckdb.Workers
 }
 
 // Change implements query.Changer.
 func (c *changer) Change(ctx context.Context, ch *query.Change) (int64, error) {
-	db, err := c.open()
+	if _, ok := ch.Statement.(*sql.Vacuum); ok {
+		return 0, changeError(c.vacuum(ctx, ch.Location))
+	}
+	w, err := c.workers.Take(ctx)
 	if err != nil {
 		return 0, err
 	}
-	t, err := rewrite.Open(ctx, rewrite.Options{Store: c.objects, Location: ch.Location, DB: db})
+	defer w.Release()
+	var files []string // in the only folder that the process sees
+	for i, path := range ch.Files {
+		files = append(files, filepath.Join(w.Dir(), fmt.Sprintf("given%d.parquet", i)))
+		if err := os.Rename(path, files[i]); err != nil {
+			return 0, fmt.Errorf("hand over rows: %w", err)
+		}
+	}
+	t, err := rewrite.Open(ctx, rewrite.Options{Store: c.objects, Location: ch.Location, DB: w, Staging: w.Dir()})
 	if err != nil {
 		return 0, changeError(err)
 	}
-	n, err := changeTable(ctx, t, ch)
+	n, err := changeTable(ctx, t, ch, rewrite.Rows{Files: files})
 	return n, changeError(err)
 }
 
-func changeTable(ctx context.Context, t *rewrite.Table, ch *query.Change) (int64, error) {
+func (c *changer) vacuum(ctx context.Context, location string) error {
+	bucket, prefix, err := objstore.ParseURL(location)
+	if err != nil {
+		return err
+	}
+	t, err := delta.Open(ctx, delta.InBucket(c.objects, bucket, strings.Trim(prefix, "/")))
+	if err != nil {
+		return err
+	}
+	_, err = t.Vacuum(ctx, delta.VacuumOptions{Record: true})
+	return err
+}
+
+func changeTable(ctx context.Context, t *rewrite.Table, ch *query.Change, rows rewrite.Rows) (int64, error) {
 	where := func(x sql.Expr) rewrite.Condition { return rewrite.Condition{X: x, Params: ch.Params} }
 	var r rewrite.Result
 	var err error
 	switch st := ch.Statement.(type) {
 	case *sql.Insert:
-		if len(ch.Files) > 0 {
-			r, err = t.Append(ctx, rewrite.Rows{Files: ch.Files}, rewrite.WriteOptions{})
+		if len(rows.Files) > 0 {
+			r, err = t.Append(ctx, rows, rewrite.WriteOptions{})
 		}
 		return r.Inserted, err
 	case *sql.Delete:
@@ -75,10 +79,10 @@ func changeTable(ctx context.Context, t *rewrite.Table, ch *query.Change) (int64
 		r, err = t.Update(ctx, assignmentsOf(st.Set), where(st.Where), ch.Target)
 		return r.Updated, err
 	case *sql.Merge:
-		if len(ch.Files) > 0 {
+		if len(rows.Files) > 0 {
 			opts := rewrite.MergeOptions{Target: ch.Target, Source: ch.Source, On: where(st.On)}
 			if opts.Clauses, err = clausesOf(ctx, t, st); err == nil {
-				r, err = t.Merge(ctx, rewrite.Rows{Files: ch.Files}, opts)
+				r, err = t.Merge(ctx, rows, opts)
 			}
 		}
 		return r.Inserted + r.Updated + r.Deleted, err
@@ -86,8 +90,7 @@ func changeTable(ctx context.Context, t *rewrite.Table, ch *query.Change) (int64
 		_, err = t.Optimize(ctx, rewrite.OptimizeOptions{Where: where(st.Where), Purge: true})
 		return 0, err
 	}
-	_, err = t.Log().Vacuum(ctx, delta.VacuumOptions{Record: true})
-	return 0, err
+	return 0, fmt.Errorf("statement %T changes no rows", ch.Statement)
 }
 
 func assignmentsOf(set []sql.Assignment) []rewrite.Assignment {
@@ -134,6 +137,10 @@ func changeError(err error) error {
 	switch {
 	case err == nil || errors.As(err, &bad):
 		return err
+	case errors.Is(err, batchduckdb.ErrCrashed):
+		return fmt.Errorf("%w: %w", query.ErrCrashed, err)
+	case errors.Is(err, batchduckdb.ErrMemory):
+		return fmt.Errorf("%w: %w", query.ErrMemory, err)
 	case errors.Is(err, rewrite.ErrAmbiguous):
 		return &sql.Error{Code: "MERGE_TARGET_ROW_MULTIPLE_MATCHES", Msg: "One MERGE target table row matched more than one source row"}
 	case errors.Is(err, rewrite.ErrViolation):

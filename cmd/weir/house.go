@@ -21,6 +21,8 @@ import (
 	"github.com/weir-data/weir/api/s3"
 	"github.com/weir-data/weir/api/sts"
 	"github.com/weir-data/weir/batch"
+	batchdelta "github.com/weir-data/weir/batch/delta"
+	batchduckdb "github.com/weir-data/weir/batch/duckdb"
 	batchstream "github.com/weir-data/weir/batch/stream"
 	"github.com/weir-data/weir/catalog"
 	"github.com/weir-data/weir/catalog/crawler"
@@ -53,7 +55,8 @@ type house struct {
 	delivery  *delivery.Streams
 	channels  *delivery.Channels
 	queries   *query.Service
-	pipelines *pipelines.Manager // nil if this house runs none
+	pipelines *pipelines.Manager   // nil if this house runs none
+	workers   *batchduckdb.Workers // change tables
 
 	closers closers
 	stop    context.CancelFunc
@@ -196,14 +199,15 @@ func (h *house) openDelivery() error {
 
 func (h *house) openQueries() (err error) {
 	tmp := h.dir("tmp", "query")
-	if err := os.MkdirAll(tmp, 0o755); err != nil {
+	if err := errors.Join(os.RemoveAll(tmp), os.MkdirAll(tmp, 0o755)); err != nil { // what a crash left there is of no use
 		return fmt.Errorf("data directory: %w", err)
 	}
-	// User's queries run in processes of their own: a crash of native code there takes no stream down.
+	// Users' statements run in processes of their own: a crash of native code there takes no stream down.
 	engine := duckdb.New(duckdb.Options{TempDir: tmp, Dirs: []string{h.dir("objects")}})
 	h.closers.add(engine.Close)
-	changes := &changer{objects: h.objects}
-	h.closers.add(changes.close)
+	h.workers = batchduckdb.NewWorkers(batchduckdb.WorkersOptions{Dir: batchdelta.StagingDir(h.objects), TempDir: tmp})
+	h.closers.add(func() error { h.workers.Close(); return nil })
+	changes := &changer{objects: h.objects, workers: h.workers}
 	h.queries, err = query.New(query.Options{
 		Meta: h.meta, Catalog: h.catalog, Objects: h.objects, Engine: engine, Changer: changes, CacheDir: h.dir("tmp", "cache"),
 		Region: h.cfg.Region, Account: h.cfg.Account, Logger: h.cfg.Logger, Observe: observeQuery(h.metrics, h.publishesMetrics),

@@ -20,7 +20,7 @@ import (
 	"github.com/weir-data/weir/stream"
 )
 
-func testHouse(t *testing.T) (*house, *clients) {
+func testHouse(t testing.TB) (*house, *clients) {
 	t.Helper()
 	t.Setenv("AWS_CONFIG_FILE", "/dev/null")
 	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")

@@ -14,6 +14,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	batchduckdb "github.com/weir-data/weir/batch/duckdb"
 	"github.com/weir-data/weir/query/duckdb"
 )
 
@@ -32,9 +33,15 @@ type cli struct {
 	Bench    BenchCmd    `cmd:"" help:"Measure this machine."`
 }
 
+// workerMain does not return in a process that was started to work for another.
+func workerMain() {
+	duckdb.WorkerMain()
+	batchduckdb.WorkerMain()
+	pipelineWorkerMain()
+}
+
 func main() {
-	duckdb.WorkerMain()  // does not return in a process that was started as a query worker
-	pipelineWorkerMain() // nor this in one that was started for a pipeline
+	workerMain()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	var c cli

@@ -9,13 +9,10 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
-
-	"github.com/weir-data/weir/query/duckdb"
 )
 
 func TestMain(m *testing.M) {
-	duckdb.WorkerMain()
-	pipelineWorkerMain()
+	workerMain()
 	testscript.Main(m, map[string]func(){"weir": main})
 }
 
