@@ -9,6 +9,9 @@
 // are fast and mean UTC. What the query gives as TIMESTAMP or TIMESTAMPTZ is an instant again, and Parquet files say
 // so (isAdjustedToUTC).
 //
+// Query and Copy are for statements of the program's own, over files. Workers run these in processes of their own, where users'
+// statements cannot take this one down.
+//
 // Nothing is kept: after a crash, files of an unfinished Write are garbage in the folder that its caller gave it.
 package duckdb
 
