@@ -167,16 +167,12 @@ func BenchmarkCheckpoint100k(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
 			r := newReplay(nil)
-			n := 0
-			err := readParquetActions(bytes.NewReader(body), int64(len(body)), func(a Action) error {
-				e, err := r.entry(a)
-				if e != nil {
-					n++
-				}
-				return err
-			})
-			if err != nil || n != 100_000 {
-				b.Fatal(n, err)
+			err := readParquetParts(b.Context(), bytes.NewReader(body), int64(len(body)), "", r.takeFiles)
+			if err == nil {
+				err = r.flush(never)
+			}
+			if err != nil || r.files.live.files != 100_000 {
+				b.Fatal(r.files.live, err)
 			}
 		}
 	})

@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 	"strings"
+	"sync"
 
 	"github.com/parquet-go/parquet-go"
 )
@@ -64,15 +66,13 @@ func loadCheckpointFile(ctx context.Context, objects Objects, f logFile, r *repl
 	if err != nil {
 		return err
 	}
-	err = readParquetActions(at, size, func(a Action) error {
-		e, err := fileEntry(a, r.place)
-		if err != nil {
-			return err
+	err = readParquetParts(ctx, at, size, r.place, func(p *logPart) error {
+		for _, a := range p.actions {
+			if err := note(a); err != nil {
+				return err
+			}
 		}
-		if e == nil {
-			return note(a)
-		}
-		return r.put(e)
+		return r.takeFiles(p)
 	})
 	if err != nil {
 		return fmt.Errorf("%s: %w", f.key, err)
@@ -94,7 +94,7 @@ func sidecarKey(s *Sidecar) (string, error) {
 // readSidecarNames calls do for each sidecar that a checkpoint's file names, without reading its other rows.
 func readSidecarNames(ctx context.Context, objects Objects, f logFile, do func(*Sidecar) error) (err error) {
 	if strings.HasSuffix(f.key, ".json") {
-		return readCheckpointFile(ctx, objects, f.key, f.size, func(a Action) error {
+		return readLogFile(ctx, objects, f.key, func(a Action) error {
 			if a.Sidecar == nil {
 				return nil
 			}
@@ -106,10 +106,11 @@ func readSidecarNames(ctx context.Context, objects Objects, f logFile, do func(*
 	if err != nil {
 		return err
 	}
-	rows, err := openRows(at, size)
+	file, err := openRows(at, size)
 	if err != nil {
 		return err
 	}
+	rows := file.read(0, file.groups())
 	defer rows.closePages()
 	path := rows.column("sidecar.path")
 	if path == nil {
@@ -136,22 +137,6 @@ func recoverParquet(err *error) {
 	}
 }
 
-func readCheckpointFile(ctx context.Context, objects Objects, key string, size int64, do func(Action) error) error {
-	if strings.HasSuffix(key, ".json") {
-		body, err := objects.Get(ctx, key)
-		if err != nil {
-			return err
-		}
-		defer body.Close()
-		return readActions(body, do)
-	}
-	at, size, err := openAt(ctx, objects, key, size)
-	if err != nil {
-		return err
-	}
-	return readParquetActions(at, size, do)
-}
-
 // openAt gives random access to an object: small ones and those of a store that cannot read parts are held whole.
 func openAt(ctx context.Context, objects Objects, key string, size int64) (io.ReaderAt, int64, error) {
 	if ranges, ok := objects.(rangeGetter); ok && size > wholeBytesMax {
@@ -164,29 +149,64 @@ func openAt(ctx context.Context, objects Objects, key string, size int64) (io.Re
 	return bytes.NewReader(body), int64(len(body)), nil
 }
 
-// readParquetActions calls do for each row of a checkpoint's or sidecar's parquet file.
-func readParquetActions(r io.ReaderAt, size int64, do func(Action) error) (err error) {
+// groupsAhead bounds the row groups of a checkpoint that are decoded side by side.
+const groupsAhead = 4
+
+// readParquetParts calls do with the rows of a checkpoint's or sidecar's parquet file, a row group at a time and in their order.
+func readParquetParts(ctx context.Context, r io.ReaderAt, size int64, place string, do func(*logPart) error) (err error) {
 	defer recoverParquet(&err)
-	rows, err := openRows(r, size)
+	file, err := openRows(r, size)
 	if err != nil {
 		return err
 	}
+	type pending struct {
+		part *logPart
+		err  error
+	}
+	var queue []chan pending
+	var work sync.WaitGroup
+	defer work.Wait()
+	for next := 0; next < file.groups() || len(queue) > 0; {
+		for ; next < file.groups() && len(queue) < min(runtime.GOMAXPROCS(0), groupsAhead); next++ {
+			done, group := make(chan pending, 1), next
+			queue = append(queue, done)
+			work.Go(func() {
+				part, err := file.part(group, place)
+				done <- pending{part, err}
+			})
+		}
+		p := <-queue[0]
+		if queue = queue[1:]; p.err == nil {
+			p.err = ctx.Err()
+		}
+		if p.err == nil {
+			p.err = do(p.part)
+		}
+		if p.err != nil {
+			return p.err
+		}
+	}
+	return nil
+}
+
+// part decodes a row group.
+func (f *rowsFile) part(group int, place string) (part *logPart, err error) {
+	defer recoverParquet(&err)
+	rows := f.read(group, group+1)
 	defer rows.closePages()
 	columns := newActionColumns(rows)
+	part = &logPart{}
 	for {
 		more, err := rows.next()
-		if err != nil || !more {
-			return err
-		}
-		a, err := columns.action()
 		if err != nil {
-			return err
+			return nil, err
 		}
-		if err := a.check(); err != nil {
-			return fmt.Errorf("%w: %w", ErrCorrupt, err)
+		if !more {
+			part.pack()
+			return part, nil
 		}
-		if err := do(a); err != nil {
-			return err
+		if err := columns.take(part, place); err != nil {
+			return nil, err
 		}
 	}
 }
@@ -211,6 +231,7 @@ type actionColumns struct {
 	sidecarPath    *cursor
 	sidecarSize    *cursor
 	sidecarModTime *cursor
+	scratch        []byte
 }
 
 // fileColumns are the columns that add and remove have in common.
@@ -271,24 +292,38 @@ func newFileColumns(r *rowReader, name string) fileColumns {
 	}
 }
 
-// action reads the current row. A row of a kind that is not known gives an Action without a field set.
-func (c *actionColumns) action() (Action, error) {
+// take adds the current row to a part.
+func (c *actionColumns) take(p *logPart, place string) error {
 	switch {
 	case set(c.add.path):
-		return c.addAction()
+		return c.takeAdd(p, place)
 	case set(c.remove.path):
-		return Action{Remove: &Remove{
-			Path: c.remove.path.text(), DeletionTimestamp: c.deleted.integer(), DataChange: c.remove.dataChange.boolean(),
-			ExtendedFileMetadata: c.extended.boolean(), PartitionValues: c.remove.partition.pairs(),
-			Size: c.remove.size.integer(), Tags: c.remove.tags.pairs(), DeletionVector: c.remove.deletionVector(),
-			BaseRowID: c.remove.baseRow.integerOrNil(), DefaultRowCommitVersion: c.remove.rowCommit.integerOrNil(),
-		}}, nil
+		r := record{flags: flagRemove, size: c.remove.size.integer(), at: c.deleted.integer()}
+		if c.extended.boolean() {
+			r.flags |= flagExtended
+		}
+		return c.takeFile(p, place, r, &c.remove)
+	}
+	a := c.action()
+	if err := a.check(); err != nil {
+		return fmt.Errorf("%w: %w", ErrCorrupt, err)
+	}
+	if a != (Action{}) {
+		p.actions = append(p.actions, a)
+	}
+	return nil
+}
+
+// action reads the current row, which is not about a data file. A row of a kind that is not known gives an Action without a
+// field set.
+func (c *actionColumns) action() Action {
+	switch {
 	case set(c.protocol.reader):
 		p := &c.protocol
 		return Action{Protocol: &Protocol{
 			MinReaderVersion: int(p.reader.integer()), MinWriterVersion: int(p.writer.integer()),
 			ReaderFeatures: p.readerFeatures.list(), WriterFeatures: p.writerFeatures.list(),
-		}}, nil
+		}}
 	case set(c.metadata.id):
 		m := &c.metadata
 		return Action{Metadata: &Metadata{
@@ -296,15 +331,15 @@ func (c *actionColumns) action() (Action, error) {
 			Format:       Format{Provider: m.provider.text(), Options: m.options.texts()},
 			SchemaString: m.schema.text(), PartitionColumns: m.partitionBy.list(),
 			Configuration: m.configuration.texts(), CreatedTime: m.created.integer(),
-		}}, nil
+		}}
 	case set(c.txnApp):
-		return Action{Txn: &Txn{c.txnApp.text(), c.txnVersion.integer(), c.txnUpdated.integer()}}, nil
+		return Action{Txn: &Txn{c.txnApp.text(), c.txnVersion.integer(), c.txnUpdated.integer()}}
 	case set(c.domain):
-		return Action{DomainMetadata: &DomainMetadata{c.domain.text(), c.domainConfig.text(), c.domainRemoved.boolean()}}, nil
+		return Action{DomainMetadata: &DomainMetadata{c.domain.text(), c.domainConfig.text(), c.domainRemoved.boolean()}}
 	case set(c.sidecarPath):
-		return Action{Sidecar: &Sidecar{c.sidecarPath.text(), c.sidecarSize.integer(), c.sidecarModTime.integer()}}, nil
+		return Action{Sidecar: &Sidecar{c.sidecarPath.text(), c.sidecarSize.integer(), c.sidecarModTime.integer()}}
 	}
-	return Action{}, nil
+	return Action{}
 }
 
 func set(c *cursor) bool {
@@ -312,21 +347,49 @@ func set(c *cursor) bool {
 	return ok
 }
 
-func (c *actionColumns) addAction() (Action, error) {
-	f := &c.add
-	add := &Add{
-		Path: f.path.text(), PartitionValues: f.partition.pairs(), Size: f.size.integer(),
-		ModificationTime: c.modified.integer(), DataChange: f.dataChange.boolean(), Stats: c.stats.text(),
-		Tags: f.tags.pairs(), DeletionVector: f.deletionVector(), BaseRowID: f.baseRow.integerOrNil(),
-		DefaultRowCommitVersion: f.rowCommit.integerOrNil(), ClusteringProvider: c.clustering.text(),
-	}
+func (c *actionColumns) takeAdd(p *logPart, place string) error {
+	r := record{size: c.add.size.integer(), at: c.modified.integer(), stats: c.stats.bytes()}
 	if c.statsParsed != nil {
-		var err error
-		if add.Stats, err = c.statsParsed.json(); err != nil {
-			return Action{}, fmt.Errorf("stats_parsed of %q: %w", add.Path, err)
+		text, err := c.statsParsed.json()
+		if err != nil {
+			return fmt.Errorf("stats_parsed of %q: %w", c.add.path.text(), err)
 		}
+		r.stats = []byte(text)
 	}
-	return Action{Add: add}, nil
+	if r.size < 0 {
+		return fmt.Errorf("%w: add of %q with size %d", ErrCorrupt, c.add.path.text(), r.size)
+	}
+	return c.takeFile(p, place, r, &c.add)
+}
+
+// takeFile adds a row that is about a data file to a part.
+func (c *actionColumns) takeFile(p *logPart, place string, r record, f *fileColumns) error {
+	if f.dataChange.boolean() {
+		r.flags |= flagDataChange
+	}
+	more := rest{
+		Tags: f.tags.pairs(), DeletionVector: f.deletionVector(), BaseRowID: f.baseRow.integerOrNil(),
+		DefaultRowCommitVersion: f.rowCommit.integerOrNil(),
+	}
+	if f == &c.add {
+		more.ClusteringProvider = c.clustering.text()
+	}
+	if err := r.setKey(f.path.bytes(), &more, place); err != nil {
+		return err
+	}
+	c.scratch = f.partition.appendTo(c.scratch[:0])
+	if len(c.scratch) > 0 {
+		n, ok := p.files.numbers[string(c.scratch)]
+		if !ok {
+			n = p.files.addValues(string(c.scratch), f.partition.pairs())
+		}
+		r.values = n
+	}
+	p.files.addCopy(r)
+	if p.files.full() {
+		p.pack()
+	}
+	return nil
 }
 
 func (f *fileColumns) deletionVector() *DeletionVector {

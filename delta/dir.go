@@ -91,6 +91,16 @@ func (d dir) List(ctx context.Context, prefix, after string) iter.Seq2[objstore.
 	}
 }
 
+// readFolder reads what a folder holds, in any order.
+func readFolder(path string) ([]fs.DirEntry, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return f.ReadDir(-1)
+}
+
 // walk lists a folder and what lies below it in the order of keys; folder is empty or ends in a slash. It holds the names
 // of one folder for each level.
 func (d dir) walk(ctx context.Context, folder, prefix, after string, yield func(objstore.Info, error) bool) bool {
@@ -100,7 +110,7 @@ func (d dir) walk(ctx context.Context, folder, prefix, after string, yield func(
 	}
 	var entries []fs.DirEntry
 	if err == nil {
-		entries, err = os.ReadDir(path)
+		entries, err = readFolder(path)
 	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return true
@@ -114,6 +124,9 @@ func (d dir) walk(ctx context.Context, folder, prefix, after string, yield func(
 		}
 		return e.Name()
 	}
+	entries = slices.DeleteFunc(entries, func(e fs.DirEntry) bool { // most often all but a few
+		return !e.IsDir() && (folder+e.Name() <= after || !strings.HasPrefix(folder+e.Name(), prefix))
+	})
 	slices.SortFunc(entries, func(a, b fs.DirEntry) int { return strings.Compare(name(a), name(b)) })
 	for _, e := range entries {
 		key := folder + name(e)
@@ -125,9 +138,6 @@ func (d dir) walk(ctx context.Context, folder, prefix, after string, yield func(
 			if !d.walk(ctx, key, prefix, after, yield) {
 				return false
 			}
-			continue
-		}
-		if !strings.HasPrefix(key, prefix) || key <= after {
 			continue
 		}
 		info, err := os.Stat(filepath.Join(path, e.Name()))

@@ -12,7 +12,7 @@ type logPart struct {
 	lines   int      // of that object
 	actions []Action // that are not about data files, in their order
 	files   chunk    // texts lie in the lines
-	run     *run     // of the files, if they were packed
+	runs    []*run   // of files that were packed, oldest first; before those in files
 	bad     error    // about the line behind those that were counted
 
 	line []byte // a copy of the one that is read
@@ -82,7 +82,7 @@ func (p *logPart) addLine(f *fileLine, place string) (bool, error) {
 			p.files.addValues(string(f.partition), values)
 		}
 	}
-	r := record{size: f.size, at: f.at, key: f.path, stats: f.stats}
+	r := record{size: f.size, at: f.at, stats: f.stats}
 	if f.remove {
 		r.flags |= flagRemove
 	}
@@ -99,33 +99,14 @@ func (p *logPart) addLine(f *fileLine, place string) (bool, error) {
 			return false, nil
 		}
 	}
-	if more.DeletionVector != nil || !isPlainKey(f.path) {
-		path := string(f.path)
-		key, outside, err := decodePathAt(place, path)
-		if err != nil {
-			return false, err
-		}
-		if outside {
-			r.flags |= flagOutside
-		}
-		key = entryKey(key, more.DeletionVector)
-		r.flags |= more.setPath(key, path)
-		r.key = []byte(key)
+	if err := r.setKey(f.path, &more, place); err != nil {
+		return false, err
 	}
-	r.rest = more.text()
 	if f.partition != nil {
 		r.values = p.files.numbers[string(f.partition)]
 	}
 	p.files.records = append(p.files.records, r)
 	return true, nil
-}
-
-// isPlainKey says that a path is, without a further look, the key of an object of the table's folder.
-func isPlainKey(path []byte) bool {
-	if c := path[0]; c == '/' || c == '_' || c == '.' {
-		return false
-	}
-	return bytes.IndexByte(path, '%') < 0 && bytes.IndexByte(path, ':') < 0 && bytes.IndexByte(path, 0) < 0 && !bytes.Contains(path, []byte("/."))
 }
 
 // scanCommitTime reads a line that is a commitInfo and nothing else, of which only the inCommitTimestamp is wanted.
@@ -156,8 +137,8 @@ func scanCommitTime(line []byte) (*CommitInfo, bool) {
 // pack sorts and packs the files, after which the lines are no longer needed.
 func (p *logPart) pack() {
 	if len(p.files.records) > 0 {
-		p.run = p.files.pack()
-		p.files = chunk{}
+		p.runs = append(p.runs, p.files.pack())
+		p.files.reset()
 	}
 }
 

@@ -21,15 +21,26 @@ func mergeRuns(runs []*run, cutoff int64) *run {
 	if len(runs) == 1 {
 		return runs[0]
 	}
-	sources := 0
-	for _, r := range runs {
-		sources += r.sources
-	}
-	out := (&runMerge{runs: runs, cutoff: cutoff, anew: sources > sourcesMax}).merge()
+	out := (&runMerge{runs: runs, cutoff: cutoff, anew: sourcesOf(runs) > sourcesMax}).merge()
 	if out.used < out.total/2 {
 		out = (&runMerge{runs: []*run{out}, cutoff: never, anew: true}).merge()
 	}
 	return out
+}
+
+// sourcesOf is how many blobs are read by turns when runs are read as one: those of runs that overlap.
+func sourcesOf(runs []*run) int {
+	most := 0
+	for _, r := range runs {
+		n := 0
+		for _, other := range runs {
+			if r.n > 0 && other.n > 0 && other.blocks[0].first <= r.blocks[0].first && other.last >= r.blocks[0].first {
+				n += other.sources
+			}
+		}
+		most = max(most, n)
+	}
+	return most
 }
 
 // runMerge is the making of one run of others.
@@ -60,10 +71,7 @@ func (g *runMerge) merge() *run {
 		n += r.n
 	}
 	if !g.anew {
-		out.sources = 0
-		for _, r := range g.runs {
-			out.sources += r.sources
-		}
+		out.sources = max(sourcesOf(g.runs), 1)
 	}
 	out.values = values.list
 	bounds := g.bounds(n)

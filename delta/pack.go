@@ -15,7 +15,8 @@ import (
 type run struct {
 	blocks  []block
 	blobs   []blob
-	n       int // entries
+	n       int    // entries
+	last    string // key
 	live    tally
 	values  []map[string]*string // partition values, interned; number 0 is nil
 	sources int                  // of its entries: as many blobs are read by turns
@@ -170,6 +171,9 @@ func (r *run) finish(p *packer) {
 		for i := range p.blocks {
 			p.blocks[i].base += len(r.blobs)
 		}
+	}
+	if p.n > 0 {
+		r.last = string(p.key)
 	}
 	r.blocks = append(r.blocks, p.blocks...)
 	r.blobs = append(r.blobs, p.blobs...)

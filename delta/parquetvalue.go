@@ -7,6 +7,7 @@ import (
 	"io"
 	"math"
 	"math/big"
+	"sync"
 	"time"
 
 	"github.com/parquet-go/parquet-go"
@@ -93,13 +94,14 @@ func signedBytes(b []byte) *big.Int {
 	return n
 }
 
-// blockReader is random access to a large object by ranged reads. It keeps the blocks that were used last. Not safe
-// for concurrent use, which io.ReaderAt would allow: checkpoints are read by one goroutine.
+// blockReader is random access to a large object by ranged reads. It keeps the blocks that were read last.
 type blockReader struct {
 	ctx    context.Context // of the one call that the reader serves
 	ranges rangeGetter
 	key    string
 	size   int64
+
+	mu     sync.Mutex       // guards the fields below; held while a block is read
 	blocks map[int64][]byte // by number
 	order  []int64          // least recently read first
 }
@@ -134,6 +136,8 @@ func (b *blockReader) ReadAt(p []byte, pos int64) (int, error) {
 }
 
 func (b *blockReader) block(number int64) ([]byte, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	if block, ok := b.blocks[number]; ok {
 		return block, nil
 	}

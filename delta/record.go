@@ -3,6 +3,7 @@ package delta
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"slices"
 )
 
@@ -56,6 +57,36 @@ func (r *rest) setPath(key, path string) (flag byte) {
 	}
 	r.Path = path
 	return 0
+}
+
+// setKey sets key and rest of a record whose path the log writes so; more is its rest but for the path.
+func (r *record) setKey(path []byte, more *rest, place string) error {
+	if r.key = path; len(path) == 0 {
+		return fmt.Errorf("%w: a data file without path", ErrCorrupt)
+	}
+	if more.DeletionVector != nil || !isPlainKey(path) {
+		text := string(path)
+		key, outside, err := decodePathAt(place, text)
+		if err != nil {
+			return err
+		}
+		if outside {
+			r.flags |= flagOutside
+		}
+		key = entryKey(key, more.DeletionVector)
+		r.flags |= more.setPath(key, text)
+		r.key = []byte(key)
+	}
+	r.rest = more.text()
+	return nil
+}
+
+// isPlainKey says that a path is, without a further look, the key of an object of the table's folder.
+func isPlainKey(path []byte) bool {
+	if c := path[0]; c == '/' || c == '_' || c == '.' {
+		return false
+	}
+	return bytes.IndexByte(path, '%') < 0 && bytes.IndexByte(path, ':') < 0 && bytes.IndexByte(path, 0) < 0 && !bytes.Contains(path, []byte("/."))
 }
 
 // record is the entry with texts of its own, without partition values.
@@ -132,8 +163,13 @@ func (c *chunk) full() bool { return len(c.records) >= chunkEntries || c.held >=
 
 // addOwn adds a record and copies its texts.
 func (c *chunk) addOwn(r record, values map[string]*string) {
-	r.key, r.stats, r.rest = c.own(r.key), c.own(r.stats), c.own(r.rest)
 	r.values = c.number(values)
+	c.addCopy(r)
+}
+
+// addCopy is addOwn for a record whose partition values have their number in the chunk.
+func (c *chunk) addCopy(r record) {
+	r.key, r.stats, r.rest = c.own(r.key), c.own(r.stats), c.own(r.rest)
 	c.records = append(c.records, r)
 }
 

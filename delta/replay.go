@@ -65,11 +65,14 @@ func (r *replay) put(e *entry) error {
 
 // takeFiles takes what a part of the log says about data files.
 func (r *replay) takeFiles(p *logPart) error {
-	if p.run != nil && r.set != nil {
-		return r.set.addRun(p.run)
-	}
-	if p.run != nil {
-		for reader := newReader(p.run, "", ""); reader.next(); {
+	for _, run := range p.runs {
+		if r.set != nil {
+			if err := r.set.addRun(run); err != nil {
+				return err
+			}
+			continue
+		}
+		for reader := newReader(run, "", ""); reader.next(); {
 			if err := r.putInterned(reader.entry()); err != nil {
 				return err
 			}

@@ -48,8 +48,7 @@ func (b *setBuilder) push(r *run) error {
 	if b.recent = append(b.recent, r); len(b.recent) < recentMax {
 		return nil
 	}
-	merge := &runMerge{runs: b.recent, cutoff: never, anew: true}
-	b.older = append(b.older, merge.merge())
+	b.older = append(b.older, mergeRuns(b.recent, never))
 	b.recent = nil
 	n := 0
 	for _, r := range b.older {
