@@ -98,6 +98,7 @@ type SinkSpec struct {
 	// PartitionKey is the column that gives a stream its keys; empty: they are spread.
 	PartitionKey string
 	Headers      map[string]string // of a webhook's requests
+	Rows         int               // that a console shows of each batch; 0: the default
 }
 
 // Mode says what happens to records that do not fit the schema. The names are those of Spark's JSON reader.

@@ -43,13 +43,24 @@ func describePipeline(p *batch.Pipeline, err error) string {
 	if err != nil {
 		return err.Error() + "\n"
 	}
-	s := p.Sources[0]
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s: %s, start %v, %s, %v, limit %v\n", p.Name, s.Stream, s.Start, s.Format.Name, s.Mode, s.Limit)
-	for _, f := range s.Schema.Fields {
-		fmt.Fprintf(&b, "  %s %s nullable=%v\n", f.Name, f.Type, f.Nullable)
+	fmt.Fprintf(&b, "%s: trigger %+v, dead letters %q, mode %v\n", p.Name, p.Trigger, p.DeadLetters, p.Mode)
+	if p.MaxWatermark || p.State != "" {
+		fmt.Fprintf(&b, "max watermark %v, state %q\n", p.MaxWatermark, p.State)
 	}
-	fmt.Fprintf(&b, "query %q\ntrigger %+v, dead letters %q\n", p.Query, p.Trigger, p.DeadLetters)
+	for _, s := range p.Sources {
+		fmt.Fprintf(&b, "%s: %s %s %v, start %v, %+v, %v, limit %v\n", s.Name, s.Kind, s.Stream, s.Settings, s.Start, s.Format, s.Mode, s.Limit)
+		for _, f := range s.Schema.Fields {
+			fmt.Fprintf(&b, "  %s %s nullable=%v\n", f.Name, f.Type, f.Nullable)
+		}
+		if s.Watermark != nil {
+			fmt.Fprintf(&b, "  watermark %+v\n", *s.Watermark)
+		}
+		if s.Deduplicate != nil {
+			fmt.Fprintf(&b, "  deduplicate %+v\n", *s.Deduplicate)
+		}
+	}
+	fmt.Fprintf(&b, "query %q\n", p.Query)
 	for _, s := range p.Sinks {
 		fmt.Fprintf(&b, "sink %+v\n", s)
 	}

@@ -40,8 +40,9 @@ func (e *FileError) Error() string {
 
 // yamlReader walks the syntax tree of a file and collects what is wrong, so that one look shows all.
 type yamlReader struct {
-	file string
-	errs []error
+	file  string
+	errs  []error
+	modes []sinkMode // what the sinks say of the output mode
 }
 
 func (r *yamlReader) err() error { return errors.Join(r.errs...) }
@@ -159,17 +160,21 @@ func editedOnce(a, b string) bool {
 		len(a) > 1 && len(b) > 1 && a[0] == b[1] && a[1] == b[0] && a[2:] == b[2:]
 }
 
+// has says whether m has a key.
+func has(m *ast.MappingNode, want string) bool {
+	return slices.ContainsFunc(m.Values, func(v *ast.MappingValueNode) bool {
+		key, _ := scalarText(v.Key)
+		return key == want
+	})
+}
+
 func (r *yamlReader) require(n ast.Node, path string, keys ...string) {
 	m, ok := n.(*ast.MappingNode)
 	if !ok {
 		return
 	}
 	for _, want := range keys {
-		has := slices.ContainsFunc(m.Values, func(v *ast.MappingValueNode) bool {
-			key, _ := scalarText(v.Key)
-			return key == want
-		})
-		if !has {
+		if !has(m, want) {
 			r.failf(n, strings.TrimPrefix(path+"."+want, "."), "is missing")
 		}
 	}
@@ -245,4 +250,17 @@ func (r *yamlReader) names(n ast.Node, path string) []string {
 		names = append(names, name)
 	}
 	return names
+}
+
+// texts reads keys and texts.
+func (r *yamlReader) texts(n ast.Node, path string) map[string]string {
+	all := map[string]string{}
+	for key, value := range r.entries(n, path) {
+		text, ok := scalarText(value)
+		if !ok {
+			r.failf(value, path+"."+key, "must be a text")
+		}
+		all[key] = text
+	}
+	return all
 }
