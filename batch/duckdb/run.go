@@ -13,6 +13,9 @@ import (
 
 // Run implements batch.Runner. The result is to be closed before the next Run.
 func (r *Runner) Run(ctx context.Context, p *batch.Program, d *batch.Description, in batch.RunInput) (batch.Result, error) {
+	if stateless(p) {
+		return NewRowwise(r.db).Run(ctx, p, d, in)
+	}
 	if r.compiled == nil || r.compiled.program != p {
 		c, err := r.compile(ctx, d.Inputs, p)
 		if err != nil {

@@ -11,7 +11,8 @@ import (
 	"github.com/weir-data/weir/columnar"
 )
 
-// Runner executes Programs with state for one pipeline, on a connection of its own: it is a batch.Runner. The steps of a Program
+// Runner executes Programs for one pipeline: it is a batch.Runner. Those without state are left to Rowwise. Others have a connection
+// of their own: the steps of a Program
 // become temporary tables, or views where only one other reads them; the state is read from its Parquet files.
 type Runner struct {
 	db       *DB
@@ -42,8 +43,14 @@ type compiled struct {
 	states  []*stateTable // as in program.States
 }
 
+// stateless says whether p works row by row: such a Program is Rowwise's.
+func stateless(p *batch.Program) bool { return len(p.States) == 0 && len(p.Tables) == 0 }
+
 // Describe implements batch.Runner.
 func (r *Runner) Describe(ctx context.Context, inputs map[string]*columnar.Schema, p *batch.Program) (*batch.Description, error) {
+	if stateless(p) {
+		return NewRowwise(r.db).Describe(ctx, inputs, p)
+	}
 	c, err := r.compile(ctx, inputs, p)
 	if err != nil {
 		return nil, err

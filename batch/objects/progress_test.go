@@ -2,6 +2,10 @@ package objects
 
 import (
 	"errors"
+	"io"
+	"io/fs"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -66,5 +70,44 @@ func TestSecondProcessStops(t *testing.T) {
 	}
 	if err := b.SavePlan(t.Context(), plan(0, "7")); !errors.Is(err, batch.ErrProgress) {
 		t.Fatalf("another plan of the same number: %v", err)
+	}
+}
+
+func TestFolder(t *testing.T) {
+	store := mem.New(nil)
+	f, err := NewFolder(store, "s3://lake/_weir/state/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if names, err := f.List(t.Context(), ""); err != nil || len(names) != 0 {
+		t.Errorf("no bucket: %v, %v", names, err)
+	}
+	if err := store.CreateBucket(t.Context(), "lake"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Get(t.Context(), "runs/a"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("get of nothing: %v", err)
+	}
+	for _, name := range []string{"runs/a", "runs/b", "versions/1"} {
+		if err := f.Put(t.Context(), name, strings.NewReader("of "+name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if names, err := f.List(t.Context(), "runs/"); err != nil || !slices.Equal(names, []string{"runs/a", "runs/b"}) {
+		t.Errorf("names %v, %v", names, err)
+	}
+	r, err := f.Get(t.Context(), "versions/1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if data, err := io.ReadAll(r); err != nil || string(data) != "of versions/1" {
+		t.Errorf("got %q, %v", data, err)
+	}
+	if err := errors.Join(f.Delete(t.Context(), "runs/a"), f.Delete(t.Context(), "runs/a")); err != nil {
+		t.Error(err)
+	}
+	if names, err := f.List(t.Context(), ""); err != nil || len(names) != 2 {
+		t.Errorf("after a delete: %v, %v", names, err)
 	}
 }

@@ -1,11 +1,16 @@
 package main
 
 import (
+	"cmp"
+	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/weir-data/weir/batch"
 	"github.com/weir-data/weir/batch/awskinesis"
 	"github.com/weir-data/weir/batch/objects"
+	"github.com/weir-data/weir/batch/state"
 	batchstream "github.com/weir-data/weir/batch/stream"
 	"github.com/weir-data/weir/catalog"
 	"github.com/weir-data/weir/catalog/awsglue"
@@ -21,6 +26,7 @@ type backends struct {
 	objects  objstore.Store
 	catalog  catalog.Catalog
 	progress func(p *batch.Pipeline) (batch.ProgressStore, error)
+	state    func(p *batch.Pipeline) (state.Options, error) // where the query's state is kept
 }
 
 // embedded are the parts of a house in this process: no wire between stream and table.
@@ -32,6 +38,9 @@ func embedded(h *house) backends {
 		catalog: h.catalog,
 		progress: func(p *batch.Pipeline) (batch.ProgressStore, error) {
 			return batch.NewMetaProgress(h.meta, p.Name), nil
+		},
+		state: func(p *batch.Pipeline) (state.Options, error) {
+			return statePlace(h.objects, p, h.dir("pipelines", p.Name), "")
 		},
 	}
 }
@@ -55,7 +64,34 @@ func remote(cl *clients, progress string) backends {
 			}
 			return objects.New(store, place)
 		},
+		state: func(p *batch.Pipeline) (state.Options, error) {
+			if progress != "" && !strings.Contains(progress, "://") {
+				return statePlace(store, p, filepath.Join(progress, "state"), "")
+			}
+			cache, err := os.UserCacheDir()
+			if err != nil {
+				return state.Options{}, fmt.Errorf("no folder for state: %w; set state.location to one", err)
+			}
+			return statePlace(store, p, filepath.Join(cache, "weir", "state", p.Name), cmp.Or(progress, progressPlace(p))+"/state")
+		},
 	}
+}
+
+// statePlace is where the state of p is kept: in the folder dir, and as well at backup, s3://bucket/folder, if that is not empty; unless
+// the pipeline says something else.
+func statePlace(store objstore.Store, p *batch.Pipeline, dir, backup string) (state.Options, error) {
+	switch {
+	case strings.Contains(p.State, "://"):
+		backup = p.State
+	case p.State != "":
+		dir, backup = p.State, ""
+	}
+	dir, err := filepath.Abs(dir)
+	if err != nil || backup == "" {
+		return state.Options{Dir: dir}, err
+	}
+	folder, err := objects.NewFolder(store, backup)
+	return state.Options{Dir: dir, Backup: folder}, err
 }
 
 // progressPlace is the folder in the bucket of a pipeline's table where its progress is kept.

@@ -22,6 +22,7 @@ import (
 
 	"github.com/weir-data/weir/batch"
 	"github.com/weir-data/weir/batch/feed"
+	"github.com/weir-data/weir/batch/state"
 	"github.com/weir-data/weir/pipelines"
 )
 
@@ -122,6 +123,7 @@ func inside(task *workerTask) backends {
 		Endpoint: "this server", Config: cfg, Glue: glue.NewFromConfig(cfg),
 		S3: awss3.NewFromConfig(cfg, func(o *awss3.Options) { o.UsePathStyle = true }),
 	}, "")
+	b.state = func(p *batch.Pipeline) (state.Options, error) { return statePlace(b.objects, p, task.State, "") }
 	b.source = func(name string) batch.Source { return feed.Dial(task.Socket, feedPath, name) }
 	return b
 }

@@ -13,10 +13,9 @@ import (
 	"github.com/weir-data/weir/batch"
 	batchdelta "github.com/weir-data/weir/batch/delta"
 	"github.com/weir-data/weir/batch/duckdb"
-	"github.com/weir-data/weir/columnar"
+	"github.com/weir-data/weir/batch/state"
 	"github.com/weir-data/weir/delta"
 	"github.com/weir-data/weir/delta/rewrite"
-	"github.com/weir-data/weir/sql"
 )
 
 // RunCmd runs one pipeline until ctrl-C.
@@ -142,16 +141,31 @@ type running struct {
 	err    error // to be read after done
 }
 
-// startPipeline puts source, transform, sink and progress together and lets the engine run. The caller waits for it. When ctx
+// startPipeline puts sources, runner, sinks, progress and state together and lets the engine run. The caller waits for it. When ctx
 // ends the engine goes on: stop it with engine.Stop, so that the batch at hand is finished, or with cancel.
 func startPipeline(ctx context.Context, p *batch.Pipeline, b backends, opts batch.Options) (*running, error) {
-	db, err := duckdb.Open(duckdb.Options{Dirs: []string{batchdelta.StagingDir(b.objects)}})
+	place, err := b.state(p)
 	if err != nil {
 		return nil, err
 	}
-	engine, err := newEngine(p, b, db, opts)
+	opts.State = func(context.Context) (batch.StateStore, error) { return state.Open(place) }
+	db, err := duckdb.Open(duckdb.Options{Dirs: []string{batchdelta.StagingDir(b.objects), place.Dir}})
+	if err != nil {
+		return nil, err
+	}
+	runner, err := db.NewRunner()
 	if err != nil {
 		db.Close()
+		return nil, err
+	}
+	closeDB := func() {
+		runner.Close()
+		db.Close()
+	}
+	opts.Runner = runner
+	engine, err := newEngine(p, b, db, opts)
+	if err != nil {
+		closeDB()
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
@@ -159,15 +173,14 @@ func startPipeline(ctx context.Context, p *batch.Pipeline, b backends, opts batc
 	go func() {
 		defer close(r.done)
 		r.err = engine.Run(ctx)
-		db.Close()
+		closeDB()
 	}()
 	return r, nil
 }
 
 // newEngine gives the engine its parts out of b.
 func newEngine(p *batch.Pipeline, b backends, db *duckdb.DB, opts batch.Options) (_ *batch.Engine, err error) {
-	opts.Pipeline, opts.Runner, opts.Compile = p, duckdb.NewRowwise(db), compile
-	opts.Sources = map[string]batch.Source{}
+	opts.Pipeline, opts.Compile, opts.Sources = p, compile, map[string]batch.Source{}
 	for i := range p.Sources {
 		if opts.Sources[p.Sources[i].Name], err = b.open(&p.Sources[i]); err != nil {
 			return nil, err
@@ -189,15 +202,6 @@ func newEngine(p *batch.Pipeline, b backends, db *duckdb.DB, opts batch.Options)
 		opts.Sinks = append(opts.Sinks, sink)
 	}
 	return batch.New(opts)
-}
-
-// compile makes a program of a pipeline's query, in Athena's dialect.
-func compile(p *batch.Pipeline, _ map[string]*columnar.Schema) (*batch.Program, error) {
-	query, err := sql.ToDuckDB(p.Query, sql.Options{})
-	if err != nil {
-		return nil, err
-	}
-	return &batch.Program{Steps: []batch.Step{{Name: "output", SQL: query}}, Output: "output"}, nil
 }
 
 // open makes the source that s describes.
