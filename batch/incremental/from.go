@@ -1,7 +1,7 @@
 package incremental
 
 import (
-	"fmt"
+	"strings"
 
 	"github.com/weir-data/weir/sql"
 )
@@ -27,26 +27,29 @@ type side struct {
 }
 
 // from compiles the FROM and WHERE of s.
-func (c *compiler) from(s *sql.Select, last bool) (*source, error) {
+func (c *compiler) from(s *sql.Select, o order, last bool) (*source, error) {
 	if len(s.From) == 0 {
 		return nil, unsupported("a SELECT without FROM that reads a stream in an expression")
 	}
+	if streams := c.streamsIn(s.From); streams > 1 && last && c.in.Mode != Append {
+		return nil, c.joinRefused()
+	}
 	last = last && len(s.From) == 1
-	all, err := c.side(s.From[0], last)
+	need := needed(s, o)
+	all, where, err := c.inner(s.From[0], conjuncts(s.Where), need, last)
 	if err != nil {
 		return nil, err
 	}
-	where := conjuncts(s.Where)
 	for _, r := range s.From[1:] {
-		right, err := c.side(r, false)
-		if err != nil {
+		var right *side
+		if right, where, err = c.inner(r, where, need, false); err != nil {
 			return nil, err
 		}
-		if all, where, err = c.comma(s, all, right, where); err != nil {
+		if all, where, err = c.comma(s.Pos, all, right, where, need); err != nil {
 			return nil, err
 		}
 	}
-	if all, where, err = c.semiJoins(s, all, where); err != nil {
+	if all, where, err = c.semiJoins(all, where, need, last); err != nil {
 		return nil, err
 	}
 	f := &source{relations: []sql.Relation{all.relation}, scope: &scope{all.tables, all.merged}, joined: all.joined, base: all.base}
@@ -54,13 +57,116 @@ func (c *compiler) from(s *sql.Select, last bool) (*source, error) {
 	return f, nil
 }
 
-// side compiles one relation of a FROM.
-func (c *compiler) side(r sql.Relation, last bool) (*side, error) {
+// inner compiles a relation whose rows must pass the conditions where: those that inner joins of streams use are taken out of them,
+// and theirs that they do not use are added.
+func (c *compiler) inner(r sql.Relation, where []sql.Expr, need map[string]bool, last bool) (*side, []sql.Expr, error) {
+	j, ok := r.(*sql.Join)
+	if !ok || j.Natural || len(j.Using) > 0 || j.Kind != "INNER" && j.Kind != "CROSS" || !c.lookRelation(j.L, nil) || !c.lookRelation(j.R, nil) {
+		s, err := c.side(r, need, last)
+		return s, where, err
+	}
+	if last && c.in.Mode != Append {
+		return nil, nil, c.joinRefused()
+	}
+	where = append(conjuncts(j.On), where...)
+	l, where, err := c.inner(j.L, where, need, false)
+	if err != nil {
+		return nil, nil, err
+	}
+	right, where, err := c.inner(j.R, where, need, false)
+	if err != nil {
+		return nil, nil, err
+	}
+	return c.comma(j.Pos, l, right, where, need)
+}
+
+func (c *compiler) streamsIn(from []sql.Relation) (n int) {
+	for _, r := range from {
+		if c.lookRelation(r, nil) {
+			n++
+		}
+	}
+	return n
+}
+
+func (c *compiler) joinRefused() error {
+	return unsupported("Join between two streaming DataFrames/Datasets is not supported in %s%s output mode, only in Append output mode",
+		strings.ToUpper(c.in.Mode[:1]), c.in.Mode[1:])
+}
+
+// needed are the names of the columns that a SELECT mentions; nil if it may need any.
+func needed(s *sql.Select, o order) map[string]bool {
+	need, all := map[string]bool{}, false
+	look := func(e sql.Expr) {
+		visit(e, func(x sql.Expr) {
+			switch x := x.(type) {
+			case *sql.Ident:
+				need[x.Name] = true
+			case *sql.Deref:
+				need[x.Field.Name] = true
+			}
+			all = all || sql.QueryIn(x) != nil
+		})
+	}
+	for _, it := range s.Items {
+		all = all || it.X == nil
+		look(it.X)
+	}
+	look(s.Where)
+	look(s.Having)
+	for _, g := range s.GroupBy {
+		look(g.X)
+		for _, set := range g.Sets {
+			for _, e := range set {
+				look(e)
+			}
+		}
+	}
+	if o.q != nil {
+		for _, it := range o.q.OrderBy {
+			look(it.X)
+		}
+	}
+	for _, r := range s.From {
+		all = neededOn(r, look, need) || all
+	}
+	if all {
+		return nil
+	}
+	return need
+}
+
+// neededOn looks at the conditions of the joins in r. It says whether there is more to see, as in a lateral query.
+func neededOn(r sql.Relation, look func(sql.Expr), need map[string]bool) bool {
 	switch r := r.(type) {
 	case *sql.Join:
-		return c.join(r, last)
+		look(r.On)
+		for _, id := range r.Using {
+			need[id.Name] = true
+		}
+		l := neededOn(r.L, look, need)
+		return neededOn(r.R, look, need) || l
 	case *sql.Parens:
-		s, err := c.side(r.Relation, last)
+		return neededOn(r.Relation, look, need)
+	case *sql.Aliased:
+		return len(r.Columns) > 0 || neededOn(r.Relation, look, need)
+	case *sql.QueryRef:
+		return r.Lateral
+	case *sql.Unnest:
+		for _, e := range r.Exprs {
+			look(e)
+		}
+	}
+	return false
+}
+
+// side compiles one relation of a FROM.
+func (c *compiler) side(r sql.Relation, need map[string]bool, last bool) (*side, error) {
+	switch r := r.(type) {
+	case *sql.Join:
+		return c.join(r, need, last)
+	case *sql.Parens:
+		s, err := c.side(r.Relation, need, last)
 		if err == nil && !s.joined {
 			s.relation = &sql.Parens{Relation: s.relation}
 		}
@@ -164,21 +270,24 @@ func (c *compiler) stillSide(r sql.Relation) (*side, error) {
 }
 
 // join compiles JOIN.
-func (c *compiler) join(j *sql.Join, last bool) (*side, error) {
+func (c *compiler) join(j *sql.Join, need map[string]bool, last bool) (*side, error) {
 	if j.Natural {
 		return nil, unsupported("NATURAL JOIN")
 	}
 	both := c.lookRelation(j.L, nil) && c.lookRelation(j.R, nil)
-	l, err := c.side(j.L, last && !both)
+	l, err := c.side(j.L, need, last && !both)
 	if err != nil {
 		return nil, err
 	}
-	r, err := c.side(j.R, last && !both)
+	r, err := c.side(j.R, need, last && !both)
 	if err != nil {
 		return nil, err
 	}
 	if l.stream && r.stream {
-		return c.streamJoin(j, l, r)
+		if last && c.in.Mode != Append {
+			return nil, c.joinRefused()
+		}
+		return c.streamJoin(j, l, r, need)
 	}
 	if err := staticJoin(j.Kind, l, r); err != nil {
 		return nil, err
@@ -242,10 +351,10 @@ func beside(j *sql.Join, l, r *side) (*side, error) {
 	return out, nil
 }
 
-// comma compiles one comma of FROM: a cross join, and of streams a join by the conditions of WHERE.
-func (c *compiler) comma(s *sql.Select, l, r *side, where []sql.Expr) (*side, []sql.Expr, error) {
+// comma compiles a join by the conditions of WHERE. Those that it uses are taken out of them.
+func (c *compiler) comma(at sql.Pos, l, r *side, where []sql.Expr, need map[string]bool) (*side, []sql.Expr, error) {
 	if !l.stream || !r.stream {
-		out, err := beside(&sql.Join{Pos: s.Pos, Kind: "CROSS"}, l, r)
+		out, err := beside(&sql.Join{Pos: at, Kind: "CROSS"}, l, r)
 		return out, where, err
 	}
 	sc := &scope{tables: append(append([]scopeTable{}, l.tables...), r.tables...)}
@@ -257,7 +366,7 @@ func (c *compiler) comma(s *sql.Select, l, r *side, where []sql.Expr) (*side, []
 			rest = append(rest, e)
 		}
 	}
-	out, err := c.streamJoin(&sql.Join{Pos: s.Pos, Kind: "INNER", On: and(on)}, l, r)
+	out, err := c.streamJoin(&sql.Join{Pos: at, Kind: "INNER", On: and(on)}, l, r, need)
 	return out, rest, err
 }
 
@@ -305,16 +414,4 @@ func and(es []sql.Expr) sql.Expr {
 		return es[0]
 	}
 	return &sql.Logical{Op: "AND", Terms: es}
-}
-
-func (c *compiler) streamJoin(j *sql.Join, l, r *side) (*side, error) {
-	return nil, fmt.Errorf("join of streams: %w", ErrUnsupported)
-}
-
-func (c *compiler) semiJoins(s *sql.Select, all *side, where []sql.Expr) (*side, []sql.Expr, error) {
-	return all, where, nil
-}
-
-func (c *compiler) deduplicate(r *relation, s Stream) (*relation, error) {
-	return nil, fmt.Errorf("deduplicate: %w", ErrUnsupported)
 }

@@ -232,3 +232,13 @@ func columnNames(b *columnar.Batch) string {
 	}
 	return strings.Join(names, ", ")
 }
+
+func jsonText(v any) string {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic(err)
+	}
+	return string(b)
+}
+
+func contains(s, part string) bool { return strings.Contains(s, part) }

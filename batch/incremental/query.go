@@ -149,7 +149,7 @@ func (c *compiler) selection(s *sql.Select, o order, last bool) (*relation, erro
 		return nil, noOver
 	}
 	grouped := s.Distinct || grouping(s)
-	f, err := c.from(s, last && !grouped)
+	f, err := c.from(s, o, last && !grouped)
 	if err != nil {
 		return nil, err
 	}

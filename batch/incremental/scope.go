@@ -1,6 +1,7 @@
 package incremental
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/weir-data/weir/sql"
@@ -166,7 +167,7 @@ func (s *scope) column(e sql.Expr) (column, bool) {
 	return column{}, false
 }
 
-// star lists all columns, or those of one table.
+// star lists all columns, or those of one table. Columns of USING come first, and once.
 func (s *scope) star(qualifier sql.Expr) ([]sql.SelectItem, bool) {
 	only := -1
 	if qualifier != nil {
@@ -175,6 +176,7 @@ func (s *scope) star(qualifier sql.Expr) ([]sql.SelectItem, bool) {
 		}
 	}
 	var items []sql.SelectItem
+	seen := map[string]bool{}
 	for i, t := range s.tables {
 		if only >= 0 && i != only {
 			continue
@@ -183,10 +185,17 @@ func (s *scope) star(qualifier sql.Expr) ([]sql.SelectItem, bool) {
 			return nil, false
 		}
 		for _, c := range t.cols {
+			if m := s.merged[c.name]; m != nil && only < 0 {
+				if !seen[c.name] {
+					items = slices.Insert(items, len(seen), sql.SelectItem{X: m, Alias: &sql.Ident{Name: c.name}})
+					seen[c.name] = true
+				}
+				continue
+			}
 			items = append(items, sql.SelectItem{X: s.ref(i, c.name), Alias: &sql.Ident{Name: c.name}})
 		}
 	}
-	return items, len(s.merged) == 0
+	return items, true
 }
 
 // eventTime says whether an expression in the one form carries event time, and how.

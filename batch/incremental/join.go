@@ -1,0 +1,546 @@
+package incremental
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/weir-data/weir/batch"
+	"github.com/weir-data/weir/sql"
+)
+
+// semi is the kind of the join that IN and EXISTS are, beside INNER, LEFT, RIGHT and FULL.
+const semi = "SEMI"
+
+// joining is a join of two streams that is being compiled.
+type joining struct {
+	c     *compiler
+	name  string
+	kind  string
+	scope *scope // of both sides, by what the joined step calls their columns
+	on    []sql.Expr
+	sides [2]*joinSide
+}
+
+// joinSide is one side of it.
+type joinSide struct {
+	name   string // left or right
+	cols   []column
+	items  []sql.SelectItem // that make cols
+	from   sql.Relation
+	where  []sql.Expr
+	bounds []bound
+	bare   *relation // the rows of the batch without those that are too late
+	state  string
+	until  string // its column that says when a row is final; empty: never
+	seen   []string
+}
+
+// streamJoin compiles a join of two streams:
+//
+//	NAME_left, NAME_right          rows of the batch that are not too late
+//	NAME_both                      pairs: new left with all right, old left with new right
+//	NAME_left_matched …            what of left has found a partner, for outer joins
+//	NAME_result                    pairs, and rows without partner that are final
+//
+// The states are the rows of each side until they are final and, for outer and semi joins, those columns of them that decide about
+// partners, where one was found.
+func (c *compiler) streamJoin(j *sql.Join, l, r *side, need map[string]bool) (*side, error) {
+	g := &joining{c: c, kind: j.Kind}
+	if g.kind == "CROSS" {
+		g.kind = "INNER"
+	}
+	for _, s := range []*side{l, r} {
+		if s.base.complete || len(s.base.keys) > 0 {
+			return nil, unsupported("Join between two streaming DataFrames/Datasets is not supported in %s%s output mode, only in Append output mode",
+				strings.ToUpper(c.in.Mode[:1]), c.in.Mode[1:])
+		}
+	}
+	g.name = c.operator("join")
+	out := g.collect(l, r, need)
+	on := j.On
+	if len(j.Using) > 0 {
+		on = g.using(j, out)
+	}
+	g.conditions(on)
+	g.findBounds()
+	if err := g.check(); err != nil {
+		return nil, err
+	}
+	for _, s := range g.sides {
+		if err := g.rows(s); err != nil {
+			return nil, err
+		}
+	}
+	pairs, err := g.pairs()
+	if err != nil {
+		return nil, err
+	}
+	result := g.result(pairs)
+	g.times(out, result)
+	out.relation, out.base = alias(internalRef(result), g.name), result
+	return out, nil
+}
+
+// collect names the columns of both sides, without those that the query does not need.
+func (g *joining) collect(l, r *side, need map[string]bool) *side {
+	out := &side{stream: true, joined: true}
+	taken, count := map[string]bool{}, map[string]int{}
+	for _, s := range []*side{l, r} {
+		for i := range s.tables {
+			for _, c := range s.tables[i].cols {
+				count[c.name]++
+			}
+		}
+	}
+	for i, s := range []*side{l, r} {
+		js := &joinSide{name: []string{"left", "right"}[i], from: s.relation}
+		sc := &scope{tables: s.tables, merged: s.merged}
+		for k := range s.tables {
+			t := s.tables[k]
+			as := map[string]string{}
+			n := scopeTable{names: t.names, step: g.name, as: as}
+			for _, c := range t.cols {
+				if need != nil && !need[c.name] {
+					continue
+				}
+				name := c.name
+				if count[name] > 1 && len(t.names) > 0 {
+					name = t.names[len(t.names)-1] + "_" + name
+				}
+				for base, n := name, 2; taken[name]; n++ {
+					name = fmt.Sprintf("%s_%d", base, n)
+				}
+				taken[name] = true
+				as[c.name] = name
+				n.cols = append(n.cols, c)
+				js.items = append(js.items, sql.SelectItem{X: sc.ref(k, c.name), Alias: &sql.Ident{Name: name}})
+				named := c
+				named.name = name
+				js.cols = append(js.cols, named)
+			}
+			out.tables = append(out.tables, n)
+		}
+		g.sides[i] = js
+		for name, e := range s.merged {
+			if out.merged == nil {
+				out.merged = map[string]sql.Expr{}
+			}
+			out.merged[name] = e
+		}
+	}
+	g.scope = &scope{tables: out.tables, merged: out.merged}
+	return out
+}
+
+// using is the condition of USING. The columns that it names are one from then on.
+func (g *joining) using(j *sql.Join, out *side) sql.Expr {
+	var on []sql.Expr
+	merged := map[string]sql.Expr{}
+	for _, id := range j.Using {
+		var refs [2]sql.Expr
+		for i, s := range g.sides {
+			for _, t := range out.tables {
+				if as, ok := t.as[id.Name]; ok && s.has(as) {
+					refs[i] = &sql.Ident{Name: as}
+				}
+			}
+			if refs[i] == nil {
+				refs[i] = &sql.Ident{Name: id.Name} // package sql says that it is not there
+			}
+		}
+		on = append(on, &sql.Compare{Op: "=", L: refs[0], R: refs[1]})
+		switch g.kind {
+		case "RIGHT":
+			merged[id.Name] = refs[1]
+		case "FULL":
+			merged[id.Name] = &sql.Call{Name: "coalesce", Args: []sql.Expr{refs[0], refs[1]}}
+		default:
+			merged[id.Name] = refs[0]
+		}
+	}
+	out.merged = merged
+	g.on = on
+	return nil
+}
+
+func (s *joinSide) has(name string) bool {
+	for _, c := range s.cols {
+		if c.name == name {
+			return true
+		}
+	}
+	return false
+}
+
+// sideOf is the side whose columns alone an expression has: 0, 1, or -1 if it has those of both or of none.
+func (g *joining) sideOf(e sql.Expr) int {
+	var seen [2]bool
+	visit(e, func(x sql.Expr) {
+		if id, ok := x.(*sql.Ident); ok {
+			for i, s := range g.sides {
+				seen[i] = seen[i] || s.has(id.Name)
+			}
+		}
+	})
+	switch seen {
+	case [2]bool{true, false}:
+		return 0
+	case [2]bool{false, true}:
+		return 1
+	}
+	return -1
+}
+
+// conditions takes ON apart. What is about one side only filters its rows before they are kept, where that is the same.
+func (g *joining) conditions(on sql.Expr) {
+	for _, e := range conjuncts(on) {
+		e = g.scope.normal(e)
+		side := g.sideOf(e)
+		preserved := side == 0 && (g.kind == "LEFT" || g.kind == semi) || side == 1 && g.kind == "RIGHT" || g.kind == "FULL"
+		if side >= 0 && (!preserved || g.kind == semi) && sql.QueryIn(e) == nil {
+			g.sides[side].where = append(g.sides[side].where, e)
+			continue
+		}
+		g.on = append(g.on, e)
+	}
+}
+
+func (g *joining) findBounds() {
+	both := g.scope.bounds(g.on, g.sideOf)
+	for i, s := range g.sides {
+		s.bounds = both[i]
+		if len(s.bounds) > 0 {
+			s.until = "weir_" + s.name + "_until"
+		}
+	}
+}
+
+// check refuses outer joins whose rows without partner would never be final.
+func (g *joining) check() error {
+	names := map[string]string{"LEFT": "LeftOuter", "RIGHT": "RightOuter", "FULL": "FullOuter", semi: "LeftSemi"}
+	ok := true
+	switch g.kind {
+	case "LEFT", semi:
+		ok = g.sides[0].until != ""
+	case "RIGHT":
+		ok = g.sides[1].until != ""
+	case "FULL":
+		ok = g.sides[0].until != "" && g.sides[1].until != ""
+	}
+	if !ok {
+		return unsupported("Stream-stream %s join between two streaming DataFrame/Datasets is not supported without a watermark in the join "+
+			"keys, or a watermark on the nullable side and an appropriate range condition", names[g.kind])
+	}
+	if len(g.on) == 0 && g.kind != "INNER" {
+		return unsupported("Stream-stream %s join without a condition", names[g.kind])
+	}
+	return nil
+}
+
+// outer says whether rows of a side leave without a partner.
+func (g *joining) outer(i int) bool {
+	return g.kind == "FULL" || g.kind == "LEFT" && i == 0 || g.kind == "RIGHT" && i == 1
+}
+
+// rows adds the steps of a side's rows, and its state.
+func (g *joining) rows(s *joinSide) error {
+	sel := &sql.Select{From: []sql.Relation{s.from}, Items: s.items}
+	var ends []string
+	for i, b := range s.bounds { // expressions of what the joined step calls the columns: they need a step of their own
+		name := fmt.Sprintf("weir_bound%d", i+1)
+		ends = append(ends, plus("CAST("+quote(name)+" AS TIMESTAMP)", b.shift))
+	}
+	all, err := g.c.step(g.name+"_"+s.name+"_rows", &sql.Query{Body: sel})
+	if err != nil {
+		return err
+	}
+	for i := range all.cols {
+		s.cols[i].typ = all.cols[i].typ
+	}
+	outer := &sql.Select{From: []sql.Relation{alias(internalRef(all), "t")}, Where: and(s.where)}
+	for _, c := range s.cols {
+		outer.Items = append(outer.Items, sql.SelectItem{X: &sql.Ident{Name: c.name}})
+	}
+	for i, b := range s.bounds {
+		outer.Items = append(outer.Items, sql.SelectItem{X: b.expr, Alias: &sql.Ident{Name: fmt.Sprintf("weir_bound%d", i+1)}})
+	}
+	bounded, err := g.c.step(g.name+"_"+s.name+"_all", &sql.Query{Body: outer})
+	if err != nil {
+		return err
+	}
+	cols := strings.Join(s.names(), ", ")
+	if len(ends) > 0 {
+		end := ends[0]
+		if len(ends) > 1 {
+			end = "least(" + strings.Join(ends, ", ") + ")"
+		}
+		cols += ", " + end + " AS " + quote(s.until)
+	}
+	where, late := g.lateness(s)
+	spec := batch.StateSpec{Name: g.c.unique(g.name + "_" + s.name), Operator: "symmetricHashJoin", Keys: g.keys(s), Definition: g.definition(s)}
+	if late != "" {
+		spec.Late = g.c.add(g.name+"_"+s.name+"_late", "SELECT count(*) AS late FROM "+quote(bounded.name)+" WHERE "+late)
+	}
+	fresh := g.c.add(g.name+"_"+s.name+"_new", "SELECT "+cols+" FROM "+quote(bounded.name)+where)
+	spec.Like, spec.Update = fresh, fresh
+	if s.until != "" {
+		spec.Until = s.until
+		spec.Update = g.c.add(g.name+"_"+s.name+"_kept", "SELECT * FROM "+quote(fresh)+" WHERE "+quote(s.until)+" > weir_watermark()")
+	}
+	s.state = spec.Name
+	s.bare = &relation{name: fresh, cols: s.withUntil(), stream: true}
+	g.c.relations[fresh] = s.bare
+	g.c.program.States = append(g.c.program.States, spec)
+	return nil
+}
+
+func (s *joinSide) names() []string {
+	var names []string
+	for _, c := range s.cols {
+		names = append(names, quote(c.name))
+	}
+	if len(names) == 0 {
+		names = []string{"1 AS one"}
+	}
+	return names
+}
+
+func (s *joinSide) withUntil() []column {
+	cols := append([]column{}, s.cols...)
+	if s.until != "" {
+		cols = append(cols, column{name: s.until, typ: sql.Type{Name: "timestamp"}})
+	}
+	return cols
+}
+
+// lateness is the WHERE that keeps the rows of a side that are not too late, and the condition of those that are; both are empty if
+// the side has no event time.
+func (g *joining) lateness(s *joinSide) (where, late string) {
+	for _, c := range s.cols {
+		x := quote(c.name)
+		switch c.time {
+		case noTime:
+			continue
+		case span:
+			x = "struct_extract(" + x + ", 'end')"
+		}
+		late = plus(x, c.lag) + " <= weir_late()"
+		return " WHERE (" + late + ") IS NOT TRUE", late
+	}
+	return "", ""
+}
+
+// keys are the columns of a side that must equal the other side's.
+func (g *joining) keys(s *joinSide) []string {
+	var keys []string
+	for _, e := range g.on {
+		c, ok := e.(*sql.Compare)
+		if !ok || c.Op != "=" {
+			continue
+		}
+		for _, x := range []sql.Expr{c.L, c.R} {
+			if id := identName(x); id != "" && s.has(id) {
+				keys = append(keys, id)
+			}
+		}
+	}
+	return keys
+}
+
+func (g *joining) definition(s *joinSide) map[string]string {
+	var on []string
+	for _, e := range g.on {
+		on = append(on, strings.ReplaceAll(sql.PrintExpr(e), `"`, ""))
+	}
+	return map[string]string{"join": g.kind, "side": s.name, "on": strings.Join(on, " AND ")}
+}
+
+// old adds a step of the rows of a side's state that can still matter.
+func (g *joining) old(s *joinSide) *relation {
+	text := "SELECT * FROM " + quote(s.state)
+	if s.until != "" {
+		text += " WHERE " + quote(s.until) + " > weir_late()"
+	}
+	r := &relation{name: g.c.add(g.name+"_"+s.name+"_old", text), cols: s.withUntil(), stream: true}
+	g.c.relations[r.name] = r
+	return r
+}
+
+// pairs adds the steps that find partners, each pair once: new left with all right, old left with new right.
+func (g *joining) pairs() (string, error) {
+	l, r := g.sides[0], g.sides[1]
+	oldLeft, oldRight := g.old(l), g.old(r)
+	all := &relation{cols: r.withUntil(), stream: true}
+	all.name = g.c.add(g.name+"_right_both", "SELECT * FROM "+quote(oldRight.name)+" UNION ALL SELECT * FROM "+quote(r.bare.name))
+	g.c.relations[all.name] = all
+	var parts []string
+	for i, p := range [][2]*relation{{l.bare, all}, {oldLeft, r.bare}} {
+		s := &sql.Select{}
+		for k, rel := range p {
+			for _, c := range rel.cols {
+				s.Items = append(s.Items, sql.SelectItem{X: &sql.Deref{Base: &sql.Ident{Name: [2]string{"l", "r"}[k]}, Field: sql.Ident{Name: c.name}},
+					Alias: &sql.Ident{Name: c.name}})
+			}
+		}
+		j := &sql.Join{Kind: "INNER", L: alias(internalRef(p[0]), "l"), R: alias(internalRef(p[1]), "r"), On: and(g.on)}
+		if j.On == nil {
+			j.Kind = "CROSS"
+		}
+		s.From = []sql.Relation{j}
+		step, err := g.c.step(fmt.Sprintf("%s_pairs%d", g.name, i+1), &sql.Query{Body: s})
+		if err != nil {
+			return "", err
+		}
+		parts = append(parts, "SELECT * FROM "+quote(step.name))
+	}
+	return g.c.add(g.name+"_pairs", strings.Join(parts, " UNION ALL ")), nil
+}
+
+// result adds the step of all that the join gives in a batch.
+func (g *joining) result(pairs string) *relation {
+	l, r := g.sides[0], g.sides[1]
+	out := &relation{stream: true}
+	out.cols = append(out.cols, l.cols...)
+	var parts []string
+	if g.kind == semi {
+		parts = append(parts, g.semi(pairs))
+	} else {
+		out.cols = append(out.cols, r.cols...)
+		parts = append(parts, "SELECT "+strings.Join(append(named(l.cols), named(r.cols)...), ", ")+" FROM "+quote(pairs))
+		for i, s := range g.sides {
+			if g.outer(i) {
+				parts = append(parts, g.lonely(i, s, pairs))
+			}
+		}
+	}
+	out.name = g.c.add(g.name+"_result", strings.Join(parts, " UNION ALL "))
+	g.c.relations[out.name] = out
+	return out
+}
+
+func named(cols []column) []string {
+	var names []string
+	for _, c := range cols {
+		names = append(names, quote(c.name))
+	}
+	return names
+}
+
+// matched adds the state of what of a side has found a partner: those columns that the conditions ask for, since rows that are the
+// same there have the same partners. It returns the step of what this batch adds.
+func (g *joining) matched(s *joinSide, pairs string) (now, state string) {
+	asked := map[string]bool{}
+	for _, e := range g.on {
+		visit(e, func(x sql.Expr) { asked[identName(x)] = true })
+	}
+	for _, c := range s.cols {
+		if asked[c.name] {
+			s.seen = append(s.seen, c.name)
+		}
+	}
+	cols := strings.Join(append(quoteAll(s.seen), quote(s.until)), ", ")
+	now = g.c.add(g.name+"_"+s.name+"_matches", "SELECT DISTINCT "+cols+" FROM "+quote(pairs))
+	state = g.c.unique(g.name + "_" + s.name + "_matched")
+	update := g.c.add(state+"_kept", "SELECT n.* FROM "+quote(now)+" AS n ANTI JOIN "+quote(state)+" AS m ON "+same(s.seen, "n", "m")+
+		" WHERE n."+quote(s.until)+" > weir_watermark()")
+	g.c.program.States = append(g.c.program.States, batch.StateSpec{Name: state, Operator: "symmetricHashJoin", Like: now, Update: update,
+		Until: s.until, Compact: "SELECT DISTINCT " + cols + " FROM runs", Keys: s.seen, Definition: g.definition(s)})
+	return now, state
+}
+
+// same is the condition that rows are the same in some columns.
+func same(cols []string, a, b string) string {
+	var all []string
+	for _, c := range cols {
+		all = append(all, a+"."+quote(c)+" IS NOT DISTINCT FROM "+b+"."+quote(c))
+	}
+	return strings.Join(all, " AND ")
+}
+
+// lonely are the rows of an outer side that are final and have found no partner.
+func (g *joining) lonely(i int, s *joinSide, pairs string) string {
+	now, state := g.matched(s, pairs)
+	var items []string
+	for k, other := range g.sides {
+		for _, c := range other.cols {
+			if k == i {
+				items = append(items, "f."+quote(c.name))
+			} else {
+				items = append(items, "CAST(NULL AS "+c.typ.DuckDB()+") AS "+quote(c.name))
+			}
+		}
+	}
+	cols := strings.Join(quoteAll(s.seen), ", ")
+	final := " WHERE " + quote(s.until) + " <= weir_watermark()"
+	rows := "SELECT * FROM " + quote(s.state) + final + " AND " + quote(s.until) + " > weir_late() UNION ALL SELECT * FROM " + quote(s.bare.name) + final
+	seen := "SELECT " + cols + " FROM " + quote(state) + " UNION ALL SELECT " + cols + " FROM " + quote(now)
+	return "SELECT " + strings.Join(items, ", ") + " FROM (" + rows + ") AS f ANTI JOIN (" + seen + ") AS m ON " + same(s.seen, "f", "m")
+}
+
+// semi are the rows of the left side that have found their first partner.
+func (g *joining) semi(pairs string) string {
+	s := g.sides[0]
+	now, state := g.matched(s, pairs)
+	cols := strings.Join(named(s.cols), ", ")
+	fresh := "SELECT " + cols + " FROM " + quote(s.bare.name) + " AS l SEMI JOIN " + quote(now) + " AS n ON " + same(s.seen, "l", "n")
+	old := "SELECT l.* EXCLUDE (" + quote(s.until) + ") FROM (SELECT * FROM " + quote(s.state) + " WHERE " + quote(s.until) + " > weir_late()) AS l SEMI JOIN " +
+		"(SELECT n.* FROM " + quote(now) + " AS n ANTI JOIN " + quote(state) + " AS m ON " + same(s.seen, "n", "m") + ") AS n ON " + same(s.seen, "l", "n")
+	return fresh + " UNION ALL " + old
+}
+
+// times says how late the columns that carry event time come out: as late as a row may have waited for its partner.
+func (g *joining) times(out *side, result *relation) {
+	lags := map[string]time.Duration{}
+	for _, s := range g.sides {
+		for _, c := range s.cols {
+			if c.time == noTime {
+				continue
+			}
+			for _, b := range s.bounds {
+				if b.base != c.name {
+					continue
+				}
+				if old, ok := lags[c.name]; !ok || b.shift < old {
+					lags[c.name] = b.shift
+				}
+			}
+			if lag, ok := lags[c.name]; ok {
+				lags[c.name] = max(lag, c.lag)
+			}
+		}
+	}
+	kinds := map[string]timeKind{}
+	for _, s := range g.sides {
+		for _, c := range s.cols {
+			if c.time != noTime && len(s.bounds) == 0 { // rows that waited longer are late for later operators, as with Spark
+				lags[c.name] = c.lag
+			}
+			if _, ok := lags[c.name]; ok {
+				kinds[c.name] = c.time
+			}
+		}
+	}
+	if g.kind == "INNER" { // what is never before an event time of the other side is one itself
+		for _, s := range g.sides {
+			for _, b := range s.bounds {
+				lag, ok := lags[b.other]
+				if _, has := lags[b.base]; b.base != "" && ok && !has && kinds[b.other] == instant {
+					lags[b.base], kinds[b.base] = lag-(b.off-b.k), instant
+				}
+			}
+		}
+	}
+	set := func(c *column, name string) {
+		c.time, c.lag = kinds[name], lags[name]
+	}
+	for i := range result.cols {
+		set(&result.cols[i], result.cols[i].name)
+	}
+	for i := range out.tables {
+		t := &out.tables[i]
+		for k := range t.cols {
+			set(&t.cols[k], t.as[t.cols[k].name])
+		}
+	}
+}
