@@ -93,11 +93,11 @@ java:
 # Round trips of tables with Spark (delta-spark) and delta-rs, and the same work timed against delta-rs. Need a JDK and python3.
 .PHONY: delta-interop delta-bench delta-tables
 delta-interop:
-	./test/interop/delta.sh
+	./test/interop/delta.sh $(SCENARIOS)
 
 # Tables that Spark makes with the features that the collections of other people's tables lack, read and compared with Spark.
 delta-tables:
-	./test/interop/delta_tables.sh
+	./test/interop/delta_tables.sh $(UPDATE)
 
 delta-bench:
 	./test/interop/delta-bench.sh

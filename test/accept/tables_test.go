@@ -1,6 +1,7 @@
 // Package accept reads Delta tables that Spark and delta-rs wrote, kept beside the checkout, with SQL as Athena's API
 // gives it, and compares the rows with those that Spark reads (testdata/spark.txt, made by truth.py). What comes out is
-// docs/delta-tables.md; go test ./test/accept -update rewrites it.
+// docs/delta-tables.md; go test ./test/accept -update rewrites it. Its second part, about tables that make delta-tables has Spark
+// make for it, is kept in testdata/made.md.
 package accept
 
 import (
@@ -196,34 +197,45 @@ func TestTables(t *testing.T) {
 	if root, err = filepath.EvalSymlinks(root); err != nil {
 		t.Skipf("the tables of Spark and delta-rs are not here: %v", err)
 	}
-	page := compare(t, root, filepath.Join("testdata", "spark.txt"))
-	path := filepath.Join("..", "..", "docs", "delta-tables.md")
+	made, err := os.ReadFile(madeRows)
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := pageHead + tableHead + compare(t, root, filepath.Join("testdata", "spark.txt")) + madeHead + tableHead + string(made)
+	keep(t, filepath.Join("..", "..", "docs", "delta-tables.md"), page)
+}
+
+// keep compares a file with what it should hold, or writes it.
+func keep(t *testing.T, path, want string) {
+	t.Helper()
 	if *update {
-		if err := os.WriteFile(path, []byte(page), 0o644); err != nil {
+		if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if kept, err := os.ReadFile(path); err != nil || string(kept) != page {
+	if kept, err := os.ReadFile(path); err != nil || string(kept) != want {
 		t.Errorf("%s is not what the tables give; run go test ./test/accept -update (%v)", path, err)
 	}
 }
 
-// TestMadeTables does the same with tables that were made for it, see test/interop/delta_tables.sh.
+// madeRows are the rows of the page about tables that Spark makes on the spot.
+var madeRows = filepath.Join("testdata", "made.md")
+
+// TestMadeTables reads tables that were just made, see test/interop/delta_tables.sh.
 func TestMadeTables(t *testing.T) {
 	root, answers := os.Getenv("WEIR_MADE_TABLES"), os.Getenv("WEIR_MADE_ANSWERS")
 	if root == "" || answers == "" {
 		t.Skip("WEIR_MADE_TABLES and WEIR_MADE_ANSWERS name no folder and no answers")
 	}
-	t.Log("\n" + compare(t, root, answers))
+	keep(t, madeRows, compare(t, root, answers))
 }
 
-// compare reads the tables below a folder and returns a page that says what became of them.
+// compare reads the tables below a folder and returns rows of the page that say what became of them, and a last line that counts.
 func compare(t *testing.T, root, answers string) string {
 	t.Helper()
 	names, truth := readAnswers(t, answers)
 	r := newReader(t, root)
 	var page strings.Builder
-	page.WriteString(pageHead)
 	count := map[string]int{}
 	for i, name := range names {
 		got, want := r.read(t, "t"+strconv.Itoa(i), name), truth[name]
@@ -249,7 +261,17 @@ What weir makes of the tables that Delta Lake's own tests and those of delta-rs 
 all values of all columns, with those that Spark 4.0 with Delta Lake 4.0 reads. Written by ` + "`go test ./test/accept -update`" + `; Spark's answers are in
 ` + "`test/accept/testdata/spark.txt`, made by `test/accept/truth.py`" + `.
 
-| table | version | protocol and features | outcome |
+`
+
+const madeHead = `
+## Tables that Spark makes for the comparison
+
+They use what the collections lack: ` + "`make delta-tables`" + ` has Spark 4.0 make and read them, has weir read them, and compares. The statements are in
+` + "`test/interop/delta_tables.py`" + `; ` + "`make delta-tables UPDATE=-update`" + ` rewrites this part.
+
+`
+
+const tableHead = `| table | version | protocol and features | outcome |
 |---|---|---|---|
 `
 

@@ -115,6 +115,47 @@ TABLES = {
         "ALTER TABLE T ADD COLUMNS (s.b INT)", "ALTER TABLE T DROP COLUMN s.a",
         "INSERT INTO T VALUES (3, named_struct('b', 2))",
     ],
+    "identity": [
+        "CREATE TABLE T (k BIGINT GENERATED ALWAYS AS IDENTITY (START WITH 5 INCREMENT BY -2), v STRING) USING delta",
+        "INSERT INTO T (v) SELECT 'a' FROM range(0, 5, 1, 1)", "INSERT INTO T (v) VALUES ('b')",
+    ],
+    "defaults-and-lengths": [
+        "CREATE TABLE T (id BIGINT, v STRING DEFAULT 'x', c CHAR(4), w VARCHAR(6)) USING delta TBLPROPERTIES ('delta.feature.allowColumnDefaults' = 'supported')",
+        "INSERT INTO T VALUES (1, DEFAULT, 'a', 'bcd')", "INSERT INTO T (id, c) VALUES (2, 'abcd')",
+    ],
+    "generated": [
+        "CREATE TABLE T (at TIMESTAMP, day DATE GENERATED ALWAYS AS (CAST(at AS DATE)), y INT GENERATED ALWAYS AS (YEAR(at))) USING delta PARTITIONED BY (y)",
+        "INSERT INTO T (at) VALUES (TIMESTAMP'2023-12-31 23:59:59'), (TIMESTAMP'2024-01-01 00:00:00')",
+    ],
+    "feature-dropped": [
+        "CREATE TABLE T (id BIGINT) USING delta TBLPROPERTIES ('delta.enableDeletionVectors' = 'true')",
+        "INSERT INTO T SELECT id FROM range(0, 20, 1, 1)", "DELETE FROM T WHERE id % 3 = 0", "ALTER TABLE T DROP FEATURE deletionVectors",
+        "INSERT INTO T VALUES (100)",
+    ],
+    "iceberg-compatible": [
+        "CREATE TABLE T (id BIGINT, s STRUCT<a: INT>, l ARRAY<STRING>) USING delta TBLPROPERTIES ('delta.columnMapping.mode' = 'name', 'delta.enableIcebergCompatV2' = 'true')",
+        "INSERT INTO T SELECT id, named_struct('a', 1), array('x') FROM range(5)",
+    ],
+    "reclustered": [
+        "CREATE TABLE T (id BIGINT, v STRING) USING delta CLUSTER BY (id)", "INSERT INTO T SELECT id, 'a' FROM range(50)", "ALTER TABLE T CLUSTER BY (v)",
+        "INSERT INTO T SELECT id, 'b' FROM range(50, 60)", "OPTIMIZE T", "ALTER TABLE T CLUSTER BY NONE",
+    ],
+    "sidecars": [
+        "SET spark.databricks.delta.checkpoint.partSize = 3",
+        "CREATE TABLE T (id BIGINT, part INT) USING delta PARTITIONED BY (part) TBLPROPERTIES ('delta.checkpointPolicy' = 'v2', 'delta.checkpointInterval' = '2')",
+        "INSERT INTO T SELECT id, CAST(id % 10 AS INT) FROM range(0, 100, 1, 1)", "DELETE FROM T WHERE id % 10 = 4", "INSERT INTO T VALUES (1000, 11)",
+        "RESET spark.databricks.delta.checkpoint.partSize",
+    ],
+    "restored": [
+        "CREATE TABLE T (id BIGINT) USING delta", "INSERT INTO T SELECT id FROM range(0, 10, 1, 1)", "DELETE FROM T WHERE id > 3", "INSERT INTO T VALUES (77)",
+        "RESTORE TABLE T TO VERSION AS OF 1", "INSERT INTO T VALUES (99)",
+    ],
+    "overwritten": [
+        "CREATE TABLE T (id BIGINT, part STRING) USING delta PARTITIONED BY (part)", "INSERT INTO T SELECT id, 'a' FROM range(0, 10, 1, 1)",
+        "INSERT INTO T SELECT id, 'b' FROM range(0, 10, 1, 1)", "INSERT INTO T REPLACE WHERE part = 'a' SELECT 5, 'a'", "INSERT OVERWRITE T SELECT id, 'c' FROM range(3)",
+    ],
+    "variant": ["CREATE TABLE T (id BIGINT, v VARIANT) USING delta", "INSERT INTO T SELECT 1, parse_json('{\"a\": [1, null]}')"],
+    "collations": ["CREATE TABLE T (id BIGINT, v STRING COLLATE UNICODE_CI) USING delta", "INSERT INTO T VALUES (1, 'a'), (2, 'A')"],
     "clone-source": ["CREATE TABLE T (id BIGINT, part STRING) USING delta PARTITIONED BY (part) TBLPROPERTIES ('delta.enableDeletionVectors' = 'true')",
                      "INSERT INTO T SELECT id, 'a b' FROM range(0, 10, 1, 1)", "DELETE FROM T WHERE id = 4"],
     "clone": ["CREATE TABLE T SHALLOW CLONE clone_source", "INSERT INTO T VALUES (100, 'c')", "DELETE FROM T WHERE id = 5"],
@@ -136,7 +177,7 @@ def main(root):
     for name, statements in TABLES.items():
         for text in statements:
             place = name.replace("-", "_")
-            text = re.sub(r"\b(TABLE|INTO|FROM|UPDATE|OPTIMIZE) T\b", lambda m: m[1] + " " + place, text)
+            text = re.sub(r"\b(TABLE|INTO|FROM|UPDATE|OPTIMIZE|OVERWRITE) T\b", lambda m: m[1] + " " + place, text)
             text = re.sub(r"(MERGE INTO \S+)", r"\1 AS T", text)
             try:
                 spark.sql(text).collect()

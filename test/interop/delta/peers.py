@@ -11,6 +11,8 @@ import threading
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from rows import sql_type
+
 
 class Refused(Exception):
     """The implementation says that it does not do this."""
@@ -89,12 +91,12 @@ class Weir:
     def create(self, table, schema, by, properties):
         self.ask("create", table, schema=schema, partition_by=by, properties=properties)
 
-    def append(self, table, rows):
-        self.ask("append", table, file=self.work.file(rows))
+    def append(self, table, rows, grow=False):
+        self.ask("append", table, file=self.work.file(rows), merge_schema=grow)
 
-    def read(self, table, version=None):
+    def read(self, table, version=None, columns=()):
         to = self.work.new()
-        answer = self.ask("read", table, to=to, version=version)
+        answer = self.ask("read", table, to=to, version=version, columns=list(columns))
         return rows_in(to), answer["schema"], answer["version"]
 
     def delete(self, table, where):
@@ -109,6 +111,9 @@ class Weir:
     def optimize(self, table):
         self.ask("optimize", table)
 
+    def zorder(self, table, by):
+        self.ask("optimize", table, zorder_by=by)
+
     def vacuum(self, table):
         self.ask("vacuum", table)
 
@@ -118,13 +123,23 @@ class Weir:
     def restore(self, table, version):
         self.ask("restore", table, version=version)
 
-    def alter(self, table, properties=None, features=None):
-        self.ask("alter", table, properties=properties or {}, features=features or [])
+    def alter(self, table, **change):
+        """Changes properties, features or schema, or renames or drops columns."""
+        self.ask("alter", table, **change)
 
     def changes(self, table, start):
         to = self.work.new()
         self.ask("changes", table, version=start, to=to)
         return rows_in(to)
+
+    def history(self, table):
+        """Milliseconds by version."""
+        return {int(v): ms for v, ms in self.ask("history", table)["result"].items()}
+
+    def row_ids(self, table):
+        """Row id and row commit version by id."""
+        rows, _, _ = self.read(table, columns=["id", "$row_id", "$row_commit_version"])
+        return {row["id"]: (row["$row_id"], row["$row_commit_version"]) for row in rows}
 
     def close(self):
         self.peer.close()
@@ -133,34 +148,34 @@ class Weir:
 class Spark:
     name = "spark"
 
-    def __init__(self, work, python):
+    def __init__(self, work, python, version):
         self.work = work
         script = os.path.join(os.path.dirname(__file__), "spark_peer.py")
-        self.peer = Process(self.name, [python, script, work.folder], os.path.join(work.folder, "spark.log"))
+        self.peer = Process(f"spark {version}", [python, script, work.folder], os.path.join(work.folder, f"spark-{version}.log"))
 
-    def sql(self, table, *statements, rows=None):
+    def sql(self, table, *statements, rows=None, **conf):
         """Runs statements in which {t} is the table and source the rows."""
         name = f"delta.`{self.work.path(table)}`"
         file = self.work.file(rows) if rows is not None else None
-        return self.peer.ask("sql", statements=[s.format(t=name) for s in statements], file=file)["rows"]
+        return self.peer.ask("sql", statements=[s.format(t=name) for s in statements], file=file, conf=conf)["rows"]
 
-    def create(self, table, schema, by, properties):
+    def create(self, table, schema, by, properties, clustered=()):
         columns = ", ".join(f"`{f['name']}` {sql_type(f['type'])}" for f in json.loads(schema)["fields"])
         options = ", ".join(f"'{k}' = '{v}'" for k, v in properties.items())
         self.sql(table, f"CREATE TABLE {{t}} ({columns}) USING delta" + (f" PARTITIONED BY ({', '.join(by)})" if by else "") +
-                 (f" TBLPROPERTIES ({options})" if options else ""))
+                 (f" CLUSTER BY ({', '.join(clustered)})" if clustered else "") + (f" TBLPROPERTIES ({options})" if options else ""))
 
-    def create_generated(self, table, schema, name, type, expression):
-        """A table with one more column, which is generated: Spark's SQL does not make such tables by their path."""
-        columns = [[f["name"], sql_type(f["type"])] for f in json.loads(schema)["fields"]]
-        self.peer.ask("create_generated", path=self.work.path(table), columns=columns, generated=[name, type, expression])
+    def build(self, table, schema, by, properties, special):
+        """A table with generated columns (an expression each) or identity columns (start and step): Spark's SQL makes none by path."""
+        columns = [[f["name"], sql_type(f["type"]), special.get(f["name"])] for f in json.loads(schema)["fields"]]
+        self.peer.ask("build", path=self.work.path(table), columns=columns, by=by, properties=properties)
 
-    def append(self, table, rows):
-        self.peer.ask("append", path=self.work.path(table), file=self.work.file(rows))
+    def append(self, table, rows, grow=False):
+        self.peer.ask("append", path=self.work.path(table), file=self.work.file(rows), grow=grow)
 
-    def read(self, table, version=None):
+    def read(self, table, version=None, columns=()):
         to = self.work.new()
-        answer = self.peer.ask("read", path=self.work.path(table), to=to, version=version)
+        answer = self.peer.ask("read", path=self.work.path(table), to=to, version=version, columns=list(columns))
         return rows_in(to), answer["schema"], answer["version"]
 
     def changes(self, table, start):
@@ -180,18 +195,34 @@ class Spark:
     def optimize(self, table):
         self.sql(table, "OPTIMIZE {t}")
 
+    def zorder(self, table, by):
+        self.sql(table, f"OPTIMIZE {{t}} ZORDER BY ({', '.join(by)})")
+
     def restore(self, table, version):
         self.sql(table, f"RESTORE TABLE {{t}} TO VERSION AS OF {version}")
-
-    def alter(self, table, properties):
-        options = ", ".join(f"'{k}' = '{v}'" for k, v in properties.items())
-        self.sql(table, f"ALTER TABLE {{t}} SET TBLPROPERTIES ({options})")
 
     def vacuum(self, table):
         self.sql(table, "VACUUM {t} RETAIN 0 HOURS")
 
-    def checkpoint(self, table):
-        self.peer.ask("checkpoint", path=self.work.path(table))
+    def checkpoint(self, table, **conf):
+        self.peer.ask("checkpoint", path=self.work.path(table), conf=conf)
+
+    def compact_log(self, table, first, last):
+        """Writes a log compaction with Delta Kernel's writer: Spark itself has none."""
+        self.peer.ask("compact_log", path=self.work.path(table), first=first, last=last)
+
+    def segment(self, table):
+        """Names of the files that Spark reads the newest version from."""
+        return self.peer.ask("segment", path=self.work.path(table))["files"]
+
+    def history(self, table):
+        """Milliseconds by version."""
+        return {row["version"]: row["ms"] for row in self.peer.ask("history", path=self.work.path(table))["commits"]}
+
+    def row_ids(self, table):
+        """Row id and row commit version by id."""
+        rows, _, _ = self.read(table, columns=["id", "_metadata.row_id", "_metadata.row_commit_version"])
+        return {row["id"]: (row["row_id"], row["row_commit_version"]) for row in rows}
 
     def close(self):
         self.peer.close()
@@ -218,14 +249,17 @@ class DeltaRS:
         from deltalake import DeltaTable, Schema
         self.do(lambda: DeltaTable.create(self.work.path(table), Schema.from_json(schema), partition_by=by, configuration=properties))
 
-    def append(self, table, rows):
+    def append(self, table, rows, grow=False):
         from deltalake import write_deltalake
-        self.do(lambda: write_deltalake(self.work.path(table), rows, mode="append"))
+        self.do(lambda: write_deltalake(self.work.path(table), rows, mode="append", schema_mode="merge" if grow else None))
 
     def read(self, table, version=None):
         t = self.open(table, version)
-        rows = self.do(lambda: t.to_pyarrow_table().to_pylist())
+        rows = self.do(lambda: pa.table(t.scan()).to_pylist())
         return rows, t.schema().to_json(), t.version()
+
+    def changes(self, table, start):
+        return self.do(lambda: pa.table(self.open(table).load_cdf(starting_version=start)).to_pylist())
 
     def delete(self, table, where):
         self.do(lambda: self.open(table).delete(where))
@@ -240,6 +274,9 @@ class DeltaRS:
     def optimize(self, table):
         self.do(lambda: self.open(table).optimize.compact())
 
+    def zorder(self, table, by):
+        self.do(lambda: self.open(table).optimize.z_order(by))
+
     def vacuum(self, table):
         self.do(lambda: self.open(table).vacuum(retention_hours=0, enforce_retention_duration=False, dry_run=False))
 
@@ -249,16 +286,8 @@ class DeltaRS:
     def checkpoint(self, table):
         self.do(lambda: self.open(table).create_checkpoint())
 
+    def compact_log(self, table, first, last):
+        self.do(lambda: self.open(table).compact_logs(first, last))
+
     def close(self):
         pass
-
-
-def sql_type(t):
-    """A type of a StructType in JSON as Spark's SQL has it."""
-    if isinstance(t, str):
-        return {"long": "bigint", "integer": "int", "short": "smallint", "byte": "tinyint"}.get(t, t)
-    if t["type"] == "struct":
-        return "struct<" + ", ".join(f"{f['name']}: {sql_type(f['type'])}" for f in t["fields"]) + ">"
-    if t["type"] == "array":
-        return f"array<{sql_type(t['elementType'])}>"
-    return f"map<{sql_type(t['keyType'])}, {sql_type(t['valueType'])}>"

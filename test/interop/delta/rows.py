@@ -56,9 +56,11 @@ def row(i, generation=0):
     }
 
 
-def table(rows, names=None):
-    """Rows as an Arrow table."""
+def table(rows, names=None, extra=()):
+    """Rows as an Arrow table, of all columns or those of names, and extra ones of 64 bits."""
     schema = ARROW if names is None else pa.schema([ARROW.field(n) for n in names])
+    for name in extra:
+        schema = schema.append(pa.field(name, pa.int64()))
     return pa.Table.from_pylist([{n: r[n] for n in schema.names} for r in rows], schema=schema)
 
 
@@ -104,3 +106,14 @@ def plain_type(t):
 def plain_schema(text):
     """Names, types and nullability of a StructType in JSON."""
     return json.dumps(plain_type(json.loads(text)), ensure_ascii=False)
+
+
+def sql_type(t):
+    """A type of a StructType in JSON as Spark's SQL has it."""
+    if isinstance(t, str):
+        return {"long": "bigint", "integer": "int", "short": "smallint", "byte": "tinyint"}.get(t, t)
+    if t["type"] == "struct":
+        return "struct<" + ", ".join(f"{f['name']}: {sql_type(f['type'])}" for f in t["fields"]) + ">"
+    if t["type"] == "array":
+        return f"array<{sql_type(t['elementType'])}>"
+    return f"map<{sql_type(t['keyType'])}, {sql_type(t['valueType'])}>"

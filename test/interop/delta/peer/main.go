@@ -30,16 +30,17 @@ type request struct {
 	Features    []string          // to add
 	MergeSchema bool              `json:"merge_schema"`
 	ZOrderBy    []string          `json:"zorder_by"`
-	Purge       bool
+	Columns     []string          // to read; none: all
+	Rename      map[string]string
+	Drop        []string
 }
 
 // answer says how a request went.
 type answer struct {
-	Error      string         `json:"error,omitempty"`
-	Version    int64          `json:"version"`
-	Schema     string         `json:"schema,omitempty"`
-	Properties map[string]any `json:"properties,omitempty"`
-	Result     any            `json:"result,omitempty"`
+	Error   string `json:"error,omitempty"`
+	Version int64  `json:"version"`
+	Schema  string `json:"schema,omitempty"`
+	Result  any    `json:"result,omitempty"`
 }
 
 func main() {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/google/uuid"
@@ -29,9 +30,10 @@ var operations = map[string]func(*lake, context.Context, *request) (answer, erro
 	"vacuum":     (*lake).vacuum,
 	"restore":    (*lake).restore,
 	"changes":    (*lake).changes,
+	"history":    (*lake).history,
 }
 
-// create makes a table. New tables ask for little, so that properties which need table features are set by a second commit.
+// create makes a table. New tables ask for little, so that properties and columns which need table features come by a second commit.
 func (l *lake) create(ctx context.Context, r *request) (answer, error) {
 	schema, err := columnar.ParseSchemaJSON([]byte(r.Schema))
 	if err != nil {
@@ -45,15 +47,19 @@ func (l *lake) create(ctx context.Context, r *request) (answer, error) {
 			first[k] = v
 		}
 	}
-	_, err = delta.Create(ctx, l.objectsOf(r.Table), delta.CreateOptions{Schema: schema, PartitionBy: r.PartitionBy, Properties: first})
-	if err != nil || len(later) == 0 {
+	plain := &columnar.Schema{Fields: slices.Clone(schema.Fields)}
+	for i := range plain.Fields {
+		plain.Fields[i].Metadata = nil
+	}
+	_, err = delta.Create(ctx, l.objectsOf(r.Table), delta.CreateOptions{Schema: plain, PartitionBy: r.PartitionBy, Properties: first})
+	if err != nil || len(later) == 0 && string(plain.JSON()) == string(schema.JSON()) {
 		return answer{}, err
 	}
 	t, err := l.table(ctx, r.Table)
 	if err != nil {
 		return answer{}, err
 	}
-	_, err = t.Alter(ctx, rewrite.Alteration{Properties: later})
+	_, err = t.Alter(ctx, rewrite.Alteration{Schema: schema, Properties: later})
 	return answer{}, err
 }
 
@@ -75,18 +81,18 @@ func (l *lake) read(ctx context.Context, r *request) (answer, error) {
 	if r.Version != nil {
 		from += fmt.Sprintf(" FOR VERSION AS OF %d", *r.Version)
 	}
-	statement := fmt.Sprintf("UNLOAD (SELECT * FROM %s) TO 's3://%s/%s/' WITH (format = 'PARQUET')", from, resultsBucket, place)
+	columns := "*"
+	if len(r.Columns) > 0 {
+		columns = `"` + strings.Join(r.Columns, `", "`) + `"`
+	}
+	statement := fmt.Sprintf("UNLOAD (SELECT %s FROM %s) TO 's3://%s/%s/' WITH (format = 'PARQUET')", columns, from, resultsBucket, place)
 	if _, err := l.run(ctx, statement); err != nil {
 		return answer{}, err
 	}
 	if err := l.fetch(ctx, place+"/", r.To); err != nil {
 		return answer{}, err
 	}
-	a := answer{Version: s.Version(), Schema: string(s.Schema().JSON()), Properties: map[string]any{}}
-	for k, v := range s.Properties() {
-		a.Properties[k] = v
-	}
-	return a, nil
+	return answer{Version: s.Version(), Schema: string(s.Schema().JSON())}, nil
 }
 
 func snapshotOf(ctx context.Context, t *delta.Table, version *int64) (*delta.Snapshot, error) {
@@ -146,6 +152,22 @@ func (l *lake) restore(ctx context.Context, r *request) (answer, error) {
 	}
 	v, err := table.Restore(ctx, *r.Version, delta.RestoreOptions{})
 	return answer{Result: v}, err
+}
+
+// history says in milliseconds when each version was committed.
+func (l *lake) history(ctx context.Context, r *request) (answer, error) {
+	table, err := delta.Open(ctx, l.objectsOf(r.Table))
+	if err != nil {
+		return answer{}, err
+	}
+	times := map[int64]int64{}
+	for c, err := range table.History(ctx) {
+		if err != nil {
+			return answer{}, err
+		}
+		times[c.Version] = c.Time.UnixMilli()
+	}
+	return answer{Result: times}, nil
 }
 
 // changes writes the rows that changed since a version into a Parquet file.

@@ -92,11 +92,11 @@ func mergeRows(ctx context.Context, t *rewrite.Table, _ *request, rows rewrite.R
 }
 
 func optimize(ctx context.Context, t *rewrite.Table, r *request, _ rewrite.Rows) (rewrite.Result, error) {
-	return t.Optimize(ctx, rewrite.OptimizeOptions{ZOrderBy: slices.Clone(r.ZOrderBy), Purge: r.Purge})
+	return t.Optimize(ctx, rewrite.OptimizeOptions{ZOrderBy: slices.Clone(r.ZOrderBy)})
 }
 
 func alter(ctx context.Context, t *rewrite.Table, r *request, _ rewrite.Rows) (rewrite.Result, error) {
-	a := rewrite.Alteration{Properties: r.Properties, Features: r.Features}
+	a := rewrite.Alteration{Properties: r.Properties, Features: r.Features, Rename: r.Rename, Drop: r.Drop}
 	if r.Schema != "" {
 		s, err := columnar.ParseSchemaJSON([]byte(r.Schema))
 		if err != nil {
