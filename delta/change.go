@@ -141,7 +141,10 @@ func (tx *Transaction) statsText(s *Stats) (string, error) {
 	if s == nil {
 		return "", nil
 	}
-	_, m := tx.after()
+	leaves, err := tx.statsLeaves()
+	if err != nil {
+		return "", err
+	}
 	physical := *s
 	if tx.physical != tx.schema {
 		for _, values := range []*map[string]any{&physical.Min, &physical.Max, &physical.NullCount} {
@@ -152,7 +155,7 @@ func (tx *Transaction) statsText(s *Stats) (string, error) {
 	for _, name := range tx.by {
 		by = append(by, tx.physical.Fields[tx.schema.Index(name)].Name)
 	}
-	return encodeStats(&physical, tx.physical, by, indexedCols(m.Configuration))
+	return encodeStats(&physical, tx.physical, by, leaves)
 }
 
 // rowTrackingDomain holds the highest row id that was ever handed out (section "Row Tracking").

@@ -124,6 +124,7 @@ func note(keys map[string]bool, place, encoded string, dv *DeletionVector) error
 //	metaData, protocol     conflict always
 //	txn of the same app    conflict, or replayed
 //	the same domain        conflict, except row tracking's: ids are given anew
+//	clustering columns     conflict  ok        ok            conflict  conflict
 //
 // (*) a conflict where delta.isolationLevel is Serializable.
 func (tx *Transaction) conflict(w *winner) error {
@@ -147,6 +148,9 @@ func (tx *Transaction) conflict(w *winner) error {
 		if name := tx.domains[i].Domain; w.domains[name] {
 			return &Conflict{With: ConflictDomain, What: name}
 		}
+	}
+	if w.domains[clusteringDomain] && (len(tx.adds) > 0 || tx.metadata != nil) {
+		return &Conflict{With: ConflictDomain, What: clusteringDomain} // the files may lack statistics of the new columns
 	}
 	for _, r := range tx.removes {
 		if path, _, _ := decodePathAt(w.place, r.Path); w.removed[entryKey(path, r.DeletionVector)] {

@@ -177,7 +177,7 @@ func (p *Protocol) has(feature string) bool {
 func (p *Protocol) with(features []string) (*Protocol, error) {
 	var missing []string
 	for _, f := range features {
-		if !writable[f] && f != "inCommitTimestamp" {
+		if !writable[f] && f != "inCommitTimestamp" || f == "clustering" && !p.has(f) { // which comes with its columns
 			return nil, fmt.Errorf("%w: table feature %s", ErrUnsupported, f)
 		}
 		if !p.has(f) && !slices.Contains(missing, f) {

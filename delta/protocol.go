@@ -38,6 +38,7 @@ var writable = map[string]bool{
 	"changeDataFeed":       true,
 	"generatedColumns":     true,
 	"columnMapping":        true,
+	"clustering":           true,
 	"identityColumns":      true,
 	"deletionVectors":      true,
 	"timestampNtz":         true,

@@ -91,8 +91,10 @@ func (tx *Transaction) checkFile(f *File) error {
 	if f.Size <= 0 {
 		return fmt.Errorf("%w: size %d", ErrInvalid, f.Size)
 	}
-	if p, _ := tx.after(); p.writes("rowTracking") && f.Stats == nil {
-		return fmt.Errorf("%w: rowTracking needs the number of rows", ErrInvalid)
+	for _, feature := range []string{"rowTracking", "clustering"} {
+		if p, _ := tx.after(); p.writes(feature) && f.Stats == nil {
+			return fmt.Errorf("%w: %s needs statistics", ErrInvalid, feature)
+		}
 	}
 	if len(f.Partition) != len(tx.by) {
 		return fmt.Errorf("%w: %d partition values for %d partition columns", ErrInvalid, len(f.Partition), len(tx.by))
@@ -187,6 +189,9 @@ func (tx *Transaction) check() error {
 	p, m := tx.after()
 	if err := checkWrite(p, m, tx.schema, tx.rowsChecked || len(tx.adds) == 0); err != nil {
 		return err
+	}
+	if err := tx.checkClustering(); err != nil {
+		return fmt.Errorf("commit: %w", err)
 	}
 	if len(tx.removes) > 0 && !tx.moved {
 		if m.Configuration[propAppendOnly] == "true" {

@@ -87,11 +87,11 @@ def renamed(t):
     t.delete("spark", 7, 2)
     drop(t, "weir", "tiny", lambda: t.do("weir", "alter", drop=["tiny"]))
     drop(t, "spark", "raw", lambda: t.peers["spark"].sql(t.name, "ALTER TABLE {t} DROP COLUMN raw"))
+    t.travel(2, 4, 6, 8)
     t.keep("weir", "optimize", "checkpoint")
     t.forget_commits()
     t.delete("spark", 7, 3)
     t.keep("spark", "optimize", "vacuum")
-    t.travel(4, 6)
 
 
 def rename(t, peer, name, to, do):
@@ -114,9 +114,9 @@ def drop(t, peer, name, do):
 
 def grown(t):
     """Columns that come with rows: all three merge schemas, in turn."""
-    few = ["id", "word", "region", "slot"]
+    few = ["id", "word", "region"]
     fields = {f["name"]: f for f in json.loads(r.SCHEMA)["fields"]}
-    t.create("weir", ["slot"], schema=json.dumps({"type": "struct", "fields": [fields[n] for n in few]}))
+    t.create("weir", schema=json.dumps({"type": "struct", "fields": [fields[n] for n in few]}))
     first = 0
     for peer, name in (("weir", "price"), ("spark", "pair"), ("delta-rs", "at"), ("weir", "list"), ("spark", "num"), ("delta-rs", "counts"), ("weir", "raw")):
         few.append(name)
@@ -162,9 +162,10 @@ def with_rules(t):
     t.update("weir", 9, 4, "weir was here")
     t.do("weir", "alter", properties={"delta.constraints.positive": "id >= 0 OR word <=> 'x'"})
     t.step("weir adds a constraint")
-    for peer in ("weir", "spark", "delta-rs"):
+    for peer in ("weir", "spark"):
         t.refuses(peer, "small_id", "append", r.table([r.row(50001)]))
         t.refuses(peer, "positive", "append", r.table([r.row(-1)]))
+    t.refuses("delta-rs", "1 rows failed validation", "append", r.table([r.row(50001)]))
     t.delete("spark", 3, 1)
     t.append("delta-rs", 100, 120)
     t.keep("weir", "optimize", "checkpoint")
@@ -226,7 +227,7 @@ def with_identity(t):
 def with_defaults(t):
     """Columns that take a default if rows lack them."""
     t.create("spark", [], {"delta.feature.allowColumnDefaults": "supported"})
-    t.peers["spark"].sql(t.name, "ALTER TABLE {t} ALTER COLUMN word SET DEFAULT 'it''s me'", "ALTER TABLE {t} ALTER COLUMN num SET DEFAULT 7 * 6")
+    t.peers["spark"].sql(t.name, "ALTER TABLE {t} ALTER COLUMN word SET DEFAULT 'it\\'s me'", "ALTER TABLE {t} ALTER COLUMN num SET DEFAULT 7 * 6")
     t.step("spark sets defaults")
     few = [n for n, _, _ in r.TYPES if n not in ("word", "num")]
     for peer, first in (("weir", 0), ("spark", 50)):
