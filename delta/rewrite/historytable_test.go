@@ -1,6 +1,7 @@
 package rewrite
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -23,6 +24,13 @@ func (h *history) alter() {
 		if h.model.props["delta.constraints.small"] == "" {
 			a.Properties["delta.constraints.small"] = "v IS NULL OR v < 1000"
 			if h.model.column("v").name != "v" {
+				return
+			}
+			if len(h.selected(condition{is: func(r modelRow) bool { return isNumber(r["v"], func(v int64) bool { return v >= 1000 }) }})) > 0 {
+				h.did("set %v, which rows break", a.Properties)
+				if _, err := h.table.Alter(h.Context(), a); !errors.Is(err, ErrViolation) {
+					h.fail("a constraint that rows break: %v", err)
+				}
 				return
 			}
 		}
