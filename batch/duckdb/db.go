@@ -98,7 +98,7 @@ func (d *DB) start() error {
 			return fmt.Errorf("%s: %w", statement, err)
 		}
 	}
-	if err := registerScan(c.raw); err != nil {
+	if err := errors.Join(registerScan(c.raw), registerGather(c.raw)); err != nil {
 		c.disconnect()
 		return err
 	}

@@ -1,153 +1,248 @@
 package duckdb
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/weir-data/weir/batch"
 	"github.com/weir-data/weir/columnar"
 )
 
-// splitPartitions takes the rows of sql out of DuckDB, sorted by partition, and writes a file for each partition.
-func (w *writer) splitPartitions(ctx context.Context, sql string) error {
-	var columns, keys []string
-	for _, r := range w.results {
-		if q := quoteName(r.field.Name); !slices.Contains(w.opts.PartitionBy, r.field.Name) {
-			columns = append(columns, q)
-		}
-	}
-	for _, name := range w.opts.PartitionBy {
-		keys = append(keys, "CAST("+quoteName(name)+" AS VARCHAR)")
-	}
-	rows, err := w.conn.query(ctx, "SELECT "+strings.Join(append(columns, keys...), ", ")+" FROM ("+sql+
-		") ORDER BY "+quoteNames(w.opts.PartitionBy))
-	if err != nil {
-		return err
-	}
-	values := rows.Columns[len(columns):]
-	rows.Columns = rows.Columns[:len(columns)]
-	rows.Schema = &columnar.Schema{Fields: rows.Schema.Fields[:len(columns)]}
-	var starts []int
-	for i := range rows.Len {
-		if i == 0 || !sameKeys(values, i-1, i) {
-			starts = append(starts, i)
-		}
-	}
-	files := make([]batch.ParquetFile, len(starts))
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(runtime.GOMAXPROCS(0))
-	for i, from := range starts {
-		to := rows.Len
-		if i+1 < len(starts) {
-			to = starts[i+1]
-		}
-		g.Go(func() (err error) {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			path := filepath.Join(w.dir, fmt.Sprintf("%06d.parquet", i))
-			files[i], err = writeFile(path, slice(rows, from, to-from), w.opts.Compression)
-			files[i].Partition = w.partition(values, from)
-			return err
-		})
-	}
-	if err := g.Wait(); err != nil {
-		return err
-	}
-	w.files = append(w.files, files...)
-	return nil
+// partitions writes the rows of a statement into files by partition. The rows are gathered in memory, and what does not fit there in files
+// that are written together with the rest at the end.
+type partitions struct {
+	db      *DB
+	conn    *conn       // of the statement
+	opts    CopyOptions // Columns are those that are gathered
+	ids     string      // of fields, as DuckDB's option has them
+	columns string      // their expressions as files have them
+	max     int64       // bytes of rows in memory
+	small   int         // rows up to which a file is written here
+
+	spilled map[string][]string // files of rows by partition
+	err     error               // of spilling
+
+	mu    sync.Mutex // guards the fields below
+	names int
+	files []CopiedFile
 }
 
-func sameKeys(values []*columnar.Column, i, k int) bool {
-	for _, c := range values {
-		if c.Null(i) != c.Null(k) || !bytes.Equal(c.Bytes(i), c.Bytes(k)) {
-			return false
-		}
-	}
-	return true
-}
+// smallRows is the number of rows up to which a file is written without a statement, which takes longer to begin.
+const smallRows = 500
 
-func (w *writer) partition(values []*columnar.Column, row int) map[string]*string {
-	p := make(map[string]*string, len(values))
-	for i, name := range w.opts.PartitionBy {
-		p[name] = nil
-		if c := values[i]; !c.Null(row) {
-			text := string(c.Bytes(row))
-			p[name] = &text
-		}
+// gatheredMax bounds the rows that one statement gathers in memory, whatever DuckDB may take.
+const gatheredMax = 256 << 20
+
+func (d *DB) partitions(c *conn, opts CopyOptions, ids string) *partitions {
+	opts.Columns = &columnar.Schema{Fields: optional(opts.Columns.Fields)}
+	p := &partitions{
+		db: d, conn: c, opts: opts, ids: ids, columns: fileColumns(opts.Columns.Fields), max: min(2*d.opts.MemoryLimit, gatheredMax), small: smallRows, spilled: map[string][]string{},
+	}
+	if ids != "" {
+		p.small = 0
 	}
 	return p
 }
 
-// slice returns n rows of b from row from, which share its buffers but for the bitmaps.
-func slice(b *columnar.Batch, from, n int) *columnar.Batch {
-	out := &columnar.Batch{Schema: b.Schema, Len: n}
-	for _, c := range b.Columns {
-		out.Columns = append(out.Columns, sliceColumn(c, from, n))
+// write gathers the rows of query, which has Columns and the texts of PartitionBy, and writes them.
+func (p *partitions) write(ctx context.Context, query string) ([]CopiedFile, error) {
+	g := openGather(p.opts.Columns, len(p.opts.PartitionBy), p.max, func(part *part) error {
+		p.err = p.spill(ctx, part)
+		return p.err
+	})
+	defer g.close()
+	var names []string
+	for _, f := range p.opts.Columns.Fields {
+		names = append(names, f.Name)
+	}
+	if _, err := p.conn.query(ctx, g.statement(query, p.opts.PartitionBy, names)); err != nil {
+		return nil, errors.Join(p.err, err)
+	}
+	parts := g.parts()
+	for key := range p.spilled {
+		if parts[key] == nil {
+			parts[key] = &part{key: key}
+		}
+	}
+	return p.files, p.writeAll(ctx, parts)
+}
+
+// optional are fields that may be null, as those of queries may.
+func optional(fields []columnar.Field) []columnar.Field {
+	out := slices.Clone(fields)
+	for i := range out {
+		out[i].Nullable = true
+		out[i].Type.Fields = optional(out[i].Type.Fields)
+		if out[i].Type.Kind == columnar.Map {
+			out[i].Type.Fields[0].Nullable = false
+		}
 	}
 	return out
 }
 
-func sliceColumn(c *columnar.Column, from, n int) *columnar.Column {
-	out := &columnar.Column{Type: c.Type, Len: n, Data: c.Data, Children: c.Children}
-	if c.Valid != nil {
-		out.Valid = make([]byte, (n+63)/64*8)
-		copyBits(out.Valid, c.Valid, from, n)
+// path is a new one in the folder.
+func (p *partitions) path() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.names++
+	return filepath.Join(p.opts.Dir, fmt.Sprintf("%06d", p.names))
+}
+
+// spill writes rows to a file that is read again at the end.
+func (p *partitions) spill(ctx context.Context, part *part) error {
+	c, err := p.db.connect() // that of the statement is busy
+	if err != nil {
+		return err
 	}
-	switch width := c.Type.Kind.Width(); {
-	case width > 0:
-		out.Data = c.Data[from*width : (from+n)*width]
-	case c.Type.Kind == columnar.Struct:
-		out.Children = nil
-		for _, kid := range c.Children {
-			out.Children = append(out.Children, sliceColumn(kid, from, n))
+	defer c.disconnect()
+	s := openScan(p.opts.Columns, piecesOf(part.blocks))
+	defer s.close()
+	path := p.path() + ".spilled"
+	err = c.exec(ctx, "COPY (SELECT * FROM "+s.call()+") TO "+quoteText(path)+" (FORMAT parquet, COMPRESSION snappy, ROW_GROUP_SIZE_BYTES '"+rowGroupBytes+"')")
+	p.spilled[part.key] = append(p.spilled[part.key], path)
+	return err
+}
+
+// writeAll writes partitions side by side, the largest first.
+func (p *partitions) writeAll(ctx context.Context, parts map[string]*part) error {
+	list := slices.Collect(maps.Values(parts))
+	slices.SortFunc(list, func(a, b *part) int {
+		if a.rows != b.rows {
+			return b.rows - a.rows
 		}
-	default:
-		out.Offsets = c.Offsets[from : from+n+1]
+		return strings.Compare(a.key, b.key)
+	})
+	workers := min(len(list), p.db.opts.Threads, connsMax)
+	conns := make(chan *conn, workers)
+	if workers > 0 {
+		conns <- p.conn
 	}
-	return out
+	for range workers - 1 {
+		c, err := p.db.connect()
+		if err != nil {
+			return err
+		}
+		defer c.disconnect()
+		conns <- c
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(max(workers, 1))
+	for i, part := range list {
+		list[i] = nil // its rows go when they are written
+		g.Go(func() error {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			c := <-conns
+			defer func() { conns <- c }()
+			return p.writeOne(ctx, c, part, workers == p.db.opts.Threads)
+		})
+	}
+	clear(parts)
+	return g.Wait()
+}
+
+func (p *partitions) writeOne(ctx context.Context, c *conn, part *part, serial bool) error {
+	partition := partitionOf(part.key, p.opts.PartitionBy)
+	path := p.path()
+	var files []CopiedFile
+	if spilled := p.spilled[part.key]; len(spilled) == 0 && part.rows <= p.small {
+		f, err := writeFile(path+".parquet", part.blocks, p.opts.Compression)
+		if err != nil {
+			return err
+		}
+		files = []CopiedFile{f}
+	} else {
+		s := openScan(p.opts.Columns, piecesOf(part.blocks))
+		s.serial = serial
+		defer s.close()
+		from := s.call()
+		if len(spilled) > 0 {
+			from = "(SELECT * FROM read_parquet([" + quoteTexts(spilled) + "], hive_partitioning = false) UNION ALL SELECT * FROM " + from + ")"
+		}
+		opts := p.opts
+		opts.Dir = path
+		var err error
+		if files, err = c.copy(ctx, "SELECT "+p.columns+" FROM "+from, opts, p.ids); err != nil {
+			return err
+		}
+		for _, path := range spilled {
+			if err := os.Remove(path); err != nil {
+				return err
+			}
+		}
+	}
+	for i := range files {
+		files[i].Partition = partition
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.files = append(p.files, files...)
+	return nil
+}
+
+func quoteTexts(texts []string) string {
+	var all []string
+	for _, t := range texts {
+		all = append(all, quoteText(t))
+	}
+	return strings.Join(all, ", ")
 }
 
 // dictionaryMin is the number of rows from which a dictionary makes a file smaller.
 const dictionaryMin = 100
 
-func writeFile(path string, b *columnar.Batch, compression string) (batch.ParquetFile, error) {
+// writeFile writes rows without DuckDB.
+func writeFile(path string, blocks []*columnar.Batch, compression string) (CopiedFile, error) {
 	f, err := os.Create(path)
 	if err != nil {
-		return batch.ParquetFile{}, err
+		return CopiedFile{}, err
 	}
-	stats, err := columnar.WriteParquet(f, columnar.ParquetOptions{
-		Compression: strings.ToUpper(compression), NoDictionary: b.Len < dictionaryMin,
-	}, b)
+	rows := 0
+	for _, b := range blocks {
+		rows += b.Len
+	}
+	stats, err := columnar.WriteParquet(f, columnar.ParquetOptions{Compression: strings.ToUpper(compression), NoDictionary: rows < dictionaryMin}, blocks...)
 	if closeErr := f.Close(); err == nil {
 		err = closeErr
 	}
 	if err != nil {
-		return batch.ParquetFile{}, err
+		return CopiedFile{}, err
 	}
-	file := batch.ParquetFile{Path: path, Rows: stats.Rows, Size: stats.Bytes, Columns: map[string]batch.ColumnStats{}}
+	out := CopiedFile{Path: path, Rows: stats.Rows, Size: stats.Bytes, Min: map[string]any{}, Max: map[string]any{}, Null: map[string]any{}}
 	for _, c := range stats.Columns {
-		if len(c.Path) > 1 {
-			continue
+		put(out.Null, c.Path, c.Nulls)
+		low, high := bound(c.Type.Kind, c.Min), bound(c.Type.Kind, c.Max)
+		if !c.NaN && low != nil && high != nil {
+			put(out.Min, c.Path, low)
+			put(out.Max, c.Path, high)
 		}
-		s := batch.ColumnStats{Nulls: c.Nulls}
-		if !c.NaN {
-			s.Min, s.Max = bound(c.Type.Kind, c.Min), bound(c.Type.Kind, c.Max)
-		}
-		file.Columns[c.Path[0]] = s
 	}
-	return file, nil
+	return out, nil
+}
+
+// put sets a value below the names of a path.
+func put(values map[string]any, path []string, v any) {
+	for _, name := range path[:len(path)-1] {
+		below, ok := values[name].(map[string]any)
+		if !ok {
+			below = map[string]any{}
+			values[name] = below
+		}
+		values = below
+	}
+	values[path[len(path)-1]] = v
 }
 
 // bound writes a value, in columnar's form, as batch.ColumnStats has it.

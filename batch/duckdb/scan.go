@@ -34,6 +34,7 @@ type scan struct {
 	schema *columnar.Schema
 	pieces []piece
 	rows   int
+	serial bool // read by one thread
 
 	pinner runtime.Pinner
 	token  int64
@@ -168,7 +169,11 @@ func weir_scan_init(p unsafe.Pointer) {
 		}
 		c.columns = append(c.columns, int(column))
 	}
-	mapping.InitSetMaxThreads(info, mapping.IdxT(max(1, len(c.scan.pieces))))
+	threads := max(1, len(c.scan.pieces))
+	if c.scan.serial {
+		threads = 1
+	}
+	mapping.InitSetMaxThreads(info, mapping.IdxT(threads))
 	mapping.InitSetInitData(info, holdHandle(cgo.NewHandle(c)), C.weir_scan_release)
 }
 

@@ -23,7 +23,7 @@ type Table struct {
 type CopyOptions struct {
 	Dir         string           // an existing folder below Options.Dirs
 	Columns     *columnar.Schema // of the files, by name among those of the query; their values are cast
-	PartitionBy []string         // columns of the query that are left out of the files: one file for each of their values
+	PartitionBy []string         // columns of the query that are left out of the files, which hold rows with the same values of them
 	Compression string           // snappy (default) | zstd | gzip | uncompressed
 	FileBytes   int64            // a file that has grown beyond this is followed by another; 0: one file
 	// FieldID gives the field ids that files carry; nil: none.
@@ -117,28 +117,26 @@ func (d *DB) copy(ctx context.Context, sql string, opts CopyOptions, ids string,
 	defer d.give(c)
 	with, done := withTables(tables)
 	defer done()
-	cp := &copier{conn: c, opts: opts, ids: ids}
+	columns := fileColumns(opts.Columns.Fields)
 	if len(opts.PartitionBy) == 0 {
-		err = cp.copy(ctx, with+"SELECT "+cp.columns()+" FROM (\n"+sql+"\n)", nil)
-	} else {
-		err = cp.partitions(ctx, with, sql)
+		return c.copy(ctx, with+"SELECT "+columns+" FROM (\n"+sql+"\n)", opts, ids)
 	}
-	return cp.files, err
+	return d.partitions(c, opts, ids).write(ctx, with+"SELECT "+columns+", "+asTexts(opts.PartitionBy)+" FROM (\n"+sql+"\n)")
 }
 
-// copier is one Copy.
-type copier struct {
-	conn  *conn
-	opts  CopyOptions
-	ids   string
-	parts int
-	files []CopiedFile
-}
-
-// columns are the expressions of the columns as files have them.
-func (cp *copier) columns() string {
+// asTexts are columns as DuckDB's text of them.
+func asTexts(names []string) string {
 	var all []string
-	for _, f := range cp.opts.Columns.Fields {
+	for _, name := range names {
+		all = append(all, "CAST("+quoteName(name)+" AS VARCHAR) AS "+quoteName(name))
+	}
+	return strings.Join(all, ", ")
+}
+
+// fileColumns are the expressions of columns as files have them.
+func fileColumns(fields []columnar.Field) string {
+	var all []string
+	for _, f := range fields {
 		q := quoteName(f.Name)
 		if f.Type.Kind == columnar.Timestamp { // a cast would go through a calendar
 			all = append(all, "make_timestamptz(epoch_us("+q+")) AS "+q)
@@ -149,90 +147,25 @@ func (cp *copier) columns() string {
 	return strings.Join(all, ", ")
 }
 
-// stagedTable holds rows in the order of their partitions, in memory and beyond that in the temporary folder.
-const stagedTable = "weir_staged"
-
-// partitions writes a file, or several, for each partition.
-func (cp *copier) partitions(ctx context.Context, with, sql string) (err error) {
-	by := quoteNames(cp.opts.PartitionBy)
-	create := "CREATE OR REPLACE TEMP TABLE " + stagedTable + " AS " + with + "SELECT " + cp.columns() + ", " + by +
-		" FROM (\n" + sql + "\n) ORDER BY " + by
-	if err := cp.conn.exec(ctx, create); err != nil {
-		return err
+// copy writes the rows of sql, which has the columns of the files, into the folder opts.Dir, which it makes.
+func (c *conn) copy(ctx context.Context, sql string, opts CopyOptions, ids string) ([]CopiedFile, error) {
+	if err := os.MkdirAll(opts.Dir, 0o755); err != nil {
+		return nil, err
 	}
-	defer func() {
-		if dropErr := cp.conn.exec(context.WithoutCancel(ctx), "DROP TABLE "+stagedTable); err == nil {
-			err = dropErr
-		}
-	}()
-	var texts []string
-	for _, name := range cp.opts.PartitionBy {
-		texts = append(texts, "CAST("+quoteName(name)+" AS VARCHAR)")
+	options := []string{"FORMAT parquet", "RETURN_STATS", "COMPRESSION " + compression(opts.Compression), "ROW_GROUP_SIZE_BYTES '" + rowGroupBytes + "'"}
+	target := filepath.Join(opts.Dir, "data.parquet")
+	if opts.FileBytes > 0 {
+		target = filepath.Join(opts.Dir, "data")
+		options = append(options, fmt.Sprintf("FILE_SIZE_BYTES %d", opts.FileBytes))
 	}
-	values, err := cp.conn.query(ctx, "SELECT "+strings.Join(texts, ", ")+" FROM (SELECT DISTINCT "+by+" FROM "+stagedTable+") ORDER BY "+by)
+	if ids != "" {
+		options = append(options, "FIELD_IDS "+ids)
+	}
+	stats, err := c.query(ctx, "COPY ("+sql+") TO "+quoteText(target)+" ("+strings.Join(options, ", ")+")")
 	if err != nil {
-		return err
+		return nil, err
 	}
-	var names []string
-	for _, f := range cp.opts.Columns.Fields {
-		names = append(names, f.Name)
-	}
-	for i := range values.Len {
-		partition := make(map[string]*string, len(texts))
-		var where []string
-		for k, name := range cp.opts.PartitionBy {
-			partition[name] = nil
-			if values.Columns[k].Null(i) {
-				where = append(where, quoteName(name)+" IS NULL")
-				continue
-			}
-			text := string(values.Columns[k].Bytes(i))
-			partition[name] = &text
-			where = append(where, texts[k]+" = "+quoteText(text))
-		}
-		from := "SELECT " + quoteNames(names) + " FROM " + stagedTable + " WHERE " + strings.Join(where, " AND ")
-		if err := cp.copy(ctx, from, partition); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// copy writes the rows of sql into a folder of their own.
-func (cp *copier) copy(ctx context.Context, sql string, partition map[string]*string) error {
-	dir := filepath.Join(cp.opts.Dir, strconv.Itoa(cp.parts))
-	cp.parts++
-	if err := os.Mkdir(dir, 0o755); err != nil {
-		return err
-	}
-	options := []string{"FORMAT parquet", "RETURN_STATS", "COMPRESSION " + compression(cp.opts.Compression), "ROW_GROUP_SIZE_BYTES '" + rowGroupBytes + "'"}
-	target := filepath.Join(dir, "data.parquet")
-	if cp.opts.FileBytes > 0 {
-		target = filepath.Join(dir, "data")
-		options = append(options, fmt.Sprintf("FILE_SIZE_BYTES %d", cp.opts.FileBytes))
-	}
-	if cp.ids != "" {
-		options = append(options, "FIELD_IDS "+cp.ids)
-	}
-	stats, err := cp.conn.query(ctx, "COPY ("+sql+") TO "+quoteText(target)+" ("+strings.Join(options, ", ")+")")
-	if err != nil {
-		return err
-	}
-	files, err := (&writer{}).filesOf(stats)
-	if err != nil {
-		return err
-	}
-	names, columns := stats.Columns[stats.Schema.Index("filename")], stats.Columns[stats.Schema.Index("column_statistics")]
-	bounds := map[string]map[string]map[string]*string{} // by file
-	for i := range stats.Len {
-		bounds[string(names.Bytes(i))] = textMaps(columns, i)
-	}
-	for _, f := range files {
-		c := CopiedFile{Path: f.Path, Partition: partition, Rows: f.Rows, Size: f.Size, Min: map[string]any{}, Max: map[string]any{}, Null: map[string]any{}}
-		c.bounds(cp.opts.Columns.Fields, "", bounds[f.Path], c.Min, c.Max, c.Null)
-		cp.files = append(cp.files, c)
-	}
-	return nil
+	return filesOf(stats, opts.Columns.Fields)
 }
 
 // bounds fills the statistics of fields and what is below them from DuckDB's, which have paths of quoted names.

@@ -13,21 +13,22 @@ import (
 )
 
 // filesOf reads what COPY … RETURN_STATS says. A file without rows is removed.
-func (w *writer) filesOf(stats *columnar.Batch) ([]batch.ParquetFile, error) {
+func filesOf(stats *columnar.Batch, fields []columnar.Field) ([]CopiedFile, error) {
 	at := map[string]*columnar.Column{}
 	for i, f := range stats.Schema.Fields {
 		at[f.Name] = stats.Columns[i]
 	}
-	for _, name := range []string{"filename", "count", "file_size_bytes", "column_statistics", "partition_keys"} {
+	for _, name := range []string{"filename", "count", "file_size_bytes", "column_statistics"} {
 		if at[name] == nil {
 			return nil, fmt.Errorf("statistics of written files lack %s", name)
 		}
 	}
-	var files []batch.ParquetFile
+	var files []CopiedFile
 	for i := range stats.Len {
-		f := batch.ParquetFile{
+		f := CopiedFile{
 			Path: string(at["filename"].Bytes(i)),
 			Rows: int64(at["count"].Int128(i).Lo), Size: int64(at["file_size_bytes"].Int128(i).Lo),
+			Min: map[string]any{}, Max: map[string]any{}, Null: map[string]any{},
 		}
 		if f.Rows == 0 {
 			if err := os.Remove(f.Path); err != nil {
@@ -35,8 +36,7 @@ func (w *writer) filesOf(stats *columnar.Batch) ([]batch.ParquetFile, error) {
 			}
 			continue
 		}
-		f.Columns = w.columnStats(textMaps(at["column_statistics"], i))
-		f.Partition = textMap(at["partition_keys"], i)
+		f.bounds(fields, "", textMaps(at["column_statistics"], i), f.Min, f.Max, f.Null)
 		files = append(files, f)
 	}
 	return files, nil
@@ -65,29 +65,23 @@ func textMaps(c *columnar.Column, i int) map[string]map[string]*string {
 	return m
 }
 
-// columnStats picks the top-level columns: nested ones have paths of several quoted names.
-func (w *writer) columnStats(raw map[string]map[string]*string) map[string]batch.ColumnStats {
-	stats := map[string]batch.ColumnStats{}
-	for _, r := range w.results {
-		values, ok := raw[quoteName(r.field.Name)]
-		if !ok {
+// parquetFile is a file as pipelines have it: with the statistics of columns that are not nested.
+func (c *CopiedFile) parquetFile(fields []columnar.Field) batch.ParquetFile {
+	out := batch.ParquetFile{Path: c.Path, Partition: c.Partition, Rows: c.Rows, Size: c.Size, Columns: map[string]batch.ColumnStats{}}
+	if out.Partition == nil {
+		out.Partition = map[string]*string{}
+	}
+	for _, f := range fields {
+		if len(f.Type.Fields) > 0 {
 			continue
 		}
-		s := batch.ColumnStats{Nulls: -1}
-		if text := values["null_count"]; text != nil {
-			if n, err := strconv.ParseInt(*text, 10, 64); err == nil {
-				s.Nulls = n
-			}
+		s := batch.ColumnStats{Nulls: -1, Min: c.Min[f.Name], Max: c.Max[f.Name]}
+		if n, ok := c.Null[f.Name].(int64); ok {
+			s.Nulls = n
 		}
-		if nan := values["has_nan"]; nan == nil || *nan == "false" {
-			s.Min, s.Max = boundOf(r.field.Type.Kind, values["min"]), boundOf(r.field.Type.Kind, values["max"])
-		}
-		if s.Min == nil || s.Max == nil {
-			s.Min, s.Max = nil, nil
-		}
-		stats[r.field.Name] = s
+		out.Columns[f.Name] = s
 	}
-	return stats
+	return out
 }
 
 // timestampForm is that of timestamps in batch.ColumnStats.

@@ -8,14 +8,10 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/weir-data/weir/batch"
+	"github.com/weir-data/weir/columnar"
 )
-
-// copyPartitionsMax is the number of partitions up to which DuckDB writes the files. It keeps buffers and a writer for
-// each partition, so that thousands would take gigabytes; splitPartitions takes what the rows take.
-const copyPartitionsMax = 16
 
 // write runs query, which works row by row, over parts into Parquet files below opts.Dir. After an error the folder is as it was.
 func (d *DB) write(ctx context.Context, parts []tablePart, steps []batch.Step, query string, opts batch.WriteOptions) ([]batch.ParquetFile, error) {
@@ -31,7 +27,7 @@ func (d *DB) write(ctx context.Context, parts []tablePart, steps []batch.Step, q
 	if err != nil {
 		return nil, fmt.Errorf("write Parquet: %w", err)
 	}
-	w := &writer{conn: c, root: dir, opts: opts, steps: steps, query: query}
+	w := &writer{db: d, conn: c, root: dir, opts: opts, steps: steps, query: query}
 	if err := w.writeAll(ctx, parts); err != nil {
 		return nil, errors.Join(fmt.Errorf("write Parquet: %w", err), os.RemoveAll(dir))
 	}
@@ -40,6 +36,7 @@ func (d *DB) write(ctx context.Context, parts []tablePart, steps []batch.Step, q
 
 // writer is one write.
 type writer struct {
+	db    *DB
 	conn  *conn
 	root  string
 	opts  batch.WriteOptions
@@ -87,41 +84,30 @@ func (w *writer) write(ctx context.Context, with string) (err error) {
 			return fmt.Errorf("the query gives no column called %s to partition by", name)
 		}
 	}
-	sql := over(with, w.query, w.columns())
-	if len(w.opts.PartitionBy) == 0 {
-		return w.copy(ctx, sql)
+	var fields []columnar.Field
+	for _, r := range w.results {
+		if !slices.Contains(w.opts.PartitionBy, r.field.Name) {
+			fields = append(fields, r.field)
+		}
 	}
-	n, err := w.countPartitions(ctx, with)
-	if err != nil {
-		return err
+	files, err := w.copy(ctx, over(with, w.query, w.columns()), CopyOptions{
+		Dir: w.dir, Columns: &columnar.Schema{Fields: fields}, PartitionBy: w.opts.PartitionBy, Compression: w.opts.Compression,
+	})
+	for i := range files {
+		w.files = append(w.files, files[i].parquetFile(fields))
 	}
-	if n <= copyPartitionsMax {
-		return w.copy(ctx, sql)
-	}
-	return w.splitPartitions(ctx, sql)
+	return err
 }
 
-// countPartitions counts up to one more than copyPartitionsMax. It is a guess where the query is not deterministic.
-func (w *writer) countPartitions(ctx context.Context, with string) (int, error) {
-	names := quoteNames(w.opts.PartitionBy)
-	b, err := w.conn.query(ctx, "SELECT count(*) FROM (SELECT DISTINCT "+names+" FROM ("+over(with, w.query, []string{names})+
-		fmt.Sprintf(") LIMIT %d)", copyPartitionsMax+1))
-	if err != nil {
-		return 0, err
+func (w *writer) copy(ctx context.Context, sql string, opts CopyOptions) ([]CopiedFile, error) {
+	if len(opts.PartitionBy) == 0 {
+		return w.conn.copy(ctx, sql, opts, "")
 	}
-	return int(b.Columns[0].Int(0)), nil
+	return w.db.partitions(w.conn, opts, "").write(ctx, sql)
 }
 
-func quoteNames(names []string) string {
-	var all []string
-	for _, n := range names {
-		all = append(all, quoteName(n))
-	}
-	return strings.Join(all, ", ")
-}
-
-// columns are the expressions of the columns as they are written. Partition columns keep the type that the query gave:
-// they become text. Empty text cannot be told from null there, so it is null, as Delta has it.
+// columns are the expressions of the columns as they are written; those of partition columns are texts. Empty text cannot be told
+// from null there, so it is null, as Delta has it.
 func (w *writer) columns() []string {
 	var all []string
 	for _, r := range w.results {
@@ -132,7 +118,7 @@ func (w *writer) columns() []string {
 		case r.text:
 			all = append(all, "nullif("+q+", '') AS "+q)
 		default:
-			all = append(all, q)
+			all = append(all, "CAST("+q+" AS VARCHAR) AS "+q)
 		}
 	}
 	return all
@@ -140,27 +126,6 @@ func (w *writer) columns() []string {
 
 // rowGroupBytes bounds what a core holds of a file before it writes it out.
 const rowGroupBytes = "16MiB"
-
-// copy writes the rows of sql into the folder of the present part.
-func (w *writer) copy(ctx context.Context, sql string) error {
-	options := []string{"FORMAT parquet", "RETURN_STATS", "COMPRESSION " + compression(w.opts.Compression), "ROW_GROUP_SIZE_BYTES '" + rowGroupBytes + "'"}
-	target := filepath.Join(w.dir, "data")
-	if by := w.opts.PartitionBy; len(by) > 0 {
-		options = append(options, "PARTITION_BY ("+quoteNames(by)+")", "WRITE_PARTITION_COLUMNS false")
-	} else {
-		target += ".parquet"
-	}
-	stats, err := w.conn.query(ctx, "COPY ("+sql+") TO "+quoteText(target)+" ("+strings.Join(options, ", ")+")")
-	if err != nil {
-		return err
-	}
-	files, err := w.filesOf(stats)
-	if err != nil {
-		return err
-	}
-	w.files = append(w.files, files...)
-	return nil
-}
 
 func compression(name string) string {
 	if name == "" {

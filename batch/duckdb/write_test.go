@@ -58,52 +58,70 @@ func written(t testing.TB, files []batch.ParquetFile) (rows, stats []string) {
 const partQuery = `SELECT b AS pb, CASE WHEN i32 % 3 = 0 THEN '' WHEN i32 % 3 = 1 THEN 'a/b c=%é' END AS ps,
 	CASE WHEN b THEN d4 END AS pd, * FROM source WHERE i32 < 1000 OR i32 IS NULL`
 
-// TestBothWaysOfPartitioning writes the same rows by COPY and by splitPartitions: files, values and bounds must agree.
-func TestBothWaysOfPartitioning(t *testing.T) {
+// TestWaysOfPartitioning writes the same rows by statements, without them, and through files: rows, values and bounds must agree.
+func TestWaysOfPartitioning(t *testing.T) {
 	in := []*columnar.Batch{everyKindRows(t, 4000)}
 	dir := t.TempDir()
 	db := open(t, dir)
-	opts := batch.WriteOptions{Dir: dir, PartitionBy: []string{"pb", "ps"}}
-	files, err := writeOver(t.Context(), db, in, partQuery, opts)
+	schema, err := db.describe(t.Context(), []Table{{Name: "source", Schema: in[0].Schema}}, nil, partQuery)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(files) > copyPartitionsMax {
-		t.Fatalf("%d partitions are too many for COPY", len(files))
-	}
-	rows, stats := written(t, files)
-
-	c, err := db.take(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.give(c)
+	by := []string{"pb", "ps"}
+	fields := slices.DeleteFunc(slices.Clone(schema.Fields), func(f columnar.Field) bool { return slices.Contains(by, f.Name) })
 	with, done := withTables([]Table{{"source", in[0].Schema, in}})
 	defer done()
-	w := &writer{conn: c, dir: t.TempDir(), opts: opts, query: partQuery}
-	if w.results, err = c.results(over(with, partQuery, []string{"*"})); err != nil {
-		t.Fatal(err)
-	}
-	if err := w.splitPartitions(t.Context(), over(with, partQuery, w.columns())); err != nil {
-		t.Fatal(err)
-	}
-	rows2, stats2 := written(t, w.files)
-	if !slices.Equal(rows, rows2) {
-		t.Errorf("rows differ: %d and %d", len(rows), len(rows2))
-		for i := range min(len(rows), len(rows2)) {
-			if rows[i] != rows2[i] {
-				t.Fatalf("row %d\nCOPY  %s\nsplit %s", i, rows[i], rows2[i])
+	write := func(max int64, small int) (rows, stats []string) {
+		t.Helper()
+		c, err := db.take(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer db.give(c)
+		w := &writer{db: db, conn: c, opts: batch.WriteOptions{PartitionBy: by}}
+		if w.results, err = c.results(over(with, partQuery, []string{"*"})); err != nil {
+			t.Fatal(err)
+		}
+		files, err := os.MkdirTemp(dir, "ways-")
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := db.partitions(c, CopyOptions{Dir: files, Columns: &columnar.Schema{Fields: fields}, PartitionBy: by}, "")
+		p.max, p.small = max, small
+		copied, err := p.write(t.Context(), over(with, partQuery, w.columns()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if max == 0 && len(p.spilled) == 0 {
+			t.Error("no rows were spilled")
+		}
+		var out []batch.ParquetFile
+		for i := range copied {
+			out = append(out, copied[i].parquetFile(fields))
+			if v := copied[i].Partition["ps"]; v != nil && *v != "a/b c=%é" {
+				t.Errorf("partition value %q", *v)
 			}
 		}
+		return written(t, out)
 	}
-	for i := range max(len(stats), len(stats2)) { // numbers may be written in several ways
-		if plainNumbers(t, stats[i]) != plainNumbers(t, stats2[i]) {
-			t.Errorf("statistics of file %d\nCOPY  %s\nsplit %s", i, stats[i], stats2[i])
+	rows, stats := write(1<<30, 0)
+	for what, c := range map[string]struct {
+		max   int64
+		small int
+	}{"without statements": {1 << 30, 1 << 30}, "through files": {0, 0}, "partly through files": {40_000, 0}} {
+		rows2, stats2 := write(c.max, c.small)
+		if !slices.Equal(rows, rows2) {
+			t.Errorf("%s: rows differ: %d and %d", what, len(rows), len(rows2))
+			for i := range min(len(rows), len(rows2)) {
+				if rows[i] != rows2[i] {
+					t.Fatalf("%s: row %d\nCOPY  %s\nthis %s", what, i, rows[i], rows2[i])
+				}
+			}
 		}
-	}
-	for _, f := range files {
-		if v := f.Partition["ps"]; v != nil && *v != "a/b c=%é" {
-			t.Errorf("partition value %q", *v)
+		for i := range max(len(stats), len(stats2)) { // numbers may be written in several ways
+			if plainNumbers(t, stats[i]) != plainNumbers(t, stats2[i]) {
+				t.Errorf("%s: statistics of file %d\nCOPY  %s\nthis %s", what, i, stats[i], stats2[i])
+			}
 		}
 	}
 }
