@@ -75,7 +75,9 @@ func (p *partitions) write(ctx context.Context, query string) ([]CopiedFile, err
 			parts[key] = &part{key: key}
 		}
 	}
-	return p.files, p.writeAll(ctx, parts)
+	err := p.writeAll(ctx, parts)
+	slices.SortFunc(p.files, func(a, b CopiedFile) int { return strings.Compare(a.Path, b.Path) })
+	return p.files, err
 }
 
 // optional are fields that may be null, as those of queries may.
@@ -140,22 +142,22 @@ func (p *partitions) writeAll(ctx context.Context, parts map[string]*part) error
 	g.SetLimit(max(workers, 1))
 	for i, part := range list {
 		list[i] = nil // its rows go when they are written
+		path := p.path()
 		g.Go(func() error {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
 			c := <-conns
 			defer func() { conns <- c }()
-			return p.writeOne(ctx, c, part, workers == p.db.opts.Threads)
+			return p.writeOne(ctx, c, part, path, workers == p.db.opts.Threads)
 		})
 	}
 	clear(parts)
 	return g.Wait()
 }
 
-func (p *partitions) writeOne(ctx context.Context, c *conn, part *part, serial bool) error {
+func (p *partitions) writeOne(ctx context.Context, c *conn, part *part, path string, serial bool) error {
 	partition := partitionOf(part.key, p.opts.PartitionBy)
-	path := p.path()
 	var files []CopiedFile
 	if spilled := p.spilled[part.key]; len(spilled) == 0 && part.rows <= p.small {
 		f, err := writeFile(path+".parquet", part.blocks, p.opts.Compression)
