@@ -147,11 +147,15 @@ type Rows interface {
 
 // StateRun is a Parquet file of rows of one state.
 type StateRun struct {
-	State string    `json:"state"`
-	File  string    `json:"file"` // its name in the store's folder
-	Rows  int64     `json:"rows"`
-	Bytes int64     `json:"bytes"`
-	Until time.Time `json:"until"` // the greatest Until of its rows; zero: some stay for ever
+	State string `json:"state"`
+	File  string `json:"file"` // its name in the store's folder
+	Rows  int64  `json:"rows"`
+	Bytes int64  `json:"bytes"`
+	// From and Until are the least and the greatest Until of its rows, both zero if some stay for ever.
+	From  time.Time `json:"from"`
+	Until time.Time `json:"until"`
+	// MergedRows is of how many rows this one's were drawn together; zero if they were not.
+	MergedRows int64 `json:"mergedRows,omitempty"`
 	// Replaces says that this file is all of the state.
 	Replaces bool `json:"replaces,omitempty"`
 	// Merges are the files of the version before whose rows this one has drawn together: they are left out from now on.

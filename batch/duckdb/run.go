@@ -89,7 +89,7 @@ func (r *runResult) bind(ctx context.Context, c *compiled, in *batch.RunInput) e
 		}
 	}
 	for _, s := range c.states {
-		if err := w.view(ctx, s.spec.Name, s.read(paths(in.State.Dir, s.runsOf(in.State.Runs)), "weir_late()")); err != nil {
+		if err := w.view(ctx, s.spec.Name, s.read(in.State.Dir, s.runsOf(in.State.Runs), in.Late, "weir_late()")); err != nil {
 			return fmt.Errorf("%w: read state %s: %w", batch.ErrState, s.spec.Name, err)
 		}
 	}
@@ -126,22 +126,19 @@ func (r *runResult) change(ctx context.Context, s *stateTable, in *batch.RunInpu
 
 // expire counts what the watermark has passed, and draws runs together.
 func (r *runResult) expire(ctx context.Context, w *stateWriter, m *batch.StateMetrics) (err error) {
-	passed := func(run batch.StateRun) bool { return !run.Until.IsZero() && !run.Until.After(w.in.Watermark) }
-	all := w.files()
-	if until := quoteName(w.table.spec.Until); w.table.spec.Until != "" && w.in.Watermark.After(w.in.Late) {
-		if m.RowsRemoved, err = w.count(ctx, all, until+" > weir_late() AND "+until+" <= weir_watermark()"); err != nil {
-			return err
-		}
-	}
-	w.kept = slices.DeleteFunc(w.kept, passed)
-	if m.CompactedRuns, err = w.merge(ctx, toMerge(w.kept, w.table.spec.Compact != "")); err != nil {
+	before, err := w.seen(ctx, w.kept, w.in.Late, "weir_late()")
+	if err != nil {
 		return err
 	}
-	condition := "true"
-	if until := quoteName(w.table.spec.Until); w.table.spec.Until != "" {
-		condition = until + " > weir_watermark() OR " + until + " IS NULL"
+	if m.RowsTotal, err = w.seen(ctx, w.kept, w.in.Watermark, "weir_watermark()"); err != nil {
+		return err
 	}
-	m.RowsTotal, err = w.count(ctx, w.files(), condition)
+	m.RowsRemoved = before - m.RowsTotal
+	w.kept = slices.DeleteFunc(w.kept, func(run batch.StateRun) bool { return !run.Until.IsZero() && !run.Until.After(w.in.Watermark) })
+	if m.CompactedRuns, err = w.merge(ctx, toMerge(w.kept, w.in.Late, w.in.Watermark)); err != nil || m.CompactedRuns == 0 {
+		return err
+	}
+	m.RowsTotal, err = w.seen(ctx, w.kept, w.in.Watermark, "weir_watermark()")
 	return err
 }
 

@@ -95,7 +95,7 @@ func (r *Runner) compile(ctx context.Context, inputs map[string]*columnar.Schema
 				return nil, err
 			}
 			c.states = append(c.states, s)
-			if err := w.view(ctx, s.spec.Name, s.read(nil, "")); err != nil {
+			if err := w.view(ctx, s.spec.Name, s.read("", nil, time.Time{}, "")); err != nil {
 				return nil, err
 			}
 		}

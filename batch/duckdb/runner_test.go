@@ -69,6 +69,7 @@ func clockTime(t testing.TB, text string) time.Time {
 // fixture is a pipeline's Runner and store.
 type fixture struct {
 	t       testing.TB
+	dir     string // where results may be written
 	runner  *Runner
 	store   *state.Store
 	program *batch.Program
@@ -78,7 +79,7 @@ type fixture struct {
 	metrics []batch.StateMetrics
 }
 
-func newFixture(t testing.TB, p *batch.Program, opts Options) *fixture {
+func newFixture(t testing.TB, p *batch.Program, opts Options, source *columnar.Schema) *fixture {
 	t.Helper()
 	dir := t.TempDir()
 	opts.Dirs = append(opts.Dirs, dir)
@@ -99,8 +100,8 @@ func newFixture(t testing.TB, p *batch.Program, opts Options) *fixture {
 		r.Close()
 		db.Close()
 	})
-	f := &fixture{t: t, runner: r, store: s, program: p}
-	if f.about, err = r.Describe(context.Background(), map[string]*columnar.Schema{"source": eventSchema}, p); err != nil {
+	f := &fixture{t: t, dir: dir, runner: r, store: s, program: p}
+	if f.about, err = r.Describe(context.Background(), map[string]*columnar.Schema{"source": source}, p); err != nil {
 		t.Fatal(err)
 	}
 	if f.at, err = s.Load(context.Background(), -1, p.States, f.about.States); err != nil {
@@ -156,7 +157,7 @@ func (s *fixture) rows(watermark time.Time, rows []*columnar.Batch) []string {
 }
 
 func TestTumblingCount(t *testing.T) {
-	s := newFixture(t, tumbling(), Options{})
+	s := newFixture(t, tumbling(), Options{}, eventSchema)
 	at := func(text string) time.Time { return clockTime(t, text) }
 	for i, c := range []struct {
 		watermark time.Time

@@ -2,6 +2,7 @@ package duckdb
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -20,7 +21,8 @@ type stateTable struct {
 	columns []stateColumn
 }
 
-type stateColumn struct{ name, sqlType, fileType string }
+// stateColumn is a column with its type in steps, and the types that it is kept in: narrow where the values fit.
+type stateColumn struct{ name, sqlType, narrow, wide string }
 
 // stateTable asks for the columns of the step that the state is like, which is there as a table.
 func (r *Runner) stateTable(ctx context.Context, spec *batch.StateSpec) (*stateTable, error) {
@@ -37,7 +39,7 @@ func (r *Runner) stateTable(ctx context.Context, spec *batch.StateSpec) (*stateT
 	for i, res := range results {
 		t := string(types.Columns[0].Bytes(i))
 		s.schema.Fields = append(s.schema.Fields, res.field)
-		s.columns = append(s.columns, stateColumn{quoteName(res.field.Name), t, fileType(t)})
+		s.columns = append(s.columns, stateColumn{quoteName(res.field.Name), t, fileType(t, "BIGINT"), fileType(t, "DECIMAL(38,0)")})
 	}
 	if spec.Until != "" && s.schema.Index(spec.Until) < 0 {
 		return nil, fmt.Errorf("state %s has no column %s", spec.Name, spec.Until)
@@ -45,14 +47,14 @@ func (r *Runner) stateTable(ctx context.Context, spec *batch.StateSpec) (*stateT
 	return s, nil
 }
 
-// fileType is the type that keeps all values of type t in Parquet, where DuckDB would make integers of 128 bits doubles.
-func fileType(t string) string {
+// fileType is type t with another for integers of 128 bits, of which DuckDB would make doubles in Parquet.
+func fileType(t, huge string) string {
 	var b strings.Builder
 	for len(t) > 0 {
 		size := tokenSize(t)
 		switch token := t[:size]; token {
 		case "HUGEINT", "UHUGEINT":
-			b.WriteString("DECIMAL(38,0)")
+			b.WriteString(huge)
 		default:
 			b.WriteString(token)
 		}
@@ -61,35 +63,43 @@ func fileType(t string) string {
 	return b.String()
 }
 
-// read is the SELECT of the rows of files that are still seen after a watermark, an SQL expression; empty: all. The newest file comes
-// last: the columns are its, and older ones may have more.
-func (s *stateTable) read(files []string, after string) string {
+// read is the SELECT of the rows of runs in dir that are still seen after a watermark, which sql is in SQL; the zero time is before all.
+func (s *stateTable) read(dir string, runs []batch.StateRun, after time.Time, sql string) string {
 	var columns []string
 	for _, c := range s.columns {
 		value := c.name
-		if len(files) == 0 {
+		if len(runs) == 0 {
 			value = "NULL"
 		}
 		columns = append(columns, "CAST("+value+" AS "+c.sqlType+") AS "+c.name)
 	}
-	sql := "SELECT " + strings.Join(columns, ", ")
-	if len(files) == 0 {
-		return sql + " WHERE false"
+	text := "SELECT " + strings.Join(columns, ", ")
+	if len(runs) == 0 {
+		return text + " WHERE false"
 	}
-	sql += " FROM " + readParquet(files)
-	if s.spec.Until == "" || after == "" {
-		return sql
+	text += " FROM " + readParquet(paths(dir, runs))
+	if !slices.ContainsFunc(runs, func(r batch.StateRun) bool { return !r.From.After(after) }) {
+		return text
 	}
-	until := quoteName(s.spec.Until)
-	return sql + " WHERE " + until + " > " + after + " OR " + until + " IS NULL"
+	return text + s.seenAfter(" WHERE ", sql)
 }
 
+// seenAfter is the condition, after a word, that a row is seen after a watermark; empty if rows stay for ever.
+func (s *stateTable) seenAfter(word, watermark string) string {
+	if s.spec.Until == "" {
+		return ""
+	}
+	until := quoteName(s.spec.Until)
+	return word + "(" + until + " > " + watermark + " OR " + until + " IS NULL)"
+}
+
+// readParquet takes files whose columns are in any order, and may be of another width or missing in some.
 func readParquet(files []string) string {
 	var list []string
-	for _, f := range slices.Backward(files) { // DuckDB takes the columns of the first
+	for _, f := range files {
 		list = append(list, quoteText(escapeGlob(f)))
 	}
-	return "read_parquet([" + strings.Join(list, ", ") + "], hive_partitioning = false)"
+	return "read_parquet([" + strings.Join(list, ", ") + "], union_by_name = true, hive_partitioning = false)"
 }
 
 // escapeGlob makes a path stand for itself where DuckDB takes patterns.
@@ -126,23 +136,21 @@ func paths(dir string, runs []batch.StateRun) []string {
 	return all
 }
 
-// files are those that hold the state after the batch.
-func (w *stateWriter) files() []string {
-	return append(paths(w.in.State.Dir, w.kept), paths(w.in.StateDir, w.added)...)
-}
-
 // write puts the rows of sql into a file; a run without rows has none.
 func (w *stateWriter) write(ctx context.Context, sql string) (batch.StateRun, error) {
-	run := batch.StateRun{State: w.table.spec.Name, File: fmt.Sprintf("%s-%d.parquet", w.table.spec.Name, len(w.added))}
-	var columns []string
+	name := fmt.Sprintf("%s-%d.parquet", fileName(w.table.spec.Name), len(w.added))
+	run := batch.StateRun{State: w.table.spec.Name, File: name}
+	path := filepath.Join(w.in.StateDir, name)
+	var narrow, wide []string
 	for _, c := range w.table.columns {
-		columns = append(columns, "CAST("+c.name+" AS "+c.fileType+") AS "+c.name)
+		narrow, wide = append(narrow, "CAST("+c.name+" AS "+c.narrow+") AS "+c.name), append(wide, "CAST("+c.name+" AS "+c.wide+") AS "+c.name)
 	}
-	path := filepath.Join(w.in.StateDir, run.File)
-	stats, err := w.conn.query(ctx, "COPY (SELECT "+strings.Join(columns, ", ")+" FROM (\n"+sql+"\n)) TO "+quoteText(path)+
-		" (FORMAT parquet, COMPRESSION lz4_raw, RETURN_STATS)")
+	stats, err := w.copy(ctx, narrow, sql, path)
+	if err != nil && ctx.Err() == nil && !slices.Equal(narrow, wide) && !errors.Is(err, ErrMemory) {
+		stats, err = w.copy(ctx, wide, sql, path)
+	}
 	if err != nil {
-		return run, fmt.Errorf("write state %s: %w", w.table.spec.Name, err)
+		return run, fmt.Errorf("write state %s: %w", run.State, err)
 	}
 	run.Rows = int64(stats.Columns[stats.Schema.Index("count")].Int128(0).Lo)
 	run.Bytes = int64(stats.Columns[stats.Schema.Index("file_size_bytes")].Int128(0).Lo)
@@ -151,9 +159,25 @@ func (w *stateWriter) write(ctx context.Context, sql string) (batch.StateRun, er
 		return run, os.Remove(path)
 	}
 	if until := w.table.spec.Until; until != "" {
-		run.Until = greatestUntil(textMaps(stats.Columns[stats.Schema.Index("column_statistics")], 0)[quoteName(until)])
+		run.From, run.Until = boundsOf(textMaps(stats.Columns[stats.Schema.Index("column_statistics")], 0)[quoteName(until)])
 	}
 	return run, nil
+}
+
+// copy writes the file. A dictionary is only tried for columns of few values, as most keys have many.
+func (w *stateWriter) copy(ctx context.Context, columns []string, sql, path string) (*columnar.Batch, error) {
+	return w.conn.query(ctx, "COPY (SELECT "+strings.Join(columns, ", ")+" FROM (\n"+sql+"\n)) TO "+quoteText(path)+
+		" (FORMAT parquet, COMPRESSION lz4_raw, DICTIONARY_SIZE_LIMIT 100, RETURN_STATS)")
+}
+
+// fileName makes a state's name one for files.
+func fileName(state string) string {
+	return strings.Map(func(c rune) rune {
+		if c == '_' || c == '-' || '0' <= c && c <= '9' || 'a' <= c|0x20 && c|0x20 <= 'z' && c < 0x80 {
+			return c
+		}
+		return '_'
+	}, state[:min(len(state), 100)])
 }
 
 // update writes what the batch adds, or all of a state that is replaced.
@@ -180,38 +204,71 @@ func (w *stateWriter) merge(ctx context.Context, runs []batch.StateRun) (int, er
 	if compact == "" {
 		compact = "SELECT * FROM runs"
 	}
-	run, err := w.write(ctx, "WITH runs AS NOT MATERIALIZED ("+w.table.read(paths(w.in.State.Dir, runs), "weir_watermark()")+")\n"+
+	run, err := w.write(ctx, "WITH runs AS NOT MATERIALIZED ("+w.table.read(w.in.State.Dir, runs, w.in.Watermark, "weir_watermark()")+")\n"+
 		"SELECT * FROM (\n"+trimQuery(compact)+"\n)")
 	if err != nil {
 		return 0, err
 	}
 	for _, r := range runs {
 		run.Merges = append(run.Merges, r.File)
+		run.MergedRows += r.Rows
 		w.kept = slices.DeleteFunc(w.kept, func(k batch.StateRun) bool { return k.File == r.File })
 	}
 	w.added = append(w.added, run)
 	return len(runs), nil
 }
 
-// count is the number of rows of files with a condition on what they are seen until.
-func (w *stateWriter) count(ctx context.Context, files []string, condition string) (int64, error) {
-	if len(files) == 0 {
-		return 0, nil
+// count is the number of rows of runs in dir that a watermark has not passed. Only files of which it has passed a part are looked at.
+func (w *stateWriter) count(ctx context.Context, dir string, runs []batch.StateRun, watermark time.Time, sql string) (int64, error) {
+	var rows int64
+	var partly []batch.StateRun
+	for _, run := range runs {
+		switch {
+		case run.Until.IsZero() && w.table.spec.Until != "":
+			partly = append(partly, run)
+		case run.Until.IsZero() || run.From.After(watermark):
+			rows += run.Rows
+		case run.Until.After(watermark):
+			partly = append(partly, run)
+		}
 	}
-	b, err := w.conn.query(ctx, "SELECT count(*) FROM "+readParquet(files)+" WHERE "+condition)
+	if len(partly) == 0 {
+		return rows, nil
+	}
+	b, err := w.conn.query(ctx, "SELECT count(*) FROM "+readParquet(paths(dir, partly))+w.table.seenAfter(" WHERE ", sql))
 	if err != nil {
 		return 0, fmt.Errorf("count state %s: %w", w.table.spec.Name, err)
 	}
-	return b.Columns[0].Int(0), nil
+	return rows + b.Columns[0].Int(0), nil
 }
 
-// greatestUntil reads the bounds of a column; zero if it has nulls or bounds that are no time.
-func greatestUntil(stats map[string]*string) time.Time {
-	nulls, most := stats["null_count"], stats["max"]
-	if nulls == nil || *nulls != "0" || most == nil {
+// seen is the number of rows of what there was, and of what was added, that a watermark has not passed.
+func (w *stateWriter) seen(ctx context.Context, before []batch.StateRun, watermark time.Time, sql string) (int64, error) {
+	old, err := w.count(ctx, w.in.State.Dir, before, watermark, sql)
+	if err != nil {
+		return 0, err
+	}
+	now, err := w.count(ctx, w.in.StateDir, w.added, watermark, sql)
+	return old + now, err
+}
+
+// boundsOf reads the bounds of a column; zero if it has nulls or bounds that are no times.
+func boundsOf(stats map[string]*string) (least, greatest time.Time) {
+	if nulls := stats["null_count"]; nulls == nil || *nulls != "0" {
+		return time.Time{}, time.Time{}
+	}
+	least, greatest = statsTime(stats["min"]), statsTime(stats["max"])
+	if least.IsZero() || greatest.IsZero() {
+		return time.Time{}, time.Time{}
+	}
+	return least, greatest
+}
+
+func statsTime(text *string) time.Time {
+	if text == nil {
 		return time.Time{}
 	}
-	t, err := time.Parse("2006-01-02 15:04:05.999999", strings.TrimSuffix(*most, "+00"))
+	t, err := time.Parse("2006-01-02 15:04:05.999999", strings.TrimSuffix(*text, "+00"))
 	if err != nil {
 		return time.Time{}
 	}
