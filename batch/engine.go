@@ -108,12 +108,13 @@ func (e *Engine) Stop() { e.stopOnce.Do(func() { close(e.stop) }) }
 
 // Run works until the trigger is done or Stop is called (nil), ctx ends (its error), or something fails that will
 // not get better by itself. It may be run again after that, by a new Engine, and goes on where this one was.
-func (e *Engine) Run(ctx context.Context) error {
-	err := e.run(ctx)
-	if e.state != nil {
-		err = errors.Join(err, e.state.Close())
-	}
-	if err != nil {
+func (e *Engine) Run(ctx context.Context) (err error) {
+	defer func() {
+		if e.state != nil {
+			err = errors.Join(err, e.state.Close())
+		}
+	}()
+	if err := e.run(ctx); err != nil {
 		return fmt.Errorf("pipeline %s: %w", e.pipeline.Name, err)
 	}
 	return nil

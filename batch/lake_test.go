@@ -16,7 +16,6 @@ import (
 	"github.com/weir-data/weir/catalog"
 	"github.com/weir-data/weir/columnar"
 	"github.com/weir-data/weir/delta"
-	"github.com/weir-data/weir/delta/rewrite"
 	"github.com/weir-data/weir/internal/meta"
 	"github.com/weir-data/weir/objstore/file"
 )
@@ -29,7 +28,7 @@ type lake struct {
 	db      *duckdb.DB
 }
 
-func newLake(t testing.TB) *lake {
+func newLake(t testing.TB, dirs ...string) *lake {
 	t.Helper()
 	dir := t.TempDir()
 	l := &lake{meta: meta.NewMem()}
@@ -45,26 +44,10 @@ func newLake(t testing.TB) *lake {
 	must(l.store.CreateBucket(t.Context(), "lake"))
 	l.catalog, err = catalog.New(l.meta, catalog.Options{})
 	must(err)
-	l.db, err = duckdb.Open(duckdb.Options{Dirs: []string{sink.StagingDir(l.store)}})
+	l.db, err = duckdb.Open(duckdb.Options{Dirs: append(dirs, sink.StagingDir(l.store))})
 	must(err)
 	t.Cleanup(l.db.Close)
 	return l
-}
-
-// compactor makes what compacts the table of p, nil if p wants none.
-func (l *lake) compactor(p *batch.Pipeline) func(context.Context, *delta.Table) (sink.Compactor, error) {
-	if !p.Sinks[0].Compact {
-		return nil
-	}
-	return func(ctx context.Context, t *delta.Table) (sink.Compactor, error) {
-		r, err := rewrite.Open(ctx, rewrite.Options{
-			Store: l.store, Location: p.Sinks[0].Location, DB: l.db, Staging: sink.StagingDir(l.store), Compression: p.Sinks[0].Compression, Table: t,
-		})
-		if err != nil {
-			return nil, err
-		}
-		return r.NewCompactor(rewrite.CompactorOptions{}), nil
-	}
 }
 
 // options are those of an engine for p over source.
@@ -77,7 +60,7 @@ func (l *lake) options(t testing.TB, p *batch.Pipeline, source batch.Source) bat
 	s, err := sink.New(sink.Options{
 		Store: l.store, Location: p.Sinks[0].Location, PartitionBy: p.Sinks[0].PartitionBy, Compression: p.Sinks[0].Compression,
 		Catalog: l.catalog, Database: p.Sinks[0].Database, Table: p.Sinks[0].Table,
-		Compact: l.compactor(p),
+		DB: l.db, Compact: p.Sinks[0].Compact,
 	})
 	if err != nil {
 		t.Fatal(err)

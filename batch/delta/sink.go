@@ -4,7 +4,9 @@
 // one commit: Parquet files are written beside the store's objects, moved to their places in the table's folder, and
 // added by a commit that carries txn {appId: the pipeline's name, version: the batch's number}.
 //
-// Between batches a Compactor may write small files together, so that a table which is committed to every second keeps
+// In output mode update a batch is a merge by the keys of the query's result, in mode complete an overwrite; both carry the txn too.
+//
+// Between batches small files may be written together (Options.Compact), so that a table which is committed to every second keeps
 // large files. It runs in the pipeline's own process and turn, so that the two never get in each other's way.
 //
 // What survives a crash: files that no commit names are no part of the table; like those of Spark's failed tasks they lie
@@ -30,6 +32,7 @@ import (
 	"github.com/weir-data/weir/catalog"
 	"github.com/weir-data/weir/columnar"
 	table "github.com/weir-data/weir/delta"
+	"github.com/weir-data/weir/delta/rewrite"
 	"github.com/weir-data/weir/objstore"
 )
 
@@ -45,15 +48,12 @@ type Options struct {
 	// Staging is where files are written before they become objects; default StagingDir(Store).
 	Staging string
 	Now     func() time.Time
-	// Compact makes what keeps the table's files large between batches, nil: nothing does.
-	Compact func(ctx context.Context, t *table.Table) (Compactor, error)
+	// DB runs the statements that change rows: output modes update and complete, and compaction, need it. Staging must be below one of
+	// its folders.
+	DB rewrite.DB
+	// Compact keeps the table's files large between batches.
+	Compact bool
 	Logger  *slog.Logger // told when files could not be compacted, which the next batch makes up for; nil: slog.Default
-}
-
-// Compactor writes small files of a table together, as a commit of its own that leaves the rows as they are.
-type Compactor interface {
-	// Compact is told of the files that a batch added and does a bounded amount of work.
-	Compact(ctx context.Context, added []table.File) error
 }
 
 // Catalog is what a Sink needs of a catalog.
@@ -78,9 +78,11 @@ func StagingDir(s objstore.Store) string {
 type Sink struct {
 	opts           Options
 	bucket, prefix string // the prefix ends in a slash unless it is empty
-	pipeline       string
+	out            batch.Output
 	table          *table.Table
-	compactor      Compactor // nil: none
+	rows           *rewrite.Table     // nil: there is no DB
+	compactor      *rewrite.Compactor // nil: none
+	changes        int                // that did not go through the compactor, since it was made
 }
 
 var _ batch.Sink = (*Sink)(nil)
@@ -111,10 +113,10 @@ func New(opts Options) (*Sink, error) {
 
 // Open implements batch.Sink: it makes or widens the table, and puts it into the catalog.
 func (s *Sink) Open(ctx context.Context, out batch.Output) (last int64, err error) {
-	if out.Mode != batch.Append {
-		return 0, fmt.Errorf("table %s: output mode %s is not supported", s.opts.Location, out.Mode)
+	if out.Mode != batch.Append && s.opts.DB == nil {
+		return 0, fmt.Errorf("table %s: output mode %s changes rows, and there is nothing that does", s.opts.Location, out.Mode)
 	}
-	s.pipeline = out.Pipeline
+	s.out = out
 	objects := table.InBucket(s.opts.Store, s.bucket, s.prefix)
 	s.table, err = table.OpenWith(ctx, objects, table.Options{Now: s.opts.Now})
 	if errors.Is(err, table.ErrNoTable) {
@@ -135,9 +137,16 @@ func (s *Sink) Open(ctx context.Context, out batch.Output) (last int64, err erro
 	if err := s.register(ctx, snapshot); err != nil {
 		return 0, fmt.Errorf("register table %s.%s: %w", s.opts.Database, s.opts.Table, err)
 	}
-	if s.opts.Compact != nil {
-		if s.compactor, err = s.opts.Compact(ctx, s.table); err != nil {
-			return 0, fmt.Errorf("table %s: %w", s.opts.Location, err)
+	if s.opts.DB != nil {
+		s.rows, err = rewrite.Open(ctx, rewrite.Options{
+			Store: s.opts.Store, Location: s.opts.Location, DB: s.opts.DB, Staging: s.opts.Staging, Compression: s.opts.Compression,
+			Now: s.opts.Now, Table: s.table,
+		})
+		if err != nil {
+			return 0, err
+		}
+		if s.opts.Compact {
+			s.compactor = s.rows.NewCompactor(rewrite.CompactorOptions{})
 		}
 	}
 	if version, ok := snapshot.Txn(out.Pipeline); ok {
@@ -161,7 +170,7 @@ func (s *Sink) widen(ctx context.Context, schema *columnar.Schema) (*table.Snaps
 	}
 	tx := s.table.Begin(snapshot)
 	tx.SetSchema(wider)
-	tx.SetInfo("ADD COLUMNS", map[string]string{"pipeline": s.pipeline}, nil)
+	tx.SetInfo("ADD COLUMNS", map[string]string{"pipeline": s.out.Pipeline}, nil)
 	if _, err := tx.Commit(ctx); err != nil {
 		return nil, temporaryConflict(err)
 	}
@@ -200,14 +209,14 @@ func (s *Sink) About() batch.SinkInfo {
 
 // Write implements batch.Sink.
 func (s *Sink) Write(ctx context.Context, id int64, rows batch.Rows) (batch.Written, error) {
-	if rows.Len() == 0 {
+	if rows.Len() == 0 && s.out.Mode != batch.Complete {
 		return batch.Written{}, nil
 	}
 	snapshot, err := s.table.Snapshot(ctx)
 	if err != nil {
 		return batch.Written{}, fmt.Errorf("table %s: %w", s.opts.Location, err)
 	}
-	if version, ok := snapshot.Txn(s.pipeline); ok && version >= id {
+	if version, ok := snapshot.Txn(s.out.Pipeline); ok && version >= id {
 		return batch.Written{Replayed: true}, nil
 	}
 	dir, err := os.MkdirTemp(s.opts.Staging, "batch-")
@@ -215,6 +224,9 @@ func (s *Sink) Write(ctx context.Context, id int64, rows batch.Rows) (batch.Writ
 		return batch.Written{}, fmt.Errorf("stage batch: %w", err)
 	}
 	defer os.RemoveAll(dir) // what cannot be removed is emptied when the store opens
+	if s.out.Mode == batch.Complete || s.out.Mode == batch.Update && len(s.out.Keys) > 0 {
+		return s.change(ctx, id, rows, dir)
+	}
 	files, err := rows.Write(ctx, batch.WriteOptions{Dir: dir, PartitionBy: s.opts.PartitionBy, Compression: s.opts.Compression})
 	if err != nil || len(files) == 0 {
 		return batch.Written{}, err
@@ -232,7 +244,7 @@ func (s *Sink) commit(ctx context.Context, snapshot *table.Snapshot, id int64, f
 		return batch.Written{}, err
 	}
 	tx := s.table.Begin(snapshot)
-	tx.SetTxn(s.pipeline, id)
+	tx.SetTxn(s.out.Pipeline, id)
 	var w batch.Written
 	added := make([]table.File, len(files))
 	for i, f := range files {
@@ -244,7 +256,7 @@ func (s *Sink) commit(ctx context.Context, snapshot *table.Snapshot, id int64, f
 		w.Rows, w.Files, w.Bytes = w.Rows+f.Rows, w.Files+1, w.Bytes+f.Size
 	}
 	tx.SetInfo("STREAMING UPDATE", map[string]string{
-		"outputMode": "Append", "queryId": s.pipeline, "epochId": strconv.FormatInt(id, 10),
+		"outputMode": "Append", "queryId": s.out.Pipeline, "epochId": strconv.FormatInt(id, 10),
 	}, map[string]string{
 		"numRemovedFiles": "0", "numAddedFiles": strconv.Itoa(w.Files),
 		"numOutputRows": strconv.FormatInt(w.Rows, 10), "numOutputBytes": strconv.FormatInt(w.Bytes, 10),
@@ -257,16 +269,6 @@ func (s *Sink) commit(ctx context.Context, snapshot *table.Snapshot, id int64, f
 	}
 	s.compact(ctx, added)
 	return w, nil
-}
-
-// compact lets the compactor work. The batch stands whatever comes of it.
-func (s *Sink) compact(ctx context.Context, added []table.File) {
-	if s.compactor == nil {
-		return
-	}
-	if err := s.compactor.Compact(ctx, added); err != nil && ctx.Err() == nil {
-		s.opts.Logger.Warn("small files not written together; a later batch tries again", "table", s.opts.Location, "error", err)
-	}
 }
 
 // contentType is that of Parquet files.

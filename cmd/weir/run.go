@@ -14,8 +14,6 @@ import (
 	batchdelta "github.com/weir-data/weir/batch/delta"
 	"github.com/weir-data/weir/batch/duckdb"
 	"github.com/weir-data/weir/batch/state"
-	"github.com/weir-data/weir/delta"
-	"github.com/weir-data/weir/delta/rewrite"
 )
 
 // RunCmd runs one pipeline until ctrl-C.
@@ -225,27 +223,10 @@ func newSink(s *batch.SinkSpec, b backends, db *duckdb.DB) (batch.Sink, error) {
 }
 
 func deltaSink(s *batch.SinkSpec, b backends, db *duckdb.DB) (batch.Sink, error) {
-	opts := batchdelta.Options{
+	return batchdelta.New(batchdelta.Options{
 		Store: b.objects, Location: s.Location, PartitionBy: s.PartitionBy, Compression: s.Compression,
-		Catalog: b.catalog, Database: s.Database, Table: s.Table,
-	}
-	if s.Compact {
-		opts.Compact = func(ctx context.Context, t *delta.Table) (batchdelta.Compactor, error) {
-			r, err := rewrite.Open(ctx, rewriteOptions(s, b, db, t))
-			if err != nil {
-				return nil, err
-			}
-			return r.NewCompactor(rewrite.CompactorOptions{}), nil
-		}
-	}
-	return batchdelta.New(opts)
-}
-
-// rewriteOptions are those under which a pipeline's table t is compacted.
-func rewriteOptions(s *batch.SinkSpec, b backends, db *duckdb.DB, t *delta.Table) rewrite.Options {
-	return rewrite.Options{
-		Store: b.objects, Location: s.Location, DB: db, Staging: batchdelta.StagingDir(b.objects), Compression: s.Compression, Table: t,
-	}
+		Catalog: b.catalog, Database: s.Database, Table: s.Table, DB: db, Compact: s.Compact,
+	})
 }
 
 // wait returns when the engine has ended, and why.

@@ -61,3 +61,28 @@ func TestTxnRace(t *testing.T) {
 	}
 	l.want(`[7]`)
 }
+
+// TestUpsert replaces rows by their keys, one of which is sometimes null.
+func TestUpsert(t *testing.T) {
+	l := newLake(t)
+	const columns = "k int, g string, v string"
+	l.create(columns, nil, nil)
+	upsert := func(version int64, null bool, lines ...string) error {
+		_, err := l.table.Upsert(t.Context(), l.rows(columns, lines...), []Key{{Name: "k"}, {Name: "g", MayBeNull: null}},
+			WriteOptions{AppID: "pipeline", AppVersion: version})
+		return err
+	}
+	l.must(upsert(0, true, `[1,"a","x"]`, `[1,null,"x"]`))
+	l.must(upsert(1, true, `[1,null,"y"]`, `[2,null,"y"]`))
+	l.must(upsert(2, false, `[1,"a","z"]`, `[2,"b","z"]`))
+	if err := upsert(2, false, `[1,"a","again"]`); !errors.Is(err, delta.ErrReplayed) {
+		t.Errorf("again: %v", err)
+	}
+	if err := upsert(3, false, `[1,"a","p"]`, `[1,"a","q"]`); !errors.Is(err, ErrAmbiguous) {
+		t.Errorf("two rows of one key: %v", err)
+	}
+	if _, err := l.table.Upsert(t.Context(), l.rows(columns, `[1,"a","p"]`), nil, WriteOptions{}); !errors.Is(err, delta.ErrInvalid) {
+		t.Errorf("no keys: %v", err)
+	}
+	l.want(`[1,"a","z"]`, `[1,null,"y"]`, `[2,"b","z"]`, `[2,null,"y"]`)
+}

@@ -1,0 +1,75 @@
+package delta
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/weir-data/weir/batch"
+	table "github.com/weir-data/weir/delta"
+	"github.com/weir-data/weir/delta/rewrite"
+)
+
+// change makes the table's rows those of an output mode other than append: rows take the place of those with the same keys, or of all.
+func (s *Sink) change(ctx context.Context, id int64, rows batch.Rows, dir string) (batch.Written, error) {
+	files, err := rows.Write(ctx, batch.WriteOptions{Dir: dir, Compression: "snappy"})
+	if err != nil {
+		return batch.Written{}, err
+	}
+	source := rewrite.Rows{Schema: s.out.Schema}
+	for _, f := range files {
+		source.Files = append(source.Files, f.Path)
+	}
+	opts := rewrite.WriteOptions{AppID: s.out.Pipeline, AppVersion: id}
+	var r rewrite.Result
+	if s.out.Mode == batch.Complete {
+		r, err = s.rows.Overwrite(ctx, source, opts)
+	} else if len(files) > 0 {
+		r, err = s.rows.Upsert(ctx, source, keysOf(s.out.Keys, files), opts)
+	}
+	switch {
+	case errors.Is(err, table.ErrReplayed):
+		return batch.Written{Replayed: true}, nil
+	case err != nil:
+		return batch.Written{}, fmt.Errorf("table %s: %w", s.opts.Location, temporaryConflict(err))
+	}
+	s.compactChanged(ctx)
+	return batch.Written{Rows: r.Inserted + r.Updated, Files: r.AddedFiles, Bytes: r.AddedBytes}, nil
+}
+
+// keysOf says of each key whether one of the files has null there.
+func keysOf(names []string, files []batch.ParquetFile) []rewrite.Key {
+	var keys []rewrite.Key
+	for _, name := range names {
+		null := slices.ContainsFunc(files, func(f batch.ParquetFile) bool {
+			c, ok := f.Columns[name]
+			return !ok || c.Nulls != 0
+		})
+		keys = append(keys, rewrite.Key{Name: name, MayBeNull: null})
+	}
+	return keys
+}
+
+// compact lets the compactor work. The batch stands whatever comes of it.
+func (s *Sink) compact(ctx context.Context, added []table.File) {
+	if s.compactor == nil {
+		return
+	}
+	if err := s.compactor.Compact(ctx, added); err != nil && ctx.Err() == nil {
+		s.opts.Logger.Warn("small files not written together; a later batch tries again", "table", s.opts.Location, "error", err)
+	}
+}
+
+// changesPerCompaction is the number of batches that change rows after which small files are looked for.
+const changesPerCompaction = 32
+
+// compactChanged is compact after a batch whose files the compactor was not told of: once in a while it looks at all.
+func (s *Sink) compactChanged(ctx context.Context) {
+	if s.changes++; s.compactor == nil || s.changes < changesPerCompaction {
+		return
+	}
+	s.changes = 0
+	s.compactor = s.rows.NewCompactor(rewrite.CompactorOptions{})
+	s.compact(ctx, nil)
+}

@@ -1,0 +1,227 @@
+package batch_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/weir-data/weir/batch"
+	sink "github.com/weir-data/weir/batch/delta"
+	"github.com/weir-data/weir/batch/incremental"
+	"github.com/weir-data/weir/batch/state"
+	"github.com/weir-data/weir/columnar"
+)
+
+const eventsFile = `
+name: events
+source:
+  stream: events
+  schema: {k: string, x: bigint, at: timestamp}
+  watermark: {column: at, delay: 5 minutes}
+  mode: fail
+  max_records_per_trigger: 60
+query: SELECT window(at, '10 minutes') AS w, k, count(*) AS n, sum(x) AS s FROM source GROUP BY 1, 2
+sink:
+  delta: s3://lake/rides
+  mode: MODE
+trigger: available-now
+`
+
+// events are records of n events, one a minute, each up to four minutes late: less than the watermark's delay.
+func events(r *rand.Rand, from, n int) (records [][]byte) {
+	for i := from; i < from+n; i++ {
+		at := eventTime(i).Add(-time.Duration(r.IntN(240)) * time.Second)
+		key := fmt.Sprintf("%q", string(rune('a'+r.IntN(3))))
+		if r.IntN(10) == 0 {
+			key = "null"
+		}
+		records = append(records, fmt.Appendf(nil, `{"k":%s,"x":%d,"at":%q}`, key, i, at.Format(time.RFC3339Nano)))
+	}
+	return records
+}
+
+func eventTime(i int) time.Time { return time.Date(2026, 1, 31, 8, i, 0, 0, time.UTC) }
+
+// compileEvents is the compiler of queries, as weir run has it.
+func compileEvents(p *batch.Pipeline, inputs map[string]*columnar.Schema) (*batch.Program, error) {
+	in := incremental.Inputs{Streams: map[string]incremental.Stream{}, Mode: p.Mode.String()}
+	for _, s := range p.Sources {
+		in.Streams[s.Name] = incremental.Stream{Columns: inputs[s.Name], EventTime: s.Watermark.Column, Delay: s.Watermark.Delay}
+	}
+	return incremental.Compile(p.Query, in)
+}
+
+// statefulWorld is a lake, a source and the folder of the state.
+type statefulWorld struct {
+	lake   *lake
+	p      *batch.Pipeline
+	source *memSource
+	dir    string
+	log    []string // of the batches
+}
+
+func newStatefulWorld(t testing.TB, mode string, records [][]byte) *statefulWorld {
+	w := &statefulWorld{p: parse(t, strings.Replace(eventsFile, "MODE", mode, 1)), source: newMemSource(1, records), dir: t.TempDir()}
+	w.lake = newLake(t, w.dir)
+	return w
+}
+
+// run runs the pipeline until it is done, or until it dies at the n-th pass of a fault point; n is 0 for never.
+func (w *statefulWorld) run(t testing.TB, n int) (died string) {
+	t.Helper()
+	runner, err := w.lake.db.NewRunner()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer runner.Close()
+	s, err := sink.New(sink.Options{Store: w.lake.store, Location: w.p.Sinks[0].Location, DB: w.lake.db, Compact: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := batch.New(batch.Options{
+		Pipeline: w.p, Sources: one(w.source), Compile: compileEvents, Runner: runner, Sinks: []batch.Sink{s},
+		Progress: batch.NewMetaProgress(w.lake.meta, w.p.Name),
+		State: func(context.Context) (batch.StateStore, error) {
+			return state.Open(state.Options{Dir: filepath.Join(w.dir, "state")})
+		},
+		OnProgress: func(r batch.Report) {
+			w.log = append(w.log, fmt.Sprintf("%d: %d rows, watermark %s", r.BatchID, r.NumInputRows, r.EventTime.Watermark))
+		},
+		Fault: func(point string) {
+			if n--; n == 0 {
+				panic(point)
+			}
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			died = p.(string)
+		}
+	}()
+	if err := e.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return ""
+}
+
+// table is the result as the table has it: count and sum by window and key.
+func (w *statefulWorld) table(t testing.TB) map[string]string {
+	t.Helper()
+	got := map[string]string{}
+	w.lake.readTable(t, func(_ map[string]*string, b *columnar.Batch) {
+		for i := range b.Len {
+			key := "null"
+			if k := b.Columns[1]; !k.Null(i) {
+				key = string(k.Bytes(i))
+			}
+			at := time.UnixMicro(b.Columns[0].Children[0].Int(i)).UTC()
+			key = at.Format("15:04 ") + key
+			if got[key] != "" {
+				t.Errorf("%s is there twice", key)
+			}
+			got[key] = fmt.Sprintf("%d %d", b.Columns[2].Int(i), b.Columns[3].Int(i))
+		}
+	})
+	return got
+}
+
+// want is the result over records: windows that end after the watermark are not there yet in append mode.
+func wantEvents(t testing.TB, mode string, records [][]byte) map[string]string {
+	t.Helper()
+	type group struct{ n, s int64 }
+	groups, last := map[string]group{}, time.Time{}
+	times := map[string]time.Time{}
+	for _, r := range records {
+		var e struct {
+			K  *string
+			X  int64
+			At time.Time
+		}
+		if err := json.Unmarshal(r, &e); err != nil {
+			t.Fatal(err)
+		}
+		k := "null"
+		if e.K != nil {
+			k = *e.K
+		}
+		if e.At.After(last) {
+			last = e.At
+		}
+		start := e.At.Truncate(10 * time.Minute)
+		key := start.Format("15:04 ") + k
+		times[key] = start.Add(10 * time.Minute)
+		groups[key] = group{groups[key].n + 1, groups[key].s + e.X}
+	}
+	want := map[string]string{}
+	for key, g := range groups {
+		if mode == "append" && times[key].After(last.Add(-5*time.Minute)) {
+			continue
+		}
+		want[key] = fmt.Sprintf("%d %d", g.n, g.s)
+	}
+	return want
+}
+
+// TestStateExactlyOnceThroughCrashes lets a pipeline with windows die at each of its fault points in turn, then at a random one,
+// then run, with more input after each death.
+func TestStateExactlyOnceThroughCrashes(t *testing.T) {
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	for _, mode := range []string{"append", "update", "complete"} {
+		t.Run(mode, func(t *testing.T) {
+			r := rand.New(rand.NewPCG(seed, 0))
+			passed := map[string]int{}
+			for point := 1; ; point += 1 + r.IntN(3) { // all of them over several runs of the test
+				records := events(r, 0, 100)
+				w := newStatefulWorld(t, mode, records)
+				died := w.run(t, point)
+				if died == "" {
+					break
+				}
+				passed[died]++
+				more := events(r, 100, 30)
+				w.source.put(more)
+				w.run(t, 1+r.IntN(14))
+				w.run(t, 0)
+				if got, want := w.table(t), wantEvents(t, mode, append(records, more...)); !maps.Equal(got, want) {
+					t.Fatalf("after a death at %s, the %d. point\ngot  %v\nwant %v\n%s", died, point, got, want, strings.Join(w.log, "\n"))
+				}
+			}
+			if len(passed) < 4 {
+				t.Errorf("only died at %v", passed)
+			}
+		})
+	}
+}
+
+// TestWatermarksAndBatchesWithoutData looks at what batches work with.
+func TestWatermarksAndBatchesWithoutData(t *testing.T) {
+	record := func(at string) []byte { return fmt.Appendf(nil, `{"k":"a","x":1,"at":"2026-01-31T%sZ"}`, at) }
+	w := newStatefulWorld(t, "append", [][]byte{record("08:01:00.123456"), record("08:12:00")})
+	w.run(t, 0)
+	w.source.put([][]byte{record("08:03:00"), record("08:16:00.5")})
+	w.run(t, 0)
+	w.source.put([][]byte{record("08:02:00")}) // too late: its window is gone
+	w.run(t, 0)
+	want := []string{
+		"0: 2 rows, watermark ", "1: 0 rows, watermark 2026-01-31T08:07:00.000Z",
+		"2: 2 rows, watermark 2026-01-31T08:07:00.000Z", "3: 0 rows, watermark 2026-01-31T08:11:00.500Z",
+		"4: 1 rows, watermark 2026-01-31T08:11:00.500Z",
+	}
+	if !slices.Equal(w.log, want) {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(w.log, "\n"), strings.Join(want, "\n"))
+	}
+	if got := w.table(t); !maps.Equal(got, map[string]string{"08:00 a": "2 2"}) {
+		t.Errorf("table %v", got)
+	}
+}
