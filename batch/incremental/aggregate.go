@@ -26,10 +26,9 @@ func (g *group) compile(where sql.Expr) (*relation, error) {
 		return g.sessions()
 	}
 	g.bound()
-	fresh := g.groups()
-	g.keep(fresh)
-	merged := g.merge(fresh)
-	return g.result(merged)
+	g.fresh = g.groups()
+	g.keep(g.fresh)
+	return g.result(g.merge(g.fresh))
 }
 
 // readRows adds the step of keys and arguments, and finds the types of all.
@@ -40,7 +39,7 @@ func (g *group) readRows(where sql.Expr) error {
 		if name == "" {
 			name = readable(k.text)
 		}
-		if k.kind == windowKey {
+		if k.kind != plainKey {
 			e = &sql.Deref{Base: e, Field: sql.Ident{Name: "start"}}
 		}
 		k.name = g.rows.addAs(k.text, e, name)
@@ -144,12 +143,18 @@ func (g *group) groupBy() string {
 	return " GROUP BY " + strings.Join(by, ", ")
 }
 
-// columnsOf lists the columns of the state: keys, what f makes of the partials, until.
-func (g *group) stateColumns(f func(partial) string) string {
-	cols := g.keyNames()
+// partialColumns lists what f makes of the partials.
+func (g *group) partialColumns(f func(partial) string) []string {
+	var cols []string
 	for _, p := range g.parts.all {
 		cols = append(cols, f(p))
 	}
+	return cols
+}
+
+// stateColumns lists the columns of the state: keys, what f makes of the partials, until.
+func (g *group) stateColumns(f func(partial) string) string {
+	cols := append(g.keyNames(), g.partialColumns(f)...)
 	if g.until != "" {
 		cols = append(cols, quote(until))
 	}
@@ -178,10 +183,7 @@ func (g *group) groups() string {
 		return g.c.add(g.name+"_new", "SELECT "+g.stateColumns(firstOf)+" FROM "+from+g.groupBy())
 	}
 	keys := strings.Join(g.keyNames(), ", ")
-	cols := g.keyNames()
-	for _, p := range g.parts.all {
-		cols = append(cols, firstOf(p))
-	}
+	cols := append(g.keyNames(), g.partialColumns(firstOf)...)
 	cols = append(cols, g.until+" AS "+quote(until), "count(*) AS "+rowsOf)
 	groups := g.c.add(g.name+"_groups", "SELECT "+strings.Join(cols, ", ")+" FROM "+from+" GROUP BY "+keys)
 	g.late = g.c.add(g.name+"_late", "SELECT CAST(coalesce(sum("+rowsOf+"), 0) AS BIGINT) AS late FROM "+quote(groups)+" WHERE "+
@@ -232,9 +234,9 @@ func (g *group) definition() map[string]string {
 	return d
 }
 
-// merge adds the step that adds up the partials of the groups to emit.
-func (g *group) merge(fresh string) string {
-	old, now := "SELECT * FROM "+quote(g.state), "SELECT * FROM "+quote(fresh)
+// emitted are the rows of a state, and of what the batch adds to it, of the groups to emit. Those of the batch are in fresh.
+func (g *group) emitted(state, added, fresh string) (old, now string) {
+	old, now = "SELECT * FROM "+quote(state), "SELECT * FROM "+quote(added)
 	switch {
 	case g.mode == Append:
 		final := " WHERE " + quote(until) + " <= weir_watermark()"
@@ -244,17 +246,34 @@ func (g *group) merge(fresh string) string {
 		if g.until != "" {
 			old += " WHERE " + g.after("weir_late()")
 		}
-		var same []string
-		for _, k := range g.keyNames() {
-			same = append(same, "s."+k+" IS NOT DISTINCT FROM n."+k)
-		}
-		old = "SELECT s.* FROM (" + old + ") AS s SEMI JOIN " + quote(fresh) + " AS n ON " + strings.Join(same, " AND ")
+		old = "SELECT s.* FROM (" + old + ") AS s SEMI JOIN " + quote(fresh) + " AS n ON " + same(g.names(), "s", "n")
 	}
+	return old, now
+}
+
+// merge adds the step that adds up the partials of the groups to emit.
+func (g *group) merge(fresh string) string {
+	old, now := g.emitted(g.state, fresh, fresh)
 	return g.c.add(g.name+"_merged", "SELECT "+g.stateColumns(mergeOf)+" FROM ("+old+" UNION ALL "+now+")"+g.groupBy())
+}
+
+// sideResults adds the steps of the side tables, and returns the joins that bring their aggregates to the merged groups.
+func (g *group) sideResults() string {
+	joins := ""
+	for i, t := range g.sides {
+		step, keys := t.steps(g, i, g.fresh)
+		on := []string{"true"}
+		for n, k := range g.keys {
+			on = append(on, "g."+quote(k.name)+" IS NOT DISTINCT FROM "+quote(keys[n]))
+		}
+		joins += " LEFT JOIN " + quote(step) + " ON " + strings.Join(on[min(1, len(on)-1):], " AND ")
+	}
+	return joins
 }
 
 // result adds the step of keys and aggregates.
 func (g *group) result(merged string) (*relation, error) {
+	joins := g.sideResults()
 	r := &relation{stream: true, complete: g.mode == Complete}
 	var cols []string
 	add := func(expr, name string, t sql.Type, time timeKind) *column {
@@ -279,9 +298,7 @@ func (g *group) result(merged string) (*relation, error) {
 	if len(cols) == 0 {
 		cols = []string{"1 AS one"}
 	}
-	r.name = g.c.add(g.name+"_result", fmt.Sprintf("SELECT %s FROM %s", strings.Join(cols, ", "), quote(merged)))
+	r.name = g.c.add(g.name+"_result", fmt.Sprintf("SELECT %s FROM %s AS g%s", strings.Join(cols, ", "), quote(merged), joins))
 	g.c.relations[r.name] = r
 	return r, nil
 }
-
-func (g *group) sessions() (*relation, error) { return nil, unsupported("session_window") }

@@ -53,6 +53,14 @@ func TestAggregatesInAllModes(t *testing.T) {
 			"SELECT " + tumbling + " AS w, k, " + direct + " FROM rows WHERE ts IS NOT NULL GROUP BY ALL", ""},
 		{"having", "SELECT k, sum(x) + 1 AS s, window.end AS e FROM source WHERE x <> 3 GROUP BY k, window(ts, '5 minutes') HAVING count(*) > 2",
 			"SELECT k, sum(x)::BIGINT + 1, time_bucket(INTERVAL '5 minutes', ts) + INTERVAL '5 minutes' AS e FROM rows WHERE x <> 3 AND ts IS NOT NULL GROUP BY k, e HAVING count(*) > 2", "append complete"},
+		{"distinct", "SELECT window(ts, '5 minutes') AS w, k, count(DISTINCT x), sum(DISTINCT x) FILTER (WHERE b), avg(DISTINCT y), set_agg(x), histogram(x), count(*), count(DISTINCT y) FROM source GROUP BY 1, 2",
+			"SELECT " + tumbling + " AS w, k, count(DISTINCT x), (sum(DISTINCT x) FILTER (WHERE b))::BIGINT, avg(DISTINCT y), list(DISTINCT x ORDER BY x) FILTER (WHERE x IS NOT NULL), CAST(histogram(x) FILTER (WHERE x IS NOT NULL) AS MAP(INTEGER, BIGINT)), count(*), count(DISTINCT y) FROM rows WHERE ts IS NOT NULL GROUP BY ALL", ""},
+		{"lists", "SELECT window(ts, '5 minutes') AS w, k, array_agg(x), max(y, 3), min_by(k, x, 2) FILTER (WHERE b), array_agg(x) FILTER (WHERE b) FROM source GROUP BY w, k",
+			"SELECT " + tumbling + " AS w, k, list_sort(list(x), 'ASC', 'NULLS LAST'), max(y, 3), (list_transform(min({'y': x, 'x': k}, 2) FILTER (WHERE b AND x IS NOT NULL), lambda p: p.x)), list_sort(list(x) FILTER (WHERE b), 'ASC', 'NULLS LAST') FROM rows WHERE ts IS NOT NULL GROUP BY ALL", ""},
+		{"sliding", "SELECT window(ts, '10 minutes', '5 minutes', '1 minute') AS w, k, count(*), sum(x) FROM source GROUP BY 1, 2",
+			"SELECT {'start': s, 'end': s + INTERVAL '10 minutes'} AS w, k, count(*), sum(x)::BIGINT FROM (SELECT *, unnest([bb, bb - INTERVAL '5 minutes']) AS s FROM (SELECT *, time_bucket(INTERVAL '5 minutes', ts, INTERVAL '1 minute') AS bb FROM rows WHERE ts IS NOT NULL)) GROUP BY ALL", "complete"},
+		{"no keys", "SELECT count(*), sum(x), count(DISTINCT k), avg(y) FROM source WHERE x > 0", "SELECT count(*), sum(x)::BIGINT, count(DISTINCT k), avg(y) FROM rows WHERE x > 0", "complete"},
+		{"distinct rows", "SELECT DISTINCT k, x, window(ts, '5 minutes') FROM source", "SELECT DISTINCT k, x, " + tumbling + " AS w FROM rows WHERE ts IS NOT NULL", "append complete"},
 	} {
 		for _, mode := range []string{Append, Update, Complete} {
 			if c.modes != "" && !strings.Contains(c.modes, mode) {

@@ -30,8 +30,11 @@ const (
 
 // printed is an expression of the state that gives the key as the query sees it.
 func (k *key) printed() string {
-	if k.kind != windowKey {
+	switch k.kind {
+	case plainKey:
 		return quote(k.name)
+	case sessionKey:
+		return fmt.Sprintf("{'start': %s, 'end': %s}", quote(sessionStart), quote(sessionEnd))
 	}
 	return fmt.Sprintf("{'start': %s, 'end': %s}", quote(k.name), plus(quote(k.name), k.spec.Size))
 }
@@ -58,6 +61,8 @@ type group struct {
 	keys        []*key
 	aggs        []*aggregate
 	parts       partials
+	sides       []*sideTable
+	fresh       string    // the step of the batch's groups that are not too late
 	rows        columnSet // columns of the step that gives keys and arguments
 	cols        map[string]sql.Type
 	input       string // the step of the rows
@@ -245,7 +250,7 @@ func (g *group) addKey(e sql.Expr) error {
 		k.spec, k.kind = spec, windowKey
 		k.name = "window_start"
 		if call.Name == "session_window" {
-			k.kind, k.name = sessionKey, "session_window"
+			k.kind, k.name = sessionKey, sessionStart
 		}
 		for _, other := range g.keys {
 			if other.kind != plainKey {

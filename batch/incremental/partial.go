@@ -110,6 +110,9 @@ func (g *group) decompose(a *aggregate) error {
 		return p.add(fn+"("+strings.Join(a.args, ", ")+")"+suffix, strings.Replace(first, filterHere, filter, 1), merge)
 	}
 	duck := a.typ.DuckDB()
+	if a.call.Distinct && !idempotent[a.call.Name] {
+		return g.distinct(a)
+	}
 	switch a.call.Name {
 	case "count":
 		if a.call.Star || len(a.args) == 0 {
@@ -164,11 +167,23 @@ func (g *group) decompose(a *aggregate) error {
 		a.final = covariance(a.call.Name, p.add(name, comoments(a.where(x), y), comomentsMerge))
 	case "array_agg":
 		return g.arrayAgg(a, of, x, y)
+	case "set_agg":
+		return g.distinct(a)
+	case "histogram":
+		g.histogram(a)
+	case "approx_distinct":
+		return g.cardinality(a)
+	case "approx_percentile":
+		return g.percentile(a)
 	default:
 		return unsupported("the aggregate %s", a.call.Name)
 	}
 	return nil
 }
+
+// idempotent are the aggregates to which DISTINCT makes no difference.
+var idempotent = map[string]bool{"min": true, "max": true, "bool_and": true, "bool_or": true, "every": true, "arbitrary": true,
+	"any_value": true, "approx_distinct": true, "bitwise_and_agg": true, "bitwise_or_agg": true}
 
 // where is a column that is null where the filter does not hold.
 func (a *aggregate) where(x string) string {
