@@ -68,6 +68,10 @@ func Compile(query string, in Inputs) (*batch.Program, error) {
 		return nil, unsupported("Queries without streaming sources cannot be executed")
 	}
 	out, err := c.query(q, true)
+	var sound *sql.Error
+	if errors.As(err, &sound) && c.operators == 0 && len(c.program.States) == 0 && !c.stateful {
+		return c.rowwise(query) // types are not looked at as closely where no state depends on them
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -120,6 +124,7 @@ type compiler struct {
 	relations map[string]*relation // steps and inputs by name
 	views     *views               // WITH queries in sight
 	operators int
+	stateful  bool // an operator with state has been met, though not compiled yet
 }
 
 // views is a chain of scopes of WITH queries. A query is compiled where it is used.

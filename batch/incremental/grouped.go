@@ -142,6 +142,9 @@ func (c *compiler) grouped(s *sql.Select, f *source, o order, last bool) (*relat
 		if it.X == nil {
 			return nil, unsupported("a star beside GROUP BY; name the columns")
 		}
+		if hasOver(it.X) {
+			return nil, noOver
+		}
 		it.X = g.replace(it.X)
 		out.Items = append(out.Items, it)
 	}

@@ -149,6 +149,7 @@ func (c *compiler) selection(s *sql.Select, o order, last bool) (*relation, erro
 		return nil, noOver
 	}
 	grouped := s.Distinct || grouping(s)
+	c.stateful = c.stateful || grouped || c.streamsIn(s.From) > 1
 	f, err := c.from(s, o, last && !grouped)
 	if err != nil {
 		return nil, err
