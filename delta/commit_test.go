@@ -439,7 +439,12 @@ func TestCreateRefuses(t *testing.T) {
 		{"unknown partition column", CreateOptions{Schema: schema(a), PartitionBy: []string{"b"}}, ErrInvalid},
 		{"only partition columns", CreateOptions{Schema: schema(a), PartitionBy: []string{"a"}}, ErrInvalid},
 		{"bad interval", CreateOptions{Schema: schema(a), Properties: map[string]string{propCheckpointInterval: "0"}}, ErrInvalid},
-		{"unknown property", CreateOptions{Schema: schema(a), Properties: map[string]string{"delta.enableChangeDataFeed": "true"}}, ErrUnsupported},
+		{"unknown property", CreateOptions{Schema: schema(a), Properties: map[string]string{"delta.enableMagic": "true"}}, ErrUnsupported},
+		{"unknown feature", CreateOptions{Schema: schema(a), Properties: map[string]string{"delta.feature.magic": "supported"}}, ErrUnsupported},
+		{"feature of a preview", CreateOptions{Schema: schema(a), Properties: map[string]string{"delta.feature.inCommitTimestamp-preview": "supported"}}, ErrUnsupported},
+		{"bad switch", CreateOptions{Schema: schema(a), Properties: map[string]string{propChangeDataFeed: "yes"}}, ErrInvalid},
+		{"mapping by id", CreateOptions{Schema: schema(a), Properties: map[string]string{propMappingMode: "id"}}, ErrInvalid},
+		{"unknown member of a column", CreateOptions{Schema: schema(columnar.Field{Name: "a", Type: a.Type, Metadata: map[string]any{"delta.magic": "x"}})}, ErrUnsupported},
 	} {
 		objects := newMemory()
 		if _, err := Create(t.Context(), objects, c.opts); !errors.Is(err, c.want) || len(objects.objects) > 0 {

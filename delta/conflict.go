@@ -195,6 +195,36 @@ func (tx *Transaction) onlyProperties() bool {
 	return true
 }
 
+// checkFields refuses names and types that need table features, which SetSchema does not add.
+func checkFields(fields []columnar.Field, prefix string) error {
+	seen := map[string]bool{}
+	for i := range fields {
+		f := &fields[i]
+		name := prefix + f.Name
+		lower := strings.ToLower(f.Name)
+		switch {
+		case f.Name == "":
+			return fmt.Errorf("%w: a column without a name", ErrInvalid)
+		case strings.ContainsAny(f.Name, " ,;{}()\n\t="):
+			return fmt.Errorf("%w: column name %q: none of \" ,;{}()=\", tab and newline without columnMapping", ErrInvalid, name)
+		case seen[lower]:
+			return fmt.Errorf("%w: two columns called %q, apart from case", ErrInvalid, name)
+		case f.Type.Kind == columnar.TimestampNTZ:
+			return fmt.Errorf("%w: timestampNtz: column %q", ErrUnsupported, name)
+		}
+		seen[lower] = true
+		for key := range f.Metadata {
+			if strings.HasPrefix(key, "delta.") {
+				return fmt.Errorf("%w: %s of column %q", ErrUnsupported, key, name)
+			}
+		}
+		if err := checkFields(f.Type.Fields, name+"."); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // checkWider says why a schema does not contain the old one.
 func checkWider(old, wider []columnar.Field, prefix string) error {
 	if err := checkFields(wider, prefix); err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,14 +18,15 @@ type CreateOptions struct {
 	Name        string
 	Schema      *columnar.Schema // partition columns included
 	PartitionBy []string
-	// Properties may hold delta.checkpointInterval, delta.deletedFileRetentionDuration, delta.appendOnly and
-	// delta.dataSkippingNumIndexedCols, and any that do not start with delta.
+	// Properties are those that SetProperties takes, which includes "delta.feature.NAME" = "supported" for the table features that
+	// schema and properties need.
 	Properties map[string]string
 	Now        func() time.Time
 }
 
 // Create writes version 0, or returns ErrConflict if a table is there already. The table asks for reader version 1
-// and writer version 2 only, so that every engine reads it.
+// and writer version 2 only, so that every engine reads it, unless a property needs more. ErrUnsupported: a property that would not
+// be honoured, or a column that needs a table feature which the properties do not name.
 func Create(ctx context.Context, objects Objects, opts CreateOptions) (*Table, error) {
 	if err := opts.check(); err != nil {
 		return nil, err
@@ -37,8 +39,12 @@ func Create(ctx context.Context, objects Objects, opts CreateOptions) (*Table, e
 		return nil, fmt.Errorf("%w: the folder holds a table already", ErrConflict)
 	}
 	t := newTable(objects, Options{Now: opts.Now})
+	tx, err := opts.transaction(t)
+	if err != nil {
+		return nil, err
+	}
 	txnID := uuid.NewString()
-	body, err := EncodeActions(opts.actions(t.opts.now(), txnID))
+	body, err := EncodeActions(opts.actions(tx, t.opts.now(), txnID))
 	if err != nil {
 		return nil, err
 	}
@@ -55,40 +61,67 @@ func Create(ctx context.Context, objects Objects, opts CreateOptions) (*Table, e
 	return t, nil
 }
 
-func (o *CreateOptions) actions(now time.Time, txnID string) []Action {
+// transaction alters a table of the least protocol to what the options ask for.
+func (o *CreateOptions) transaction(t *Table) (*Transaction, error) {
 	by := o.PartitionBy
 	if by == nil {
 		by = []string{}
 	}
+	bare := &Snapshot{
+		version: -1, schema: o.Schema, physical: o.Schema, mapping: MapNone,
+		protocol: &Protocol{MinReaderVersion: 1, MinWriterVersion: 2},
+		metadata: &Metadata{
+			ID: uuid.NewString(), Name: o.Name, Format: Format{Provider: "parquet", Options: map[string]string{}},
+			PartitionColumns: by, Configuration: map[string]string{}, CreatedTime: t.opts.now().UnixMilli(),
+		},
+	}
+	a, err := bare.altered(o.Properties, nil)
+	if err != nil {
+		return nil, err
+	}
+	if a.Schema = o.Schema; a.Properties[propMappingMode] == string(MapName) {
+		a.Schema = withIDs(o.Schema, a.Properties, false)
+	}
+	tx := t.Begin(bare)
+	if err := tx.alter(a); err != nil {
+		return nil, err
+	}
+	for _, f := range featuresOf(o.Schema, nil) {
+		if _, byName := o.Properties[featurePrefix+f]; !byName && !bare.protocol.has(f) {
+			return nil, fmt.Errorf("%w: %s: a column needs this table feature, which no property %s%s asks for", ErrUnsupported, f, featurePrefix, f)
+		}
+	}
+	p, m := tx.after()
+	return tx, checkWrite(p, m, tx.schema, true)
+}
+
+func (o *CreateOptions) actions(tx *Transaction, now time.Time, txnID string) []Action {
 	properties := o.Properties
 	if properties == nil {
 		properties = map[string]string{}
 	}
 	yes := true
-	byText, _ := json.Marshal(by)
+	protocol, metadata := tx.after()
+	byText, _ := json.Marshal(metadata.PartitionColumns)
 	propertiesText, _ := json.Marshal(properties)
-	return []Action{
-		{CommitInfo: &CommitInfo{
-			Timestamp: now.UnixMilli(), Operation: "CREATE TABLE", IsolationLevel: isolationLevel, IsBlindAppend: &yes,
-			OperationParameters: map[string]any{
-				"isManaged": "false", "description": nil, "partitionBy": string(byText), "properties": string(propertiesText),
-			},
-			EngineInfo: engineInfo, TxnID: txnID,
-		}},
-		{Protocol: &Protocol{MinReaderVersion: 1, MinWriterVersion: 2}},
-		{Metadata: &Metadata{
-			ID: uuid.NewString(), Name: o.Name, Format: Format{Provider: "parquet", Options: map[string]string{}},
-			SchemaString: string(o.Schema.JSON()), PartitionColumns: by, Configuration: properties,
-			CreatedTime: now.UnixMilli(),
-		}},
+	info := &CommitInfo{
+		Timestamp: now.UnixMilli(), Operation: "CREATE TABLE", IsolationLevel: isolationLevel, IsBlindAppend: &yes,
+		OperationParameters: map[string]any{
+			"isManaged": "false", "description": nil, "partitionBy": string(byText), "properties": string(propertiesText),
+		},
+		EngineInfo: engineInfo, TxnID: txnID,
 	}
+	if inCommitTimes(protocol, metadata) {
+		info.InCommitTimestamp = &info.Timestamp
+	}
+	return []Action{{CommitInfo: info}, {Protocol: protocol}, {Metadata: metadata}}
 }
 
 func (o *CreateOptions) check() error {
 	if o.Schema == nil || len(o.Schema.Fields) == 0 {
 		return fmt.Errorf("%w: a table needs at least one column", ErrInvalid)
 	}
-	if err := checkFields(o.Schema.Fields, ""); err != nil {
+	if err := checkMembers(o.Schema.Fields); err != nil {
 		return err
 	}
 	seen := map[string]bool{}
@@ -109,35 +142,23 @@ func (o *CreateOptions) check() error {
 	if len(o.PartitionBy) == len(o.Schema.Fields) {
 		return fmt.Errorf("%w: every column is a partition column", ErrInvalid)
 	}
-	return checkProperties(o.Properties)
+	return nil
 }
 
-// checkFields refuses names and types that need table features which a new table does not have.
-func checkFields(fields []columnar.Field, prefix string) error {
-	seen := map[string]bool{}
-	for i := range fields {
-		f := &fields[i]
-		name := prefix + f.Name
-		lower := strings.ToLower(f.Name)
-		switch {
-		case f.Name == "":
-			return fmt.Errorf("%w: a column without a name", ErrInvalid)
-		case strings.ContainsAny(f.Name, " ,;{}()\n\t="):
-			return fmt.Errorf("%w: column name %q: none of \" ,;{}()=\", tab and newline without columnMapping", ErrInvalid, name)
-		case seen[lower]:
-			return fmt.Errorf("%w: two columns called %q, apart from case", ErrInvalid, name)
-		case f.Type.Kind == columnar.TimestampNTZ:
-			return fmt.Errorf("%w: timestampNtz: column %q", ErrUnsupported, name)
-		}
-		seen[lower] = true
+// columnMembers are the members of a column's metadata that mean something, and are honoured.
+var columnMembers = []string{
+	metaFieldID, metaPhysicalName, "delta.invariants", "delta.generationExpression", "delta.identity.start", "delta.identity.step",
+	"delta.identity.highWaterMark", "delta.identity.allowExplicitInsert",
+}
+
+// checkMembers refuses metadata of columns that would not be honoured.
+func checkMembers(fields []columnar.Field) error {
+	return eachField(fields, "", func(name string, f *columnar.Field) error {
 		for key := range f.Metadata {
-			if strings.HasPrefix(key, "delta.") {
+			if strings.HasPrefix(key, "delta.") && !slices.Contains(columnMembers, key) {
 				return fmt.Errorf("%w: %s of column %q", ErrUnsupported, key, name)
 			}
 		}
-		if err := checkFields(f.Type.Fields, name+"."); err != nil {
-			return err
-		}
-	}
-	return nil
+		return nil
+	})
 }

@@ -177,7 +177,7 @@ func (p *Protocol) has(feature string) bool {
 func (p *Protocol) with(features []string) (*Protocol, error) {
 	var missing []string
 	for _, f := range features {
-		if !writable[f] && f != "inCommitTimestamp" || f == "clustering" && !p.has(f) { // which comes with its columns
+		if !writable[f] || !p.has(f) && (f == "clustering" || f == featureInCommitPreview) { // the one comes with its columns, the other is past
 			return nil, fmt.Errorf("%w: table feature %s", ErrUnsupported, f)
 		}
 		if !p.has(f) && !slices.Contains(missing, f) {

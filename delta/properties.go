@@ -93,4 +93,6 @@ var featureProperties = map[string][]string{
 }
 
 // lasting are properties without which rows that are there can no longer be read.
-var lasting = []string{propMappingMode, propMaxColumnID, propInCommitVersion, propInCommitTime}
+var lasting = []string{
+	propMappingMode, propMaxColumnID, propInCommitVersion, propInCommitTime, propInCommitVersion + previewSuffix, propInCommitTime + previewSuffix,
+}

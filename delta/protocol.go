@@ -47,6 +47,7 @@ var writable = map[string]bool{
 	"vacuumProtocolCheck":  true,
 	"rowTracking":          true,
 	"inCommitTimestamp":    true,
+	featureInCommitPreview: true,
 	"allowColumnDefaults":  true,
 	"typeWidening":         true,
 	"typeWidening-preview": true,

@@ -16,11 +16,16 @@ const (
 	propInCommit        = "delta.enableInCommitTimestamps"
 	propInCommitVersion = "delta.inCommitTimestampEnablementVersion"
 	propInCommitTime    = "delta.inCommitTimestampEnablementTimestamp"
+
+	// Tables of before the feature was final have it, and its properties, by names that end so.
+	previewSuffix          = "-preview"
+	featureInCommitPreview = "inCommitTimestamp" + previewSuffix
 )
 
 // inCommitTimes says whether commits carry their own time.
 func inCommitTimes(p *Protocol, m *Metadata) bool {
-	return m.Configuration[propInCommit] == "true" && p.writes("inCommitTimestamp")
+	return m.Configuration[propInCommit] == "true" && p.writes("inCommitTimestamp") ||
+		m.Configuration[propInCommit+previewSuffix] == "true" && p.writes(featureInCommitPreview)
 }
 
 // SnapshotAsOf reads the newest version that is not younger than at. A version's time is the inCommitTimestamp of its
@@ -82,11 +87,16 @@ func (t *Table) versionAsOf(ctx context.Context, s *Snapshot, commits []logFile,
 // inCommitSince is the version from which on commits carry their own time, and that version's time.
 func inCommitSince(m *Metadata) (version int64, at time.Time, err error) {
 	text, ok := m.Configuration[propInCommitVersion]
+	since := m.Configuration[propInCommitTime]
+	if !ok {
+		text, ok = m.Configuration[propInCommitVersion+previewSuffix]
+		since = m.Configuration[propInCommitTime+previewSuffix]
+	}
 	if !ok {
 		return 0, time.Time{}, nil // since the table was made
 	}
 	version, err1 := strconv.ParseInt(text, 10, 64)
-	ms, err2 := strconv.ParseInt(m.Configuration[propInCommitTime], 10, 64)
+	ms, err2 := strconv.ParseInt(since, 10, 64)
 	if err := errors.Join(err1, err2); err != nil {
 		return 0, at, fmt.Errorf("%w: table properties %s and %s: %w", ErrCorrupt, propInCommitVersion, propInCommitTime, err)
 	}

@@ -447,15 +447,6 @@ def variant(t):
     t.refuses("weir", "variantType", "append", r.table([r.row(1)], ["id"]))
 
 
-def only_read(t, properties, feature):
-    """A table with a feature that weir reads, and refuses to write by its name."""
-    t.create("spark", [], properties)
-    changes_of_spark(t, 0)
-    t.forget_commits()
-    t.append("spark", 200, 250)
-    t.refuses("weir", feature, "append", r.table([r.row(1000)]))
-
-
 SCENARIOS = {
     "of_weir": Scenario(lambda t: alternate(t, "weir", [])),
     "of_weir_by_region_and_slot": Scenario(lambda t: alternate(t, "weir", ["region", "slot"])),
@@ -477,7 +468,7 @@ SCENARIOS = {
     "multi_part_checkpoint": Scenario(multi_part),
     "restored": Scenario(restored),
     "z_ordered": Scenario(z_ordered),
-    "in_commit_timestamps_preview": Scenario(lambda t: only_read(t, {"delta.enableInCommitTimestamps-preview": "true"}, "inCommitTimestamp-preview")),
+    "in_commit_timestamps_preview": Scenario(lambda t: two(t, {"delta.enableInCommitTimestamps-preview": "true"})),
     "clustered": Scenario(clustered),
     "changes_of_spark": Scenario(lambda t: with_changes(t, "spark")),
     "changes_of_weir": Scenario(lambda t: with_changes(t, "weir")),
