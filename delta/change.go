@@ -181,23 +181,32 @@ func (p *Protocol) writes(feature string) bool { return slices.Contains(p.Writer
 
 // numberRows gives the files that a version adds their row ids, in tables that track rows, and returns the new high water mark.
 func (tx *Transaction) numberRows(version int64) *DomainMetadata {
-	p, _ := tx.after()
-	if !p.writes("rowTracking") {
+	if p, _ := tx.after(); !p.writes("rowTracking") {
 		return nil
 	}
 	high := tx.rowIDs
 	for _, a := range tx.adds {
-		if a.BaseRowID != nil && a.DefaultRowCommitVersion != nil && *a.DefaultRowCommitVersion <= tx.read.version {
-			continue // of an older commit
-		}
-		stats, err := ParseStats(a.Stats)
-		if err != nil || stats == nil {
-			continue // Add and Commit refuse these before
-		}
-		base, of := high+1, version
-		a.BaseRowID, a.DefaultRowCommitVersion = &base, &of
-		high += stats.NumRecords
+		high = tx.numberFile(a, high, version)
 	}
+	return tx.markRows(high)
+}
+
+// numberFile gives a file its row ids, if it has none of an older commit, and returns the greatest so far.
+func (tx *Transaction) numberFile(a *Add, high, version int64) int64 {
+	if a.BaseRowID != nil && a.DefaultRowCommitVersion != nil && *a.DefaultRowCommitVersion <= tx.read.version {
+		return high
+	}
+	stats, err := ParseStats(a.Stats)
+	if err != nil || stats == nil {
+		return high // Add and Commit refuse these before
+	}
+	base, of := high+1, version
+	a.BaseRowID, a.DefaultRowCommitVersion = &base, &of
+	return high + stats.NumRecords
+}
+
+// markRows is the action that raises the high water mark of row ids, nil if it stays.
+func (tx *Transaction) markRows(high int64) *DomainMetadata {
 	if high == tx.rowIDs {
 		return nil
 	}

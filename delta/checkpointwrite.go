@@ -1,7 +1,6 @@
 package delta
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -203,30 +202,49 @@ func writeParquet[T any](to io.Writer, rows iter.Seq[T]) (n int64, err error) {
 
 // putWritten puts what write writes, without holding it where the store can take it as it comes.
 func putWritten(ctx context.Context, objects Objects, key string, write func(io.Writer) error) (sizeBytes int64, err error) {
-	counted := func(w io.Writer) error {
-		c := &countingWriter{w: w}
-		err := write(c)
-		sizeBytes = c.n
-		return err
-	}
-	streams, ok := objects.(streamPutter)
-	if !ok {
-		var body bytes.Buffer
-		if err := counted(&body); err != nil {
-			return 0, err
+	put := func(r io.Reader) error {
+		body, err := io.ReadAll(r)
+		if err != nil {
+			return err
 		}
-		return sizeBytes, objects.Put(ctx, key, body.Bytes())
+		return objects.Put(ctx, key, body)
 	}
+	if streams, ok := objects.(streamPutter); ok {
+		put = func(r io.Reader) error { return streams.PutFrom(ctx, key, r) }
+	}
+	return pipe(write, put)
+}
+
+// putWrittenIfAbsent is putWritten for an object that must not be there yet: objstore.ErrPrecondition.
+func putWrittenIfAbsent(ctx context.Context, objects Objects, key string, write func(io.Writer) error) error {
+	put := func(r io.Reader) error {
+		body, err := io.ReadAll(r)
+		if err != nil {
+			return err
+		}
+		return objects.PutIfAbsent(ctx, key, body)
+	}
+	if streams, ok := objects.(streamPutter); ok {
+		put = func(r io.Reader) error { return streams.PutIfAbsentFrom(ctx, key, r) }
+	}
+	_, err := pipe(write, put)
+	return err
+}
+
+// pipe lets put read what write writes, and counts it.
+func pipe(write func(io.Writer) error, put func(io.Reader) error) (sizeBytes int64, err error) {
 	r, w := io.Pipe()
+	c := &countingWriter{w: w}
 	done := make(chan error, 1)
 	go func() {
-		err := counted(w)
+		err := write(c)
 		w.CloseWithError(err)
 		done <- err
 	}()
-	putErr := streams.PutFrom(ctx, key, r)
+	putErr := put(r)
 	r.CloseWithError(errors.Join(putErr, io.ErrClosedPipe)) // ends the writer if the store gave up
-	return sizeBytes, errors.Join(putErr, <-done)
+	err = errors.Join(putErr, <-done)
+	return c.n, err
 }
 
 type countingWriter struct {

@@ -93,12 +93,16 @@ func (tx *Transaction) Commit(ctx context.Context) (version int64, err error) {
 		if err != nil {
 			return 0, err
 		}
-		won, err := tx.table.put(ctx, at.version+1, body, txnID)
+		write := tx.table.putWhole(body)
+		if tx.bulk != nil {
+			write = tx.putBulk(body, at.version+1)
+		}
+		won, err := tx.table.put(ctx, at.version+1, write, txnID)
 		if err != nil {
 			return 0, err
 		}
 		if won {
-			tx.table.committed(ctx, at.version+1, actions)
+			tx.table.committed(ctx, at.version+1, actions, tx.bulk == nil)
 			return at.version + 1, nil
 		}
 		if at, err = tx.rebase(ctx, at); err != nil {
@@ -141,12 +145,17 @@ func (t *Table) stillThere(ctx context.Context, s *Snapshot) error {
 	return fmt.Errorf("%w: what followed version %d was cleaned up, the newest is %d", ErrNoVersion, s.version, newest)
 }
 
+// putWhole writes a commit's body.
+func (t *Table) putWhole(body []byte) func(ctx context.Context, key string) error {
+	return func(ctx context.Context, key string) error { return t.objects.PutIfAbsent(ctx, key, body) }
+}
+
 // put writes a commit if its version is free; won is false if the version is another writer's. When the store cannot say
 // whether it did, the version is read back and recognised by its txnId; an attempt of which nothing is found is made again.
-func (t *Table) put(ctx context.Context, version int64, body []byte, txnID string) (won bool, err error) {
+func (t *Table) put(ctx context.Context, version int64, write func(ctx context.Context, key string) error, txnID string) (won bool, err error) {
 	var putErr error
 	for range putAttempts {
-		putErr = t.objects.PutIfAbsent(ctx, commitKey(version), body)
+		putErr = write(ctx, commitKey(version))
 		if putErr == nil {
 			return true, nil
 		}
@@ -232,7 +241,7 @@ func (tx *Transaction) info(txnID string) *CommitInfo {
 	for k, v := range tx.parameters {
 		parameters[k] = v
 	}
-	metrics := map[string]string{"numFiles": strconv.Itoa(len(tx.adds)), "numRemovedFiles": strconv.Itoa(len(tx.removes))}
+	metrics := map[string]string{"numFiles": strconv.Itoa(tx.numAdds()), "numRemovedFiles": strconv.Itoa(tx.numRemoves())}
 	for k, v := range tx.metrics {
 		metrics[k] = v
 	}
@@ -255,14 +264,14 @@ func (tx *Transaction) enabled(at base, info *CommitInfo) *Metadata {
 }
 
 // committed moves the handle's snapshot forward over its own commit and looks after the log: version checksum, log
-// compaction, checkpoint, clean-up. The commit stands whatever happens here, so failures are only logged: a later commit
+// compaction, checkpoint, clean-up. The actions are those of the commit, or its first if that is not the whole. The commit stands whatever happens here, so failures are only logged: a later commit
 // makes up for what matters.
-func (t *Table) committed(ctx context.Context, version int64, actions []Action) {
+func (t *Table) committed(ctx context.Context, version int64, actions []Action, whole bool) {
 	if err := t.lock(ctx); err != nil {
 		return
 	}
 	defer t.unlock()
-	if s := t.latest; s != nil && s.version == version-1 {
+	if s := t.latest; whole && s != nil && s.version == version-1 {
 		if next, err := t.extend(s, version, actions); err == nil {
 			t.latest = next
 		}

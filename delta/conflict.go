@@ -149,7 +149,7 @@ func (tx *Transaction) conflict(w *winner) error {
 			return &Conflict{With: ConflictDomain, What: name}
 		}
 	}
-	if w.domains[clusteringDomain] && (len(tx.adds) > 0 || tx.metadata != nil) {
+	if w.domains[clusteringDomain] && (tx.numAdds() > 0 || tx.metadata != nil) {
 		return &Conflict{With: ConflictDomain, What: clusteringDomain} // the files may lack statistics of the new columns
 	}
 	for _, r := range tx.removes {
@@ -160,6 +160,11 @@ func (tx *Transaction) conflict(w *winner) error {
 	for key := range tx.touched {
 		if w.added[key] {
 			return &Conflict{With: ConflictPath, What: pathOf(key)}
+		}
+	}
+	if tx.bulk != nil {
+		if err := tx.bulk.conflict(w); err != nil {
+			return err
 		}
 	}
 	return tx.readConflict(w)
@@ -183,7 +188,7 @@ func (tx *Transaction) readConflict(w *winner) error {
 // onlyProperties says that the transaction changes properties that ask nothing of the rows, and nothing else.
 func (tx *Transaction) onlyProperties() bool {
 	was, m := tx.read.metadata, tx.metadata
-	if tx.protocol != nil || len(tx.adds)+len(tx.removes) > 0 || m.SchemaString != was.SchemaString ||
+	if tx.protocol != nil || tx.numAdds()+tx.numRemoves() > 0 || m.SchemaString != was.SchemaString ||
 		!slices.Equal(m.PartitionColumns, was.PartitionColumns) {
 		return false
 	}

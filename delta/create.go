@@ -48,7 +48,7 @@ func Create(ctx context.Context, objects Objects, opts CreateOptions) (*Table, e
 	if err != nil {
 		return nil, err
 	}
-	won, err := t.put(ctx, 0, body, txnID)
+	won, err := t.put(ctx, 0, t.putWhole(body), txnID)
 	if err != nil {
 		return nil, err
 	}

@@ -165,8 +165,12 @@ func (d dir) PutFrom(_ context.Context, key string, body io.Reader) error {
 	return d.write(key, body, os.Rename)
 }
 
-func (d dir) PutIfAbsent(_ context.Context, key string, body []byte) error {
-	return d.write(key, bytes.NewReader(body), func(temp, path string) error {
+func (d dir) PutIfAbsent(ctx context.Context, key string, body []byte) error {
+	return d.PutIfAbsentFrom(ctx, key, bytes.NewReader(body))
+}
+
+func (d dir) PutIfAbsentFrom(_ context.Context, key string, body io.Reader) error {
+	return d.write(key, body, func(temp, path string) error {
 		err := os.Link(temp, path)
 		if errors.Is(err, fs.ErrExist) {
 			// Whoever is told that it is there may build on it: it must last.

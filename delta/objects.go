@@ -31,6 +31,7 @@ type rangeGetter interface {
 // streamPutter is implemented by Objects that can put a body of unknown length without holding it.
 type streamPutter interface {
 	PutFrom(ctx context.Context, key string, body io.Reader) error
+	PutIfAbsentFrom(ctx context.Context, key string, body io.Reader) error // objstore.ErrPrecondition
 }
 
 // header is implemented by Objects that can tell an object's size without listing or reading it.
@@ -132,6 +133,11 @@ func (f *folder) Put(ctx context.Context, key string, body []byte) error {
 
 func (f *folder) PutFrom(ctx context.Context, key string, body io.Reader) error {
 	_, err := f.store.Put(ctx, f.bucket, f.prefix+key, body, objstore.PutOptions{})
+	return err
+}
+
+func (f *folder) PutIfAbsentFrom(ctx context.Context, key string, body io.Reader) error {
+	_, err := f.store.Put(ctx, f.bucket, f.prefix+key, body, objstore.PutOptions{IfAbsent: true})
 	return err
 }
 

@@ -2,14 +2,11 @@ package delta
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strconv"
 	"strings"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/weir-data/weir/columnar"
 	"github.com/weir-data/weir/objstore"
@@ -48,7 +45,7 @@ func (m *MissingFiles) Unwrap() error { return ErrNoVersion }
 const missingNamed = 5
 
 // Restore makes the table what it was at a version, by a new commit: the same files, schema and properties. Progress of
-// applications, domains and the protocol, which only grows, stay as they are. It holds the files that differ.
+// applications, domains and the protocol, which only grows, stay as they are.
 func (t *Table) Restore(ctx context.Context, version int64, opts RestoreOptions) (Restored, error) {
 	target, err := t.SnapshotAt(ctx, version)
 	if err != nil {
@@ -62,29 +59,16 @@ func (t *Table) Restore(ctx context.Context, version int64, opts RestoreOptions)
 	tx.ReadTable()
 	tx.ChecksRows() // they were checked when the files were added
 	out := Restored{Version: now.version, From: version}
-	if err := tx.restoreFiles(target, &out); err != nil {
+	if tx.bulk, err = t.restoring(ctx, tx, target, &out); err != nil {
 		return out, err
 	}
-	missing, err := t.missing(ctx, tx.adds)
-	if err != nil {
-		return out, err
-	}
-	if n := len(missing); n > 0 && !opts.IgnoreMissing {
-		m := &MissingFiles{Version: version, Count: n}
-		for _, a := range tx.adds {
-			if missing[a] && len(m.Some) < missingNamed {
-				m.Some = append(m.Some, a.Path)
-			}
-		}
-		return out, m
-	}
-	if err := tx.leaveOut(missing, &out); err != nil {
-		return out, err
+	if n := out.Missing; n > 0 && !opts.IgnoreMissing {
+		return out, &MissingFiles{Version: version, Count: n, Some: tx.bulk.some}
 	}
 	if schema, m := metadataAgain(target, now); m != now.metadata && !sameMetadata(m, now.metadata) {
 		tx.schema, tx.physical, tx.by, tx.metadata = schema, target.physical, m.PartitionColumns, m
 	}
-	if tx.metadata == nil && len(tx.adds)+len(tx.removes) == 0 {
+	if tx.metadata == nil && tx.numAdds()+tx.numRemoves() == 0 {
 		return out, nil
 	}
 	files, bytes := target.NumFiles()
@@ -95,54 +79,6 @@ func (t *Table) Restore(ctx context.Context, version int64, opts RestoreOptions)
 	})
 	out.Version, err = tx.Commit(ctx)
 	return out, err
-}
-
-// restoreFiles adds what the target has and removes what it has not.
-func (tx *Transaction) restoreFiles(target *Snapshot, out *Restored) error {
-	for p := range joined(tx.read.files, target.files) {
-		switch {
-		case p.before != nil && p.then != nil:
-		case p.then != nil:
-			add := *p.then.entry().add
-			if add.PartitionValues == nil {
-				add.PartitionValues = map[string]*string{}
-			}
-			add.DataChange = true
-			tx.adds = append(tx.adds, &add)
-			if err := out.Added.add(&add); err != nil {
-				return err
-			}
-		default:
-			add := p.before.entry().add
-			tx.removes = append(tx.removes, tx.tombstone(add))
-			if err := out.Removed.add(add); err != nil {
-				return err
-			}
-		}
-		tx.touched[string(p.key)] = true
-	}
-	return nil
-}
-
-// leaveOut takes files back out of a restore.
-func (tx *Transaction) leaveOut(missing map[*Add]bool, out *Restored) error {
-	if len(missing) == 0 {
-		return nil
-	}
-	kept := tx.adds[:0]
-	out.Added = FileCount{}
-	for _, a := range tx.adds {
-		if missing[a] {
-			out.Missing++
-			continue
-		}
-		kept = append(kept, a)
-		if err := out.Added.add(a); err != nil {
-			return err
-		}
-	}
-	tx.adds = kept
-	return nil
 }
 
 // metadataAgain is what a version's metadata is when it comes back: numbers that identity columns and columns got since are
@@ -182,42 +118,6 @@ func sameMetadata(a, b *Metadata) bool {
 	x, err1 := marshalPlain(a)
 	y, err2 := marshalPlain(b)
 	return err1 == nil && err2 == nil && string(x) == string(y)
-}
-
-// headersMax bounds the objects that are looked for at the same time.
-const headersMax = 16
-
-// missing are the adds whose files, or deletion vectors, are not there. Files outside the folder are not looked for.
-func (t *Table) missing(ctx context.Context, adds []*Add) (map[*Add]bool, error) {
-	gone := make([]bool, len(adds))
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(headersMax)
-	for i, a := range adds {
-		keys, err := t.objectsOf(a)
-		if err != nil {
-			return nil, err
-		}
-		g.Go(func() error {
-			for _, key := range keys {
-				if _, err := t.head(ctx, key); errors.Is(err, objstore.ErrNoSuchKey) {
-					gone[i] = true
-				} else if err != nil {
-					return fmt.Errorf("look for %s: %w", key, err)
-				}
-			}
-			return nil
-		})
-	}
-	if err := g.Wait(); err != nil {
-		return nil, err
-	}
-	missing := map[*Add]bool{}
-	for i, a := range adds {
-		if gone[i] {
-			missing[a] = true
-		}
-	}
-	return missing, nil
 }
 
 // objectsOf are the objects of the folder that a file of the table needs.

@@ -18,6 +18,7 @@ type Transaction struct {
 	removes   []*Remove
 	cdc       []*CDC
 	touched   map[string]bool // keys of adds and removes
+	bulk      *bulkChanges    // file changes in place of adds and removes, if there may be very many
 	readTable bool
 	readFiles func(*File) bool
 	txn       *Txn
@@ -48,6 +49,21 @@ func (t *Table) Begin(s *Snapshot) *Transaction {
 		table: t, read: s, schema: s.schema, physical: s.physical, by: s.PartitionBy(), rowIDs: s.rowIDHighWater(),
 		touched: map[string]bool{}, operation: "WRITE",
 	}
+}
+
+// numAdds and numRemoves count the files that the commit adds and removes.
+func (tx *Transaction) numAdds() int {
+	if tx.bulk != nil {
+		return tx.bulk.adds
+	}
+	return len(tx.adds)
+}
+
+func (tx *Transaction) numRemoves() int {
+	if tx.bulk != nil {
+		return tx.bulk.removes
+	}
+	return len(tx.removes)
 }
 
 func (tx *Transaction) fail(format string, args ...any) {
@@ -173,7 +189,7 @@ func (tx *Transaction) SetInfo(operation string, parameters, metrics map[string]
 
 // blind says whether the changes depend on nothing that the table holds.
 func (tx *Transaction) blind() bool {
-	return len(tx.removes) == 0 && tx.metadata == nil && tx.protocol == nil && !tx.readTable && tx.readFiles == nil && !tx.moved
+	return tx.numRemoves() == 0 && tx.metadata == nil && tx.protocol == nil && !tx.readTable && tx.readFiles == nil && !tx.moved
 }
 
 func (tx *Transaction) check() error {
@@ -183,17 +199,17 @@ func (tx *Transaction) check() error {
 	if tx.err != nil {
 		return tx.err
 	}
-	if !tx.onlyInfo && tx.txn == nil && tx.metadata == nil && tx.protocol == nil && len(tx.adds)+len(tx.removes)+len(tx.domains) == 0 {
+	if !tx.onlyInfo && tx.txn == nil && tx.metadata == nil && tx.protocol == nil && tx.numAdds()+tx.numRemoves()+len(tx.domains) == 0 {
 		return fmt.Errorf("commit: %w: no change", ErrInvalid)
 	}
 	p, m := tx.after()
-	if err := checkWrite(p, m, tx.schema, tx.rowsChecked || len(tx.adds) == 0); err != nil {
+	if err := checkWrite(p, m, tx.schema, tx.rowsChecked || tx.numAdds() == 0); err != nil {
 		return err
 	}
 	if err := tx.checkClustering(); err != nil {
 		return fmt.Errorf("commit: %w", err)
 	}
-	if len(tx.removes) > 0 && !tx.moved {
+	if tx.numRemoves() > 0 && !tx.moved {
 		if m.Configuration[propAppendOnly] == "true" {
 			return fmt.Errorf("commit: %w: removing rows from a table that is append-only", ErrInvalid)
 		}
