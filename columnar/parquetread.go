@@ -2,9 +2,12 @@ package columnar
 
 import (
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
+	"strconv"
 
 	"github.com/parquet-go/parquet-go"
 )
@@ -72,6 +75,40 @@ func recoverCorrupt(err *error) {
 
 // Schema is the file's schema. A repeated field outside of a list is read as a list.
 func (p *ParquetReader) Schema() *Schema { return &p.schema }
+
+// SchemaWithIDs is the schema with the field ids that the file has, as numbers in the metadata of fields under a key. An id of 0
+// counts as none.
+func (p *ParquetReader) SchemaWithIDs(key string) *Schema {
+	s := &Schema{Fields: slices.Clone(p.schema.Fields)}
+	for i := range s.Fields {
+		s.Fields[i] = withID(s.Fields[i], p.fields[i], key)
+	}
+	return s
+}
+
+// withID gives a field of type nodeType(e) its id, and those below it theirs.
+func withID(f Field, e *element, key string) Field {
+	if e.FieldID > 0 {
+		f.Metadata = map[string]any{key: json.Number(strconv.Itoa(int(e.FieldID)))}
+	}
+	var below []*element
+	switch {
+	case e.leaf >= 0 || e.repeated():
+		return f
+	case e.isList():
+		elem, _ := listElement(e)
+		below = []*element{elem}
+	case e.isMap():
+		below = e.children[0].children
+	default:
+		below = e.children
+	}
+	f.Type.Fields = slices.Clone(f.Type.Fields)
+	for i := range f.Type.Fields {
+		f.Type.Fields[i] = withID(f.Type.Fields[i], below[i], key)
+	}
+	return f
+}
 
 // Rows is the number of rows, as the footer has it.
 func (p *ParquetReader) Rows() int64 { return p.file.NumRows() }

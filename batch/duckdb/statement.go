@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -201,23 +202,29 @@ func fieldIDs(fields []columnar.Field, id func(*columnar.Field) (int32, bool)) s
 	}
 	var items []string
 	for i := range fields {
-		f := &fields[i]
-		n, ok := id(f)
-		if !ok {
-			continue
-		}
-		var below string
-		if f.Type.Kind == columnar.Struct {
-			below = strings.TrimSuffix(strings.TrimPrefix(fieldIDs(f.Type.Fields, id), "{"), "}")
-		}
-		if below == "" {
-			items = append(items, fmt.Sprintf("%s: %d", quoteName(f.Name), n))
-		} else {
-			items = append(items, fmt.Sprintf("%s: {__duckdb_field_id: %d, %s}", quoteName(f.Name), n, below))
+		if x := fieldIDsOf(&fields[i], id); x != "" {
+			items = append(items, quoteName(fields[i].Name)+": "+x)
 		}
 	}
 	if len(items) == 0 {
 		return ""
 	}
 	return "{" + strings.Join(items, ", ") + "}"
+}
+
+// fieldIDsOf is the id of a field, with those below it, or empty.
+func fieldIDsOf(f *columnar.Field, id func(*columnar.Field) (int32, bool)) string {
+	below := slices.Clone(f.Type.Fields)
+	for i, name := range map[columnar.Kind][]string{columnar.List: {"element"}, columnar.Map: {"key", "value"}}[f.Type.Kind] {
+		below[i].Name = name
+	}
+	text := fieldIDs(below, id)
+	n, ok := id(f)
+	switch {
+	case !ok:
+		return text
+	case text == "":
+		return strconv.Itoa(int(n))
+	}
+	return fmt.Sprintf("{__duckdb_field_id: %d, %s", n, text[1:])
 }

@@ -61,7 +61,7 @@ func (j *job) changedRows(c *delta.Change) (*columnar.Batch, error) {
 	}
 	defer drop([]input{in})
 	var err error
-	if in.schema, in.rows, err = footer(in.path); err != nil {
+	if in.schema, in.rows, err = j.footer(in.path); err != nil {
 		return nil, fmt.Errorf("file %q: %w", c.File.Path, err)
 	}
 	kind := quoteText(string(c.Kind))

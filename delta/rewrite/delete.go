@@ -153,7 +153,7 @@ func (j *job) changesOf(files []*delta.File, rows marks, change func(query strin
 // insertChanges writes the rows of files that this job wrote as changes: inserted rows.
 func (j *job) insertChanges(files []written) error {
 	for _, w := range files {
-		schema, rows, err := footer(w.path)
+		schema, rows, err := j.footer(w.path)
 		if err != nil {
 			return err
 		}

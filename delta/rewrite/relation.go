@@ -53,13 +53,10 @@ func (j *job) open(files []*delta.File) ([]input, error) {
 
 func (j *job) openOne(f *delta.File) (in input, err error) {
 	in = input{file: f, path: j.path(".parquet")}
-	if j.snapshot.Mapping() == delta.MapID {
-		return in, fmt.Errorf("%w: columnMapping with mode id: rows are not written anew", delta.ErrUnsupported)
-	}
 	if err := j.fetch(f, in.path); err != nil {
 		return in, err
 	}
-	if in.schema, in.rows, err = footer(in.path); err != nil {
+	if in.schema, in.rows, err = j.footer(in.path); err != nil {
 		return in, err
 	}
 	in.gone, err = j.snapshot.Deleted(j.ctx, f)
@@ -96,22 +93,39 @@ func (j *job) fetch(f *delta.File, path string) error {
 	return errors.Join(err, w.Close())
 }
 
-// footer reads the schema and the number of rows of a Parquet file.
-func footer(path string) (*columnar.Schema, int64, error) {
+// footer reads the schema of a data file and its number of rows. In a table that finds columns by id fields have those of the file.
+func (j *job) footer(path string) (schema *columnar.Schema, rows int64, err error) {
+	err = withFooter(path, func(r *columnar.ParquetReader) {
+		schema, rows = r.Schema(), r.Rows()
+		if j.mapping() == delta.MapID {
+			schema = r.SchemaWithIDs(metaFieldID)
+		}
+	})
+	return schema, rows, err
+}
+
+// footer reads the schema of a Parquet file.
+func footer(path string) (schema *columnar.Schema, err error) {
+	err = withFooter(path, func(r *columnar.ParquetReader) { schema = r.Schema() })
+	return schema, err
+}
+
+func withFooter(path string, read func(*columnar.ParquetReader)) error {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, 0, err
+		return err
 	}
 	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
-		return nil, 0, err
+		return err
 	}
 	r, err := columnar.OpenParquet(f, info.Size())
 	if err != nil {
-		return nil, 0, err
+		return err
 	}
-	return r.Schema(), r.Rows(), nil
+	read(r)
+	return nil
 }
 
 // drop forgets inputs that are no longer read.
@@ -230,8 +244,57 @@ func sameShape(a, b *input) bool {
 		}
 	}
 	return slices.EqualFunc(a.schema.Fields, b.schema.Fields, func(x, y columnar.Field) bool {
-		return x.Name == y.Name && x.Type.String() == y.Type.String()
+		return x.Name == y.Name && x.Type.String() == y.Type.String() && sameIDs(&x, &y)
 	})
+}
+
+// sameIDs says whether two fields of one type have the same ids, they and what is below them.
+func sameIDs(a, b *columnar.Field) bool {
+	idA, okA := delta.FieldID(a)
+	idB, okB := delta.FieldID(b)
+	if idA != idB || okA != okB {
+		return false
+	}
+	for i := range a.Type.Fields {
+		if !sameIDs(&a.Type.Fields[i], &b.Type.Fields[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+// namesIn gives fields of the table the names that fields of the same id have in a file, and none if it lacks them.
+func namesIn(have, fields []columnar.Field) []columnar.Field {
+	out := slices.Clone(fields)
+	for i := range out {
+		id, ok := delta.FieldID(&fields[i])
+		k := slices.IndexFunc(have, func(f columnar.Field) bool {
+			other, has := delta.FieldID(&f)
+			return ok && has && id == other
+		})
+		if out[i].Name = ""; k < 0 {
+			continue
+		}
+		out[i].Name = have[k].Name
+		if have[k].Type.Kind == out[i].Type.Kind {
+			out[i].Type = namesInType(have[k].Type, out[i].Type)
+		}
+	}
+	return out
+}
+
+func namesInType(have, t columnar.Type) columnar.Type {
+	if t.Kind == columnar.Struct {
+		t.Fields = namesIn(have.Fields, t.Fields)
+		return t
+	}
+	t.Fields = slices.Clone(t.Fields) // elements, keys and values have no ids of their own
+	for i := range t.Fields {
+		if have.Fields[i].Type.Kind == t.Fields[i].Type.Kind {
+			t.Fields[i].Type = namesInType(have.Fields[i].Type, t.Fields[i].Type)
+		}
+	}
+	return t
 }
 
 // part reads files of the same shape; base is the number of the first.
@@ -263,6 +326,9 @@ func (j *job) part(schema *columnar.Schema, inputs []input, base int, marked boo
 func (j *job) columns(schema, have *columnar.Schema, partition map[string]*string) ([]string, error) {
 	by := j.snapshot.PartitionBy()
 	phys := physical(schema, j.mapping())
+	if j.mapping() == delta.MapID {
+		phys = &columnar.Schema{Fields: namesIn(have.Fields, phys.Fields)}
+	}
 	var items []string
 	for i, f := range schema.Fields {
 		var x string
@@ -290,7 +356,7 @@ func (j *job) source(rows *Rows) (query string, table []duckdb.Table, err error)
 		}
 		return "SELECT " + strings.Join(items, ", ") + " FROM weir_batches", []duckdb.Table{{Name: "weir_batches", Schema: rows.Schema, Rows: rows.Rows}}, nil
 	}
-	have, _, err := footer(rows.Files[0])
+	have, err := footer(rows.Files[0])
 	if err != nil {
 		return "", nil, fmt.Errorf("rows to write: %w", err)
 	}

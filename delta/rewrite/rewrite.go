@@ -128,7 +128,7 @@ type Rows struct {
 
 func (r *Rows) check() (err error) {
 	if r.Schema == nil && len(r.Files) > 0 {
-		if r.Schema, _, err = footer(r.Files[0]); err != nil {
+		if r.Schema, err = footer(r.Files[0]); err != nil {
 			return fmt.Errorf("rows to write: %w", err)
 		}
 	}

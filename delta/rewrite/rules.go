@@ -16,6 +16,7 @@ import (
 
 // Members of a field's metadata that say what its values must be.
 const (
+	metaFieldID    = "delta.columnMapping.id"
 	metaInvariants = "delta.invariants"
 	metaGenerated  = "delta.generationExpression"
 	metaDefault    = "CURRENT_DEFAULT"
@@ -338,13 +339,32 @@ func nullChecks(x, name string, f *columnar.Field, there string) []check {
 	return all
 }
 
+// sparkTypes are Spark's names of types that package sql calls otherwise.
+var sparkTypes = map[string]string{
+	"string": "varchar", "binary": "varbinary", "byte": "tinyint", "short": "smallint", "long": "bigint", "float": "real", "timestamp_ntz": "timestamp",
+}
+
 // sparkExpr parses an expression of Spark's dialect, in which Delta keeps its rules: names in backticks, texts also in double quotes,
-// == and <=>.
+// == and <=>, Spark's names of types.
 func sparkExpr(text string) (sql.Expr, error) {
 	var b strings.Builder
+	before := "" // the word before, if there is but space between
 	for i := 0; i < len(text); {
 		c := text[i]
 		switch {
+		case wordLetter(c):
+			n := 1
+			for i+n < len(text) && wordLetter(text[i+n]) {
+				n++
+			}
+			word := text[i : i+n]
+			if other := sparkTypes[strings.ToLower(word)]; other != "" && strings.EqualFold(before, "AS") {
+				b.WriteString(other)
+			} else {
+				b.WriteString(word)
+			}
+			before = word
+			i += n
 		case c == '\'' || c == '"' || c == '`':
 			inside, n, err := sparkQuoted(text[i:])
 			if err != nil {
@@ -363,6 +383,9 @@ func sparkExpr(text string) (sql.Expr, error) {
 			b.WriteString("=")
 			i += 2
 		default:
+			if c != ' ' && c != '\t' && c != '\n' {
+				before = ""
+			}
 			b.WriteByte(c)
 			i++
 		}
@@ -372,6 +395,10 @@ func sparkExpr(text string) (sql.Expr, error) {
 		return nil, fmt.Errorf("%w: expression %q: %w", delta.ErrUnsupported, text, err)
 	}
 	return x, nil
+}
+
+func wordLetter(c byte) bool {
+	return c == '_' || '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || c >= 0x80
 }
 
 // sparkQuoted reads the quoted text that s begins with, and says how long it is.

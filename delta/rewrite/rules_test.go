@@ -9,6 +9,7 @@ import (
 
 	"github.com/weir-data/weir/columnar"
 	"github.com/weir-data/weir/delta"
+	"github.com/weir-data/weir/sql"
 )
 
 // field makes a column with metadata.
@@ -226,6 +227,22 @@ func TestChanges(t *testing.T) {
 func line(values ...any) string {
 	text, _ := json.Marshal(values)
 	return string(text)
+}
+
+func TestSparkExpr(t *testing.T) {
+	for text, want := range map[string]string{
+		"concat('AS string', CAST(id as STRING))":      `concat('AS string', CAST("id" AS varchar))`,
+		"cast(cast(a AS long) AS Float) + `as` * 2":    `CAST(CAST("a" AS bigint) AS real) + "as" * 2`,
+		"string = 'x' AND `cast as` <=> \"it's\"":      `"string" = 'x' AND "cast as" IS NOT DISTINCT FROM 'it''s'`,
+		"cast(at AS timestamp_ntz) == cast(b AS date)": `CAST("at" AS timestamp(3)) = CAST("b" AS date)`,
+	} {
+		x, err := sparkExpr(text)
+		if err != nil {
+			t.Errorf("%s: %v", text, err)
+		} else if got := sql.PrintExpr(x); got != want {
+			t.Errorf("%s: %s, want %s", text, got, want)
+		}
+	}
 }
 
 func FuzzSparkExpr(f *testing.F) {

@@ -1,6 +1,7 @@
 """A table that several implementations change in turn. After each step every one of them reads it: rows and schema must be those
 of the model, which is a dict in this program."""
 
+import datetime
 import glob
 import json
 import os
@@ -108,10 +109,10 @@ class Table:
         self.model = {i: x for i, x in self.model.items() if i % modulus != rest}
         self.step(f"{peer} deletes")
 
-    def delete_region(self, peer, region):
-        self.do(peer, "delete", f"region = '{region}'")
-        self.model = {i: x for i, x in self.model.items() if x["region"] != region}
-        self.step(f"{peer} deletes a region")
+    def delete_slot(self, peer, day):
+        self.do(peer, "delete", f"slot = DATE '2024-02-{day}'")
+        self.model = {i: x for i, x in self.model.items() if x["slot"] != datetime.date(2024, 2, day)}
+        self.step(f"{peer} deletes a slot")
 
     def update(self, peer, modulus, rest, word):
         self.do(peer, "update", "word", f"'{word}'", f"id % {modulus} = {rest}")
