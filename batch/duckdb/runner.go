@@ -237,9 +237,14 @@ func (w *workspace) static(ctx context.Context, name string, schema *columnar.Sc
 	var all []string
 	for _, f := range schema.Fields {
 		q := quoteName(f.Name)
-		all = append(all, "CAST("+q+" AS "+strings.ReplaceAll(sqlType(f.Type), "TIMESTAMPTZ", "TIMESTAMP")+") AS "+q)
+		all = append(all, "CAST("+q+" AS "+rowType(f.Type)+") AS "+q)
 	}
 	return w.view(ctx, name, "SELECT "+strings.Join(all, ", ")+" FROM (\n"+trimQuery(sql)+"\n)")
+}
+
+// rowType is the name of the type that queries see for t.
+func rowType(t columnar.Type) string {
+	return strings.ReplaceAll(sqlType(t), "TIMESTAMPTZ", "TIMESTAMP")
 }
 
 func (w *workspace) view(ctx context.Context, name, sql string) error {

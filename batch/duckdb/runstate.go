@@ -84,6 +84,20 @@ func (s *stateTable) read(dir string, runs []batch.StateRun, after time.Time, sq
 	return text + s.seenAfter(" WHERE ", sql)
 }
 
+// StateSQL is a SELECT, for Query, of the rows of runs of a state in dir that are still seen after a watermark, those that belong
+// together drawn together.
+func StateSQL(spec *batch.StateSpec, schema *columnar.Schema, dir string, runs []batch.StateRun, watermark time.Time) string {
+	s := &stateTable{spec: spec, schema: schema}
+	for _, f := range schema.Fields {
+		s.columns = append(s.columns, stateColumn{name: quoteName(f.Name), sqlType: rowType(f.Type)})
+	}
+	rows := s.read(dir, runs, watermark, timestampSQL(watermark))
+	if spec.Compact == "" {
+		return rows
+	}
+	return "WITH runs AS NOT MATERIALIZED (" + rows + ")\nSELECT * FROM (\n" + trimQuery(spec.Compact) + "\n)"
+}
+
 // seenAfter is the condition, after a word, that a row is seen after a watermark; empty if rows stay for ever.
 func (s *stateTable) seenAfter(word, watermark string) string {
 	if s.spec.Until == "" {

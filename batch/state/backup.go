@@ -75,16 +75,23 @@ func (s *Store) backupVersions(ctx context.Context) ([]int64, error) {
 	return all, nil
 }
 
-// fetchVersions brings the versions here that only the backup has, and learns which runs that has.
+// fetchVersions makes the versions here those of the backup, and learns which runs that has. It has all that was ever committed here:
+// a version that it does not have belongs to another pipeline of the same name, or another history.
 func (s *Store) fetchVersions(ctx context.Context) error {
 	numbers, err := s.backupVersions(ctx)
 	if err != nil {
 		return err
 	}
-	for _, n := range numbers {
-		if s.versions[n] != nil {
+	for n := range s.versions {
+		if slices.Contains(numbers, n) {
 			continue
 		}
+		if err := s.fs.Remove(s.path(versionsName, versionName(n))); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("remove a version that the backup does not have: %w", err)
+		}
+		delete(s.versions, n)
+	}
+	for _, n := range numbers {
 		if err := s.fetchManifest(ctx, n); err != nil {
 			return fmt.Errorf("fetch state: %w", err)
 		}

@@ -37,6 +37,7 @@ type table struct {
 	Operator   string            `json:"operator"`
 	Keys       []string          `json:"keys,omitempty"`
 	Until      string            `json:"until,omitempty"`
+	Compact    string            `json:"compact,omitempty"` // for people who look
 	Definition map[string]string `json:"definition,omitempty"`
 	Columns    json.RawMessage   `json:"columns"` // Spark's schema JSON
 }
@@ -48,7 +49,7 @@ func tablesOf(specs []batch.StateSpec, columns map[string]*columnar.Schema) ([]t
 		if schema == nil {
 			return nil, fmt.Errorf("state %s has no columns", spec.Name)
 		}
-		tables = append(tables, table{spec.Name, spec.Operator, spec.Keys, spec.Until, spec.Definition, schema.JSON()})
+		tables = append(tables, table{spec.Name, spec.Operator, spec.Keys, spec.Until, spec.Compact, spec.Definition, schema.JSON()})
 	}
 	return tables, nil
 }

@@ -156,21 +156,19 @@ func (s *Store) Close() error {
 
 // Newest implements batch.StateStore.
 func (s *Store) Newest(ctx context.Context) (int64, error) {
-	newest := int64(-1)
-	for n := range s.versions {
-		newest = max(newest, n)
-	}
 	if s.opts.Backup == nil {
-		return newest, nil
+		return newestOf(slices.Collect(maps.Keys(s.versions))), nil
 	}
 	kept, err := s.backupVersions(ctx)
-	if err != nil {
-		return 0, err
-	}
-	for _, n := range kept {
+	return newestOf(kept), err
+}
+
+func newestOf(versions []int64) int64 {
+	newest := int64(-1)
+	for _, n := range versions {
 		newest = max(newest, n)
 	}
-	return newest, nil
+	return newest
 }
 
 // Load implements batch.StateStore. All files of the version are read and compared with their checksums.

@@ -68,11 +68,11 @@ func remote(cl *clients, progress string) backends {
 			if progress != "" && !strings.Contains(progress, "://") {
 				return statePlace(store, p, filepath.Join(progress, "state"), "")
 			}
-			cache, err := os.UserCacheDir()
+			dir, err := stateCache(p.Name)
 			if err != nil {
-				return state.Options{}, fmt.Errorf("no folder for state: %w; set state.location to one", err)
+				return state.Options{}, err
 			}
-			return statePlace(store, p, filepath.Join(cache, "weir", "state", p.Name), cmp.Or(progress, progressPlace(p))+"/state")
+			return statePlace(store, p, dir, cmp.Or(progress, progressPlace(p))+"/state")
 		},
 	}
 }
@@ -92,6 +92,15 @@ func statePlace(store objstore.Store, p *batch.Pipeline, dir, backup string) (st
 	}
 	folder, err := objects.NewFolder(store, backup)
 	return state.Options{Dir: dir, Backup: folder}, err
+}
+
+// stateCache is the folder for the state of a pipeline that runs against an endpoint; its backup is what counts.
+func stateCache(pipeline string) (string, error) {
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return "", fmt.Errorf("no folder for state: %w; set state.location to one", err)
+	}
+	return filepath.Join(cache, "weir", "state", pipeline), nil
 }
 
 // progressPlace is the folder in the bucket of a pipeline's table where its progress is kept.

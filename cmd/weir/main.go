@@ -28,6 +28,7 @@ type cli struct {
 	Pipeline PipelineCmd `cmd:"" help:"Pipelines of a server: create, list, show, pause, resume, remove."`
 	SQL      SQLCmd      `cmd:"" name:"sql" help:"Ask SQL of the catalog's tables."`
 	Table    TableCmd    `cmd:"" help:"Look at Delta tables, and look after them: show, history, check, vacuum, restore …"`
+	State    StateCmd    `cmd:"" help:"Look at what the query of a pipeline remembers, by SQL."`
 	Dump     DumpCmd     `cmd:"" help:"Print a file of weir's own formats."`
 	Check    CheckCmd    `cmd:"" help:"Verify a whole data directory."`
 	Bench    BenchCmd    `cmd:"" help:"Measure this machine."`
