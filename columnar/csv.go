@@ -14,8 +14,8 @@ var ErrCSV = errors.New("not valid CSV")
 // CSVDecoder appends lines of CSV to columns. It is not safe for concurrent use.
 //
 // As in Spark's CSV reader a line with fewer values than there are columns has nulls at the end, and surplus values have no place; both
-// are listed as bad, with no field. A value that is not of its field's type is a bad field: null, and listed. An empty value is null
-// unless it is quoted; a quoted one is never null. Text that is not UTF-8 is a bad field. Blank lines are skipped.
+// are listed as bad, with no field. A value that is not of its field's type is a bad field: null, and listed. An empty value is null,
+// in quotes too. Text that is not UTF-8 is a bad field. Blank lines are skipped.
 type CSVDecoder struct {
 	schema  *Schema
 	opts    CSVOptions
@@ -248,5 +248,9 @@ type csvRecords struct{ *CSVDecoder }
 
 func (d csvRecords) Append(record []byte) (rows int, bad []FieldError, err error) {
 	d.NextFile()
-	return d.CSVDecoder.Append(record)
+	rows, bad, err = d.CSVDecoder.Append(record)
+	if rows == 0 && err == nil {
+		err = fmt.Errorf("%w: record holds no line of values", ErrCSV)
+	}
+	return rows, bad, err
 }

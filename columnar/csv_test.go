@@ -44,7 +44,7 @@ func TestCSV(t *testing.T) {
 	want := []string{
 		"[1 q,\"1\"\nz 2.5 2019-01-15 03:36:12 +0000 UTC 12.3 true]",
 		"[<nil> <nil> <nil> <nil> <nil> <nil>]",
-		"[<nil>  NaN 2019-01-15 02:36:12 +0000 UTC <nil> <nil>]",
+		"[<nil> <nil> NaN 2019-01-15 02:36:12 +0000 UTC <nil> <nil>]",
 		"[7 x <nil> <nil> <nil> <nil>]",
 		"[-7 tail <nil> <nil> <nil> <nil>]",
 	}

@@ -10,12 +10,12 @@ import (
 
 func (d *CSVDecoder) put(field int, value []byte, quoted bool) {
 	b := d.cols[field]
-	if !quoted && (len(value) == 0 || string(value) == d.opts.Null) {
+	if quoted && len(value) == 0 {
+		value = append(value, d.opts.Empty...)
+	}
+	if len(value) == 0 || string(value) == d.opts.Null {
 		b.addNull()
 		return
-	}
-	if quoted && len(value) == 0 && d.opts.Empty != "" {
-		value = append(value, d.opts.Empty...)
 	}
 	if d.addCell(b, value) {
 		return

@@ -9,8 +9,8 @@ type CSVOptions struct {
 	NoQuote   bool   // quotes are text
 	Escape    byte   // default '\\'; inside a quoted value it makes a quote behind it text
 	Comment   byte   // lines that begin with it are skipped; 0: none are
-	Null      string // another text of null when not quoted; what is empty and not quoted is always null
-	Empty     string // what a quoted value that holds nothing stands for; default empty
+	Null      string // another text of null; what is empty is always null
+	Empty     string // what a quoted value that holds nothing stands for; default null
 	// Header says that the first line names the columns: fields are found by name, without regard to case, and
 	// columns that no field wants are skipped. Without it the columns are the fields in order.
 	Header bool

@@ -40,7 +40,33 @@ func ParseType(text string) (Type, error) {
 	if len(text) > typeTextMax {
 		return Type{}, fmt.Errorf("%w: text of %d bytes is longer than %d", ErrType, len(text), typeTextMax)
 	}
-	p := typeParser{text: text}
+	return parseType(typeParser{text: text})
+}
+
+// ParseSparkType is ParseType for the schema of records: it refuses, with the reason, the types of Spark SQL that records or tables
+// cannot have. Errors wrap ErrType.
+func ParseSparkType(text string) (Type, error) {
+	if len(text) > typeTextMax {
+		return Type{}, fmt.Errorf("%w: text of %d bytes is longer than %d", ErrType, len(text), typeTextMax)
+	}
+	return parseType(typeParser{text: text, refused: typesRefused})
+}
+
+// typesRefused are the types of Spark SQL that the schema of records cannot have, and why.
+var typesRefused = map[string]string{
+	"varchar":   "Spark's readers do not take it either, as nothing would hold its length; use string",
+	"char":      "Spark's readers do not take it either, as nothing would hold its length; use string",
+	"variant":   "tables written here have no variant; use string, which keeps the JSON as it is written, or a struct",
+	"interval":  "no table format has columns of intervals; use string, or bigint for a number of seconds",
+	"void":      "a column that only holds nulls cannot be stored; leave the field out",
+	"null":      "a column that only holds nulls cannot be stored; leave the field out",
+	"time":      "no table format here has a time of day; use string",
+	"geometry":  "tables written here have no geometry; use binary or string",
+	"geography": "tables written here have no geography; use binary or string",
+}
+
+func parseType(p typeParser) (Type, error) {
+	text := p.text
 	t, err := p.parse(0)
 	if err != nil {
 		return Type{}, fmt.Errorf("type %q: %w", clip(text, 200), err)
@@ -54,8 +80,9 @@ func ParseType(text string) (Type, error) {
 
 // typeParser is a cursor over the text of a type.
 type typeParser struct {
-	text string
-	pos  int
+	text    string
+	pos     int
+	refused map[string]string // types that are not taken, and why
 }
 
 func (p *typeParser) parse(depth int) (Type, error) {
@@ -63,6 +90,9 @@ func (p *typeParser) parse(depth int) (Type, error) {
 		return Type{}, fmt.Errorf("%w: nested deeper than %d", ErrType, typeDepthMax)
 	}
 	name := p.word()
+	if reason, ok := p.refused[name]; ok {
+		return Type{}, fmt.Errorf("%w %s: %s", ErrType, name, reason)
+	}
 	switch name {
 	case "":
 		return Type{}, fmt.Errorf("%w: name expected at byte %d", ErrType, p.pos)
@@ -166,15 +196,15 @@ func (p *typeParser) fieldName() (string, error) {
 	p.spaces()
 	rest := p.text[p.pos:]
 	if strings.HasPrefix(rest, "`") {
-		end := strings.IndexByte(rest[1:], '`')
-		if end <= 0 {
+		name, size := backticked(rest)
+		if size == 0 {
 			return "", fmt.Errorf("%w: field name without end at byte %d", ErrType, p.pos)
 		}
-		p.pos += end + 2
+		p.pos += size
 		if !p.take(':') {
 			return "", fmt.Errorf("%w: ':' expected at byte %d", ErrType, p.pos)
 		}
-		return rest[1 : end+1], nil
+		return name, nil
 	}
 	end := strings.IndexAny(rest, ":<>,()`")
 	if end < 0 || rest[end] != ':' {
@@ -186,6 +216,46 @@ func (p *typeParser) fieldName() (string, error) {
 	}
 	p.pos += end + 1
 	return name, nil
+}
+
+// backticked reads a name in backticks, in which two of them are one; size is 0 if it is empty or has no end.
+func backticked(text string) (name string, size int) {
+	var out strings.Builder
+	for i := 1; i < len(text); i++ {
+		switch {
+		case text[i] != '`':
+			out.WriteByte(text[i])
+		case i+1 < len(text) && text[i+1] == '`':
+			out.WriteByte('`')
+			i++
+		case out.Len() == 0:
+			return "", 0
+		default:
+			return out.String(), i + 1
+		}
+	}
+	return "", 0
+}
+
+// DDL is the type as ParseType reads it: like String, with names of fields in backticks where they need them.
+func (t Type) DDL() string {
+	switch t.Kind {
+	case Struct:
+		var fields []string
+		for _, f := range t.Fields {
+			name := f.Name
+			if name == "" || strings.ContainsAny(name, ":<>,()`") || strings.TrimSpace(name) != name {
+				name = "`" + strings.ReplaceAll(name, "`", "``") + "`"
+			}
+			fields = append(fields, name+":"+f.Type.DDL())
+		}
+		return "struct<" + strings.Join(fields, ",") + ">"
+	case List:
+		return "array<" + t.Fields[0].Type.DDL() + ">"
+	case Map:
+		return "map<" + t.Fields[0].Type.DDL() + "," + t.Fields[1].Type.DDL() + ">"
+	}
+	return t.String()
 }
 
 // word reads letters, digits and underscores and returns them in lower case; "double precision" is one word.

@@ -152,13 +152,13 @@ func csvCell(data []byte, delimiter byte) (cell string, rest []byte, quoted bool
 func csvTypes(rows [][]string) []columnar.Kind {
 	types := make([]columnar.Kind, len(rows[0]))
 	for i := range types {
-		t := columnar.Type{Kind: unknown}
+		t := columnar.Type{Kind: columnar.Unknown}
 		for _, row := range rows {
 			if row[i] != "" {
 				t = merge(t, columnar.Type{Kind: cellKind(row[i])})
 			}
 		}
-		if t.Kind == unknown {
+		if t.Kind == columnar.Unknown {
 			t.Kind = columnar.String
 		}
 		types[i] = t.Kind

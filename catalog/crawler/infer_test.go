@@ -186,7 +186,7 @@ func TestMerge(t *testing.T) {
 		{"int", "bigint", "bigint"},
 		{"smallint", "tinyint", "smallint"},
 		{"int", "double", "double"},
-		{"int", "decimal(10,2)", "double"},
+		{"int", "decimal(10,2)", "decimal(12,2)"}, {"float", "decimal(10,2)", "double"}, {"bigint", "decimal(38,19)", "double"},
 		{"decimal(10,2)", "decimal(5,4)", "decimal(12,4)"},
 		{"date", "timestamp", "timestamp"},
 		{"boolean", "int", "string"},
