@@ -288,6 +288,9 @@ func (g *group) result(merged string) (*relation, error) {
 		}
 		col := add(k.printed(), keyColumn(i).Name, k.typ, time)
 		col.lag = k.time.lag
+		if c, ok := g.from.scope.column(k.expr); ok {
+			col.label = c.label
+		}
 		if g.mode == Update {
 			r.keys = append(r.keys, col.name)
 		}

@@ -23,7 +23,7 @@ var ErrUnsupported = errors.New("not supported on streams")
 
 // Inputs are what the names in a query stand for.
 type Inputs struct {
-	// Streams are the inputs that grow, by name in lower case.
+	// Streams are the inputs that grow, by name.
 	Streams map[string]Stream
 	// Static resolves the name of any other table, as it was written, in lower case: to the catalog's name of it and to its columns.
 	// Nil: there are none.
@@ -60,6 +60,7 @@ func Compile(query string, in Inputs) (*batch.Program, error) {
 	if in.Mode == "" {
 		in.Mode = Append
 	}
+	in.Streams = lowerNames(in.Streams)
 	c := &compiler{in: in, program: &batch.Program{}, taken: map[string]bool{}, relations: map[string]*relation{}}
 	for name := range in.Streams {
 		c.taken[name] = true
@@ -78,6 +79,7 @@ func Compile(query string, in Inputs) (*batch.Program, error) {
 	if len(c.program.States) == 0 {
 		return c.rowwise(query)
 	}
+	out = c.labelled(out)
 	c.program.Output, c.program.Keys = out.name, out.keys
 	for _, col := range out.cols {
 		if col.time == instant && c.program.EventTime == "" {
@@ -85,6 +87,35 @@ func Compile(query string, in Inputs) (*batch.Program, error) {
 		}
 	}
 	return c.program, nil
+}
+
+// labelled gives columns of the streams back the capitals of their names.
+func (c *compiler) labelled(r *relation) *relation {
+	var items []string
+	out := &relation{stream: true, complete: r.complete}
+	capitals := false
+	for _, col := range r.cols {
+		item := quote(col.name)
+		if col.label != "" {
+			item, capitals = item+" AS "+quote(col.label), true
+			col.name = col.label
+		}
+		items, out.cols = append(items, item), append(out.cols, col)
+	}
+	if !capitals {
+		return r
+	}
+	out.keys = renameKeys(r, out)
+	out.name = c.add("output", "SELECT "+strings.Join(items, ", ")+" FROM "+quote(r.name))
+	return out
+}
+
+func lowerNames(streams map[string]Stream) map[string]Stream {
+	out := map[string]Stream{}
+	for name, s := range streams {
+		out[strings.ToLower(name)] = s
+	}
+	return out
 }
 
 // rowwise is the program of a query without state: the query as it stands, for the engine to check that it works row by row.

@@ -33,9 +33,12 @@ func TestDeduplicate(t *testing.T) {
 			}
 			m := newMachine(t, openDB(t), query, in)
 			m.compact = r
+			if seed%2 == 0 && len(m.static) == 0 {
+				m.withRunner()
+			}
 			seen := map[string]time.Time{}
 			at := base()
-			for n := range 20 {
+			for n := range 12 {
 				at = at.Add(time.Duration(r.IntN(180)) * time.Second)
 				rows := randomSide(r, at)
 				if c.dedupe.WithinWatermark {

@@ -145,7 +145,9 @@ func (c *compiler) grouped(s *sql.Select, f *source, o order, last bool) (*relat
 		if hasOver(it.X) {
 			return nil, noOver
 		}
-		it.X = g.replace(it.X)
+		if it.X = g.replace(it.X); it.Alias == nil {
+			it.Alias = &sql.Ident{Name: fmt.Sprintf("_col%d", len(out.Items))} // as Athena calls it
+		}
 		out.Items = append(out.Items, it)
 	}
 	if s.Having != nil {

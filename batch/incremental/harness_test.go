@@ -17,7 +17,7 @@ import (
 
 func openDB(t testing.TB) *duckdb.DB {
 	t.Helper()
-	db, err := duckdb.Open(duckdb.Options{Threads: 2, MemoryLimit: 512 << 20})
+	db, err := duckdb.Open(duckdb.Options{Threads: 1, MemoryLimit: 256 << 20})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,6 +67,7 @@ type machine struct {
 	static  []duckdb.Table
 	dropped int64
 	compact *rand.Rand // draws states together now and then; nil: never
+	engine  *engine    // runs the program instead, if there is one
 }
 
 func newMachine(t testing.TB, db *duckdb.DB, query string, in Inputs, static ...duckdb.Table) *machine {
@@ -109,6 +110,9 @@ func (m *machine) query(name, sql string, tables []duckdb.Table) *columnar.Batch
 // run runs a batch of rows by stream and returns the rows of its output. With commit false nothing is kept.
 func (m *machine) run(rows map[string][][]any, commit bool) []string {
 	m.t.Helper()
+	if m.engine != nil {
+		return m.runEngine(rows, commit)
+	}
 	tables := append([]duckdb.Table{}, m.static...)
 	for name, s := range m.in.Streams {
 		tables = append(tables, duckdb.Table{Name: name, Schema: s.Columns, Rows: rowsOfSchema(m.t, s.Columns, rows[name])})
@@ -224,15 +228,6 @@ func plain(v any) any {
 
 func base() time.Time { return time.Date(2024, 1, 1, 10, 0, 0, 0, time.UTC) }
 
-// columnNames of a batch, for tests of names.
-func columnNames(b *columnar.Batch) string {
-	var names []string
-	for _, f := range b.Schema.Fields {
-		names = append(names, f.Name+" "+f.Type.String())
-	}
-	return strings.Join(names, ", ")
-}
-
 func jsonText(v any) string {
 	b, err := json.Marshal(v)
 	if err != nil {
@@ -242,3 +237,12 @@ func jsonText(v any) string {
 }
 
 func contains(s, part string) bool { return strings.Contains(s, part) }
+
+// fields lists the columns of a schema.
+func fields(s *columnar.Schema) string {
+	var names []string
+	for _, f := range s.Fields {
+		names = append(names, f.Name+" "+f.Type.String())
+	}
+	return strings.Join(names, ", ")
+}

@@ -51,6 +51,9 @@ func compareJoin(t *testing.T, kind, query string, match func(a, b []any) bool) 
 	r := rand.New(rand.NewPCG(seed, 2))
 	m := newMachine(t, openDB(t), query, twoStreams(t, Append))
 	m.compact = r
+	if seed%2 == 0 && len(m.static) == 0 {
+		m.withRunner()
+	}
 	var left, right [][]any
 	var got []string
 	keep := func(all, rows [][]any) [][]any {
@@ -62,7 +65,7 @@ func compareJoin(t *testing.T, kind, query string, match func(a, b []any) bool) 
 		return all
 	}
 	at := base()
-	for range 14 {
+	for range 9 {
 		at = at.Add(time.Duration(r.IntN(240)) * time.Second)
 		batch := map[string][][]any{"a": randomSide(r, at), "b": randomSide(r, at)}
 		if r.IntN(5) == 0 {
@@ -161,7 +164,7 @@ func TestJoinThenAggregate(t *testing.T) {
 		}
 		got = append(got, m.run(batch, true)...)
 	}
-	for range 14 {
+	for range 9 {
 		at = at.Add(time.Duration(r.IntN(240)) * time.Second)
 		step(map[string][][]any{"a": randomSide(r, at), "b": randomSide(r, at)})
 	}

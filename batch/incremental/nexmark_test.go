@@ -80,6 +80,9 @@ func TestNexmark(t *testing.T) {
 			db := openDB(t)
 			m := newMachine(t, db, string(query), in)
 			m.compact = r
+			if seed%2 == 0 && len(m.static) == 0 {
+				m.withRunner()
+			}
 			all, at := map[string][][]any{}, base()
 			var got []string
 			byKey := map[string]string{}
@@ -89,7 +92,7 @@ func TestNexmark(t *testing.T) {
 					byKey[strings.SplitN(row, ",", 2)[0]] = row
 				}
 			}
-			for range 12 {
+			for range 8 {
 				batch := nexmarkEvents(r, &at, 40)
 				for name, rows := range batch {
 					all[name] = append(all[name], rows...)

@@ -1,6 +1,8 @@
 package incremental
 
 import (
+	"strings"
+
 	"github.com/weir-data/weir/sql"
 )
 
@@ -204,6 +206,9 @@ func lineage(out *relation, s *sql.Select, sc *scope, base *relation) {
 		}
 		if id, ok := e.(*sql.Ident); ok {
 			from[id.Name] = out.cols[i].name
+		}
+		if c, ok := sc.column(e); ok && strings.ToLower(c.label) == out.cols[i].name {
+			out.cols[i].label = c.label
 		}
 	}
 	if len(s.Items) == len(out.cols) {

@@ -21,8 +21,10 @@ const (
 // column is a column of a relation.
 type column struct {
 	name string // in lower case unless it is the program's own
-	typ  sql.Type
-	time timeKind
+	// label is the name as the input writes it, if that has capitals; the output gives columns back under it.
+	label string
+	typ   sql.Type
+	time  timeKind
 	// lag: no row that comes in a batch has an event time at or before weir_late() less lag, but for rows that came too late.
 	lag time.Duration
 }
@@ -64,7 +66,11 @@ func columnsOf(s *columnar.Schema) ([]column, error) {
 		if err != nil {
 			return nil, fmt.Errorf("column %s: %w", f.Name, err)
 		}
-		cols = append(cols, column{name: strings.ToLower(f.Name), typ: t})
+		c := column{name: strings.ToLower(f.Name), typ: t}
+		if c.name != f.Name {
+			c.label = f.Name
+		}
+		cols = append(cols, c)
 	}
 	return cols, nil
 }

@@ -20,16 +20,19 @@ func TestSessions(t *testing.T) {
 			in := Inputs{Mode: mode, Streams: map[string]Stream{"a": {Columns: schema(t, leftColumns), EventTime: "ts", Delay: 2 * time.Minute}}}
 			m := newMachine(t, openDB(t), query, in)
 			m.compact = r
+			if seed%2 == 0 && len(m.static) == 0 {
+				m.withRunner()
+			}
 			open := map[any][]session{}
 			at := base()
 			var got, want []string
-			for n := range 21 {
+			for n := range 15 {
 				at = at.Add(time.Duration(r.IntN(200)) * time.Second)
 				batch := map[string][][]any{"a": randomSide(r, at)}
-				if n == 19 {
+				if n == 13 {
 					batch["a"] = [][]any{{-1, "far", at.Add(24 * time.Hour)}}
 				}
-				if n == 20 {
+				if n == 14 {
 					batch = nil
 				}
 				for _, row := range batch["a"] {
