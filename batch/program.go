@@ -20,8 +20,8 @@ type Program struct {
 	States []StateSpec
 	// Output is the step that gives the rows for the sinks.
 	Output string
-	// Keys are the columns of Output that name a row of the result: in update mode a row replaces the one of the same keys. Nil in
-	// append mode, and in complete mode, where Output is the whole result.
+	// Keys are the columns of Output that name a row of the result: in update mode a row replaces the one of the same keys. Empty, but
+	// not nil, if the result is one row. Nil in append mode, and in complete mode, where Output is the whole result.
 	Keys []string
 	// EventTime is the column of Output that carries the event time on, empty if none does.
 	EventTime string

@@ -130,6 +130,9 @@ func (e *Engine) resume(ctx context.Context) error {
 // openSinks makes the sinks ready and returns the newest batch that each holds.
 func (e *Engine) openSinks(ctx context.Context) (held []int64, err error) {
 	out := Output{Pipeline: e.pipeline.Name, Schema: e.described.Output, Mode: e.pipeline.Mode, Keys: e.program.Keys}
+	if out.Mode == Update && out.Keys != nil && len(out.Keys) == 0 {
+		out.Mode = Complete // one row, which is the whole result
+	}
 	held = make([]int64, len(e.sinks))
 	for i, s := range e.sinks {
 		err := e.retry(ctx, "open sink", func() (err error) {

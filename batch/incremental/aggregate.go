@@ -274,7 +274,7 @@ func (g *group) sideResults() string {
 // result adds the step of keys and aggregates.
 func (g *group) result(merged string) (*relation, error) {
 	joins := g.sideResults()
-	r := &relation{stream: true, complete: g.mode == Complete}
+	r := &relation{stream: true, complete: g.mode == Complete, replaces: g.mode == Update}
 	var cols []string
 	add := func(expr, name string, t sql.Type, time timeKind) *column {
 		cols = append(cols, expr+" AS "+quote(name))

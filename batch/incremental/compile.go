@@ -79,6 +79,12 @@ func Compile(query string, in Inputs) (*batch.Program, error) {
 	if len(c.program.States) == 0 {
 		return c.rowwise(query)
 	}
+	if out.lost != "" {
+		return nil, unsupported("in Update output mode a row replaces the one of the same keys: %s", out.lost)
+	}
+	if out.replaces && len(out.keys) == 0 {
+		out.keys = []string{} // one row, which is replaced
+	}
 	out = c.labelled(out)
 	c.program.Output, c.program.Keys = out.name, out.keys
 	for _, col := range out.cols {
@@ -105,7 +111,9 @@ func (c *compiler) labelled(r *relation) *relation {
 	if !capitals {
 		return r
 	}
-	out.keys = renameKeys(r, out)
+	if out.keys = renameKeys(r, out); r.keys != nil && out.keys == nil {
+		out.keys = []string{}
+	}
 	out.name = c.add("output", "SELECT "+strings.Join(items, ", ")+" FROM "+quote(r.name))
 	return out
 }
@@ -298,7 +306,7 @@ func (c *compiler) renamed(r *relation, names []sql.Ident, what string) (*relati
 		return nil, &sql.Error{Code: "MISMATCHED_COLUMN_ALIASES", Pos: names[0].Position(),
 			Msg: fmt.Sprintf("Column alias list has %d entries but '%s' has %d columns available", len(names), what, len(r.cols))}
 	}
-	out := &relation{stream: r.stream, complete: r.complete}
+	out := &relation{stream: r.stream, complete: r.complete, replaces: r.replaces, lost: r.lost}
 	var items []string
 	for i, col := range r.cols {
 		items = append(items, quote(col.name)+" AS "+quote(names[i].Name))

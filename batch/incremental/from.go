@@ -320,9 +320,6 @@ func beside(j *sql.Join, l, r *side) (*side, error) {
 	if r.stream {
 		out.base = r.base
 	}
-	if j.Kind != "INNER" && j.Kind != "CROSS" {
-		out.base = &relation{stream: true, complete: out.base.complete, keys: out.base.keys}
-	}
 	sc := &scope{tables: out.tables}
 	n := *j
 	n.L, n.R = l.relation, r.relation
@@ -347,7 +344,10 @@ func beside(j *sql.Join, l, r *side) (*side, error) {
 	out.relation = &n
 	out.joined = l.joined || r.joined
 	// A row of the stream may be joined to several: what named it names it no more.
-	out.base = &relation{stream: out.stream, complete: out.base.complete}
+	out.base = &relation{stream: out.stream, complete: out.base.complete, replaces: out.base.replaces, lost: out.base.lost}
+	if out.base.replaces {
+		out.base.lost = "what an aggregation gives cannot be joined with a table then"
+	}
 	return out, nil
 }
 

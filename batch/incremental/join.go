@@ -51,7 +51,7 @@ func (c *compiler) streamJoin(j *sql.Join, l, r *side, need map[string]bool) (*s
 		g.kind = "INNER"
 	}
 	for _, s := range []*side{l, r} {
-		if s.base.complete || len(s.base.keys) > 0 {
+		if s.base.complete || s.base.replaces {
 			return nil, unsupported("Join between two streaming DataFrames/Datasets is not supported in %s%s output mode, only in Append output mode",
 				strings.ToUpper(c.in.Mode[:1]), c.in.Mode[1:])
 		}

@@ -14,7 +14,7 @@ func TestNames(t *testing.T) {
 		{"SELECT window(pickedUp, '1 hour'), avg(fare) AS a FROM rides GROUP BY 1", Append, "window struct<start:timestamp,end:timestamp>, a double", "[]",
 			"window_start timestamp, sum(fare) double, count(fare) bigint, weir_until timestamp"},
 		{"SELECT window.end, max(fare) AS m, avg(fare) FILTER (WHERE PULocationID = 3) AS a FROM rides GROUP BY window(pickedUp, '1 hour')", Update,
-			"end timestamp, m double, a double", "[]", ""},
+			"end timestamp, m double, a double", "[end]", ""},
 		{"SELECT pickedUp, count(*) AS n FROM rides GROUP BY pickedUp", Append, "pickedUp timestamp, n bigint", "[]", "pickedup timestamp, count(*) bigint, weir_until timestamp"},
 		{"SELECT a.PULocationID, b.PULocationID FROM rides AS a JOIN rides AS b ON a.fare = b.fare", Append, "PULocationID int, pulocationid_1 int", "[]",
 			"a_pulocationid int, a_fare double"},

@@ -113,7 +113,7 @@ func (c *compiler) setOp(s *sql.SetOp, last bool) (*relation, error) {
 	if err != nil {
 		return nil, err
 	}
-	if s.All && (len(l.keys) > 0 || len(r.keys) > 0) {
+	if s.All && (l.replaces || r.replaces) {
 		return nil, unsupported("UNION ALL of aggregates in Update output mode: two rows could have the same keys")
 	}
 	out, err := c.unionAll(s, l, r)
@@ -204,6 +204,11 @@ func lineage(out *relation, s *sql.Select, sc *scope, base *relation) {
 		if t := sc.eventTime(e); t.time != noTime {
 			out.cols[i].time, out.cols[i].lag = t.time, t.lag
 		}
+		if d, ok := e.(*sql.Deref); ok && (d.Field.Name == "start" || d.Field.Name == "end") && identName(d.Base) != "" {
+			if _, ok := from[identName(d.Base)]; !ok { // it tells windows of one length apart
+				from[identName(d.Base)] = out.cols[i].name
+			}
+		}
 		if id, ok := e.(*sql.Ident); ok {
 			from[id.Name] = out.cols[i].name
 		}
@@ -223,8 +228,10 @@ func lineage(out *relation, s *sql.Select, sc *scope, base *relation) {
 			note(i, sc.normal(&sql.Ident{Name: c.name}))
 		}
 	}
+	out.replaces, out.lost = base.replaces, base.lost
 	for _, k := range base.keys {
 		if from[k] == "" {
+			out.keys, out.lost = nil, "the result must have all that GROUP BY names"
 			return
 		}
 		out.keys = append(out.keys, from[k])

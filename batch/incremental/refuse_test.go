@@ -52,6 +52,8 @@ func TestRefusals(t *testing.T) {
 		{Update, "SELECT k, sum(k) FROM source GROUP BY k", "Unexpected parameters (varchar) for function sum"},
 		{Update, "SELECT nothing, count(*) FROM source GROUP BY nothing", "Column 'nothing' cannot be resolved"},
 		{Update, "SELECT k, count(*) FROM source GROUP BY 3", "GROUP BY position 3 is not in select list"},
+		{Update, "SELECT count(*) FROM source GROUP BY k", "in Update output mode a row replaces the one of the same keys: the result must have all that GROUP BY names"},
+		{Update, "SELECT g.k, n, name FROM (SELECT k, count(*) AS n FROM source GROUP BY k) AS g JOIN lake.names AS m ON g.k = m.k", "cannot be joined with a table"},
 		{Update, "SELECT k, skewness(x) FROM source GROUP BY k", "the aggregate skewness"},
 		{Append, "SELECT window(ts, '1 minute', '2 minutes'), count(*) FROM source GROUP BY 1", "the slide of a window must not be longer than the window"},
 	} {

@@ -38,6 +38,10 @@ type relation struct {
 	complete bool
 	// keys are the columns that name a row, if rows replace those of batches before (update mode).
 	keys []string
+	// replaces says that rows replace those of batches before: by keys, all rows if there are none. lost says why they cannot, as what
+	// names them is not there.
+	replaces bool
+	lost     string
 }
 
 func (r *relation) index(name string) int {
