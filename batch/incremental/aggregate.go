@@ -39,6 +39,9 @@ func (g *group) readRows(where sql.Expr) error {
 		if name == "" {
 			name = readable(k.text)
 		}
+		if k.paned() {
+			e = k.pane()
+		}
 		if k.kind != plainKey {
 			e = &sql.Deref{Base: e, Field: sql.Ident{Name: "start"}}
 		}
@@ -173,22 +176,60 @@ const rowsOf = "weir_rows"
 
 // groups adds the steps that draw the rows of the batch together, and returns the one without what is too late.
 func (g *group) groups() string {
-	from := quote(g.input)
-	for _, k := range g.keys {
-		if k.kind == windowKey { // a row without a time is in no window
-			from += " WHERE " + quote(k.name) + " IS NOT NULL"
-		}
+	from, make, count := quote(g.input)+g.timed(), firstOf, "count(*)"
+	if k := g.paned(); k != nil {
+		cols := append(append(g.keyNames(), g.partialColumns(firstOf)...), "count(*) AS "+rowsOf)
+		panes := g.c.add(g.name+"_panes", "SELECT "+strings.Join(cols, ", ")+" FROM "+from+" GROUP BY "+strings.Join(g.keyNames(), ", "))
+		from, make, count = k.windows(quote(panes)), mergeOf, "sum("+rowsOf+")"
 	}
 	if g.until == "" {
-		return g.c.add(g.name+"_new", "SELECT "+g.stateColumns(firstOf)+" FROM "+from+g.groupBy())
+		return g.c.add(g.name+"_new", "SELECT "+g.stateColumns(make)+" FROM "+from+g.groupBy())
 	}
-	keys := strings.Join(g.keyNames(), ", ")
-	cols := append(g.keyNames(), g.partialColumns(firstOf)...)
-	cols = append(cols, g.until+" AS "+quote(until), "count(*) AS "+rowsOf)
-	groups := g.c.add(g.name+"_groups", "SELECT "+strings.Join(cols, ", ")+" FROM "+from+" GROUP BY "+keys)
+	cols := append(g.keyNames(), g.partialColumns(make)...)
+	cols = append(cols, g.until+" AS "+quote(until), count+" AS "+rowsOf)
+	groups := g.c.add(g.name+"_groups", "SELECT "+strings.Join(cols, ", ")+" FROM "+from+" GROUP BY "+strings.Join(g.keyNames(), ", "))
 	g.late = g.c.add(g.name+"_late", "SELECT CAST(coalesce(sum("+rowsOf+"), 0) AS BIGINT) AS late FROM "+quote(groups)+" WHERE "+
 		quote(until)+" <= weir_late()")
 	return g.c.add(g.name+"_new", "SELECT "+g.stateColumns(nameOf)+" FROM "+quote(groups)+" WHERE "+g.after("weir_late()"))
+}
+
+// timed is the WHERE that leaves out rows without a time, which are in no window.
+func (g *group) timed() string {
+	for _, k := range g.keys {
+		if k.kind == windowKey {
+			return " WHERE " + quote(k.name) + " IS NOT NULL"
+		}
+	}
+	return ""
+}
+
+// paned is the key of windows that are made of panes; nil if there is none.
+func (g *group) paned() *key {
+	for _, k := range g.keys {
+		if k.paned() {
+			return k
+		}
+	}
+	return nil
+}
+
+// paned says whether windows overlap and are made of panes, the windows of one slide, so that rows are drawn together by panes
+// first.
+func (k *key) paned() bool {
+	return k.kind == windowKey && k.spec.Slide < k.spec.Size && k.spec.Size%k.spec.Slide == 0
+}
+
+// pane is the window of one slide.
+func (k *key) pane() sql.Expr {
+	c := *k.expr.(*sql.Call)
+	c.Args = append([]sql.Expr{c.Args[0], c.Args[2]}, c.Args[2:]...)
+	return &c
+}
+
+// windows is a relation with the windows of each row's pane in place of the pane.
+func (k *key) windows(from string) string {
+	return fmt.Sprintf("(SELECT * REPLACE (unnest(list_transform(range(%d), lambda weir_i: %s - to_microseconds(weir_i * %d))) AS %s) FROM %s)",
+		k.spec.Size/k.spec.Slide, quote(k.name), k.spec.Slide.Microseconds(), quote(k.name), from)
 }
 
 // after is the condition that a group is not final at a time. Only in update mode does a group without a time matter.
@@ -202,7 +243,7 @@ func (g *group) after(t string) string {
 
 // keep adds the state, to which each batch adds its groups.
 func (g *group) keep(fresh string) {
-	g.state = g.c.unique(g.name)
+	g.state = g.name
 	spec := batch.StateSpec{Name: g.state, Operator: "stateStoreSave", Like: fresh, Update: fresh, Late: g.late, Keys: g.names(),
 		Definition: g.definition()}
 	spec.Compact = "SELECT " + g.stateColumns(mergeOf) + " FROM runs" + g.groupBy()

@@ -57,8 +57,10 @@ func TestAggregatesInAllModes(t *testing.T) {
 			"SELECT " + tumbling + " AS w, k, count(DISTINCT x), (sum(DISTINCT x) FILTER (WHERE b))::BIGINT, avg(DISTINCT y), list(DISTINCT x ORDER BY x) FILTER (WHERE x IS NOT NULL), CAST(histogram(x) FILTER (WHERE x IS NOT NULL) AS MAP(INTEGER, BIGINT)), count(*), count(DISTINCT y) FROM rows WHERE ts IS NOT NULL GROUP BY ALL", ""},
 		{"lists", "SELECT window(ts, '5 minutes') AS w, k, array_agg(x), max(y, 3), min_by(k, x, 2) FILTER (WHERE b), array_agg(x) FILTER (WHERE b) FROM source GROUP BY w, k",
 			"SELECT " + tumbling + " AS w, k, list_sort(list(x), 'ASC', 'NULLS LAST'), max(y, 3), (list_transform(min({'y': x, 'x': k}, 2) FILTER (WHERE b AND x IS NOT NULL), lambda p: p.x)), list_sort(list(x) FILTER (WHERE b), 'ASC', 'NULLS LAST') FROM rows WHERE ts IS NOT NULL GROUP BY ALL", ""},
-		{"sliding", "SELECT window(ts, '10 minutes', '5 minutes', '1 minute') AS w, k, count(*), sum(x) FROM source GROUP BY 1, 2",
-			"SELECT {'start': s, 'end': s + INTERVAL '10 minutes'} AS w, k, count(*), sum(x)::BIGINT FROM (SELECT *, unnest([bb, bb - INTERVAL '5 minutes']) AS s FROM (SELECT *, time_bucket(INTERVAL '5 minutes', ts, INTERVAL '1 minute') AS bb FROM rows WHERE ts IS NOT NULL)) GROUP BY ALL", "complete"},
+		{"sliding", "SELECT window(ts, '10 minutes', '5 minutes', '1 minute') AS w, k, count(*), sum(x), count(DISTINCT y) FROM source GROUP BY 1, 2",
+			"SELECT {'start': s, 'end': s + INTERVAL '10 minutes'} AS w, k, count(*), sum(x)::BIGINT, count(DISTINCT y) FROM (SELECT *, unnest([bb, bb - INTERVAL '5 minutes']) AS s FROM (SELECT *, time_bucket(INTERVAL '5 minutes', ts, INTERVAL '1 minute') AS bb FROM rows WHERE ts IS NOT NULL)) GROUP BY ALL", "complete"},
+		{"uneven slide", "SELECT window(ts, '5 minutes', '2 minutes') AS w, count(*), sum(x) FROM source GROUP BY 1",
+			"SELECT {'start': s, 'end': s + INTERVAL '5 minutes'} AS w, count(*), sum(x)::BIGINT FROM (SELECT *, unnest([bb, bb - INTERVAL '2 minutes', bb - INTERVAL '4 minutes']) AS s FROM (SELECT *, time_bucket(INTERVAL '2 minutes', ts, TIMESTAMP '1970-01-01') AS bb FROM rows WHERE ts IS NOT NULL)) WHERE s + INTERVAL '5 minutes' > ts GROUP BY ALL", "complete"},
 		{"no keys", "SELECT count(*), sum(x), count(DISTINCT k), avg(y) FROM source WHERE x > 0", "SELECT count(*), sum(x)::BIGINT, count(DISTINCT k), avg(y) FROM rows WHERE x > 0", "complete"},
 		{"distinct rows", "SELECT DISTINCT k, x, window(ts, '5 minutes') FROM source", "SELECT DISTINCT k, x, " + tumbling + " AS w FROM rows WHERE ts IS NOT NULL", "append complete"},
 	} {

@@ -38,7 +38,7 @@ func (g *group) sessions() (*relation, error) {
 		fresh += " WHERE " + end + " > weir_late()"
 	}
 	fresh = g.c.add(g.name+"_new", fresh)
-	g.state = g.c.unique(g.name)
+	g.state = g.name
 	merged := g.mergeSessions(fresh, others, list)
 	spec := batch.StateSpec{Name: g.state, Operator: "sessionWindowStateStoreSave", Like: fresh, Update: merged, Replace: true, Late: g.late,
 		Keys: g.names(), Definition: g.definition()}

@@ -203,11 +203,11 @@ func (t *sideTable) steps(g *group, i int, fresh string) (step string, keys []st
 	if t.measure != nil {
 		first, merge, plain = t.measure.first, t.measure.merge, t.measure.name
 	}
-	where := t.where
-	for _, k := range g.keys {
-		if k.kind == windowKey {
-			where += " AND " + quote(k.name) + " IS NOT NULL"
-		}
+	from := quote(g.input) + g.timed()
+	if k := g.paned(); k != nil {
+		from = k.windows(from)
+	} else if g.timed() != "" {
+		from = "(SELECT * FROM " + from + ")"
 	}
 	// The expressions of value and until stand in a query of their own, so that their names can be grouped by.
 	inner := append(g.keyNames(), t.value+" AS "+quote(valueOf))
@@ -216,7 +216,7 @@ func (t *sideTable) steps(g *group, i int, fresh string) (step string, keys []st
 		inner = append(inner, g.until+" AS "+quote(until))
 		by = append(by, quote(until))
 	}
-	groups := "SELECT " + list(first) + " FROM (SELECT " + strings.Join(dedupe(inner), ", ") + " FROM " + quote(g.input) + " WHERE " + where + ")"
+	groups := "SELECT " + list(first) + " FROM (SELECT " + strings.Join(dedupe(inner), ", ") + " FROM " + from + " WHERE " + t.where + ")"
 	if g.until != "" {
 		groups += " WHERE " + g.after("weir_late()")
 	}
