@@ -127,3 +127,18 @@ func compareChain(t *testing.T, query, direct string) {
 	}
 	compareRows(t, got, texts(b))
 }
+
+// TestSharedQueries checks that WITH queries that use each other twice are compiled once, not twice as often at each level.
+func TestSharedQueries(t *testing.T) {
+	q := "WITH q0 AS (SELECT id, ts FROM a)"
+	for i := range 40 {
+		q += fmt.Sprintf(", q%d AS (SELECT id, ts FROM q%d UNION ALL SELECT id, ts FROM q%d)", i+1, i, i)
+	}
+	p, err := Compile(q+" SELECT DISTINCT id, ts FROM q40", everything(t, Append))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(p.Steps) > 300 {
+		t.Errorf("%d steps", len(p.Steps))
+	}
+}

@@ -172,6 +172,7 @@ type views struct {
 	name  string
 	cte   sql.CTE
 	made  map[bool]*relation // by whether it was compiled as the last operators
+	reads reading            // whether it reads a stream, once that was looked up
 }
 
 func (v *views) find(name string) *views {

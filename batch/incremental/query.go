@@ -26,7 +26,7 @@ func (c *compiler) query(q *sql.Query, last bool) (*relation, error) {
 func (c *compiler) still(q *sql.Query) (*relation, error) {
 	plain := *q
 	plain.With = nil
-	r, err := c.step(c.unique("static"), &plain)
+	r, err := c.step("static", &plain)
 	if err == nil {
 		r.stream = false
 	}

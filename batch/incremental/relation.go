@@ -79,9 +79,8 @@ func columnsOf(s *columnar.Schema) ([]column, error) {
 	return cols, nil
 }
 
-// quote writes a name of SQL, text a text of it.
+// quote writes a name of SQL.
 func quote(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` }
-func text(s string) string     { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
 
 func quoteAll(names []string) []string {
 	out := make([]string, len(names))

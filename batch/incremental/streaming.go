@@ -2,6 +2,15 @@ package incremental
 
 import "github.com/weir-data/weir/sql"
 
+// reading says what a WITH query reads.
+type reading int
+
+const (
+	unknown reading = iota
+	tables
+	streams
+)
+
 // streaming says whether a query reads a stream, anywhere.
 func (c *compiler) streaming(q *sql.Query) bool { return c.look(q, nil) }
 
@@ -92,11 +101,15 @@ func (c *compiler) lookName(n sql.Name, h *hiding) bool {
 		}
 	}
 	if v := c.views.find(n.Parts[0]); v != nil {
-		saved := c.views
-		c.views = v.outer
-		found := c.streaming(v.cte.Query)
-		c.views = saved
-		return found
+		if v.reads == unknown {
+			saved := c.views
+			c.views, v.reads = v.outer, tables
+			if c.streaming(v.cte.Query) {
+				v.reads = streams
+			}
+			c.views = saved
+		}
+		return v.reads == streams
 	}
 	_, ok := c.in.Streams[n.Parts[0]]
 	return ok
