@@ -30,8 +30,8 @@ import (
 type Options struct {
 	// Whole makes each file one record, as formats with blocks of their own need it.
 	Whole bool
-	// SkipLines is the number of lines at the begin of each file that are no records, such as the header of CSV.
-	SkipLines int
+	// Header says that the first line of each file is no record, but stands before each record, as the header of CSV that names columns.
+	Header bool
 	// MaxAge is how much older than the youngest file a new one may be; default a week.
 	MaxAge time.Duration
 	// Rest is how long a file of a folder must not have changed before it is taken; default one second.

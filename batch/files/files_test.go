@@ -181,7 +181,7 @@ func TestParts(t *testing.T) {
 	text := "header\none\ntwo\n\nthree\r\nfour"
 	shelf.put("a", []byte(text), began)
 	for size := int64(1); size < int64(len(text))+2; size++ {
-		s := shelf.source(Options{SkipLines: 1})
+		s := shelf.source(Options{Header: true})
 		at, got := batch.Offset{}, []string(nil)
 		for {
 			end, err := s.Plan(t.Context(), at, batch.Limit{Bytes: size})
@@ -193,7 +193,7 @@ func TestParts(t *testing.T) {
 			}
 			got, at = append(got, read(t, s, at, end)...), end
 		}
-		if strings.Join(got, " ") != "one two three four" {
+		if want := "header\none|header\ntwo|header\nthree|header\nfour"; strings.Join(got, "|") != want {
 			t.Errorf("in parts of %d: %q", size, got)
 		}
 	}

@@ -64,7 +64,7 @@ func (s *Source) readFile(ctx context.Context, name string, from int64, to taken
 		return err
 	}
 	defer raw.Close()
-	r := &lines{name: name, arrival: to.mod, f: f, pos: from - back, end: to.bytes, skip: s.opts.SkipLines}
+	r := &lines{name: name, arrival: to.mod, f: f, pos: from - back, end: to.bytes, headed: s.opts.Header}
 	limited := io.LimitReader(raw, to.size-r.pos) // what came later does not belong to it
 	if open != nil {
 		d, err := open(limited)
@@ -77,7 +77,22 @@ func (s *Source) readFile(ctx context.Context, name string, from int64, to taken
 	if s.opts.Whole {
 		return r.whole(limited)
 	}
+	if s.opts.Header && from > 0 {
+		if r.header, err = s.header(ctx, name); err != nil {
+			return err
+		}
+	}
 	return r.all(ctx, bufio.NewReaderSize(limited, readerBytes), from > 0)
+}
+
+// header is the first line of a file that is not compressed.
+func (s *Source) header(ctx context.Context, name string) ([]byte, error) {
+	raw, err := s.place.open(ctx, name, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer raw.Close()
+	return readLine(bufio.NewReader(raw))
 }
 
 // decompressor opens a file of the extension, nil if it is plain.
@@ -103,7 +118,8 @@ type lines struct {
 	arrival  time.Time
 	f        func([]batch.Record) error
 	pos, end int64
-	skip     int
+	headed   bool
+	header   []byte // with its end; stands before each record
 
 	chunk []batch.Record
 	size  int
@@ -118,15 +134,15 @@ func (l *lines) all(ctx context.Context, r *bufio.Reader, inside bool) error {
 		} else if err != nil {
 			return err
 		}
-	} else {
-		for range l.skip {
-			n, err := l.discard(r)
-			if l.pos += n; err == io.EOF {
-				return nil
-			} else if err != nil {
-				return err
-			}
+	} else if l.headed {
+		header, err := readLine(r)
+		if err == io.EOF {
+			return nil
+		} else if err != nil {
+			return err
 		}
+		l.header = header
+		l.pos += int64(len(header))
 	}
 	for l.pos < l.end {
 		line, err := readLine(r)
@@ -137,6 +153,9 @@ func (l *lines) all(ctx context.Context, r *bufio.Reader, inside bool) error {
 		l.pos += int64(len(line))
 		line = bytes.TrimSuffix(bytes.TrimSuffix(line, []byte("\n")), []byte("\r"))
 		if len(line) > 0 {
+			if l.header != nil {
+				line = append(slices.Clip(l.header), line...)
+			}
 			if err := l.add(at, line); err != nil {
 				return err
 			}

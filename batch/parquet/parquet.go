@@ -1,18 +1,17 @@
-// Package parquet adds micro-batches to a folder of Parquet files in a bucket: it is a batch.Sink.
+// Package parquet adds micro-batches to a folder of Parquet files, in a bucket or on this machine: it is a batch.Sink.
 //
-// Before the files of a batch are put, their names are noted in an object of the folder, _weir/PIPELINE.json, whose part that begins
+// Before the files of a batch are put, their names are noted in a file of the folder, _weir/PIPELINE.json, whose part that begins
 // with "_" hides it from those who read the folder; when all are there, it says so. A batch that runs again after a crash removes what
-// the attempt before had put, so the folder holds every row once when the batch is done. Where the store cannot put files all or
-// none, a reader may see a part of a batch for a moment. Rows are only added: a query whose rows change needs a Delta table.
+// the attempt before had put, so the folder holds every row once when the batch is done. A reader may see a part of a batch
+// for a moment, unless the bucket is this weir's own, which puts files all or none. Rows are only added: a query whose rows change needs a Delta table.
 package parquet
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
+	"io/fs"
 	"os"
 	"strings"
 
@@ -23,22 +22,22 @@ import (
 	"github.com/weir-data/weir/objstore"
 )
 
-// Options of New. Store and Location are required.
+// Options of New. Location is required, and Store if it is in a bucket.
 type Options struct {
 	Store       objstore.Store
-	Location    string // s3://bucket/folder
+	Location    string // s3://bucket/folder, or a folder of this machine, file:///folder
 	PartitionBy []string
 	Compression string // snappy (default) | zstd | gzip | uncompressed
-	// Staging is where files are written before they become objects: a folder that the writer of rows may write to.
+	// Staging is where files are written before they are put: a folder that the writer of rows may write to.
 	Staging string
 }
 
 // Sink is a folder.
 type Sink struct {
-	opts           Options
-	bucket, prefix string
-	pipeline       string
-	held           note
+	opts     Options
+	folder   folder
+	pipeline string
+	held     note
 }
 
 var _ batch.Sink = (*Sink)(nil)
@@ -47,7 +46,7 @@ var _ batch.Sink = (*Sink)(nil)
 type note struct {
 	Batch int64    `json:"batchId"`
 	Done  bool     `json:"done"`
-	Keys  []string `json:"keys"` // of its files
+	Files []string `json:"files"` // below the folder
 }
 
 // noteMax bounds a note in bytes.
@@ -55,6 +54,14 @@ const noteMax = 64 << 20
 
 // New returns a Sink. Nothing is read or written yet.
 func New(opts Options) (*Sink, error) {
+	if opts.Compression == "" {
+		opts.Compression = "snappy"
+	}
+	s := &Sink{opts: opts}
+	if dir, ok := strings.CutPrefix(opts.Location, "file://"); ok || !strings.Contains(opts.Location, "://") {
+		s.folder = localFolder(dir)
+		return s, nil
+	}
 	bucket, prefix, err := objstore.ParseURL(opts.Location)
 	if err != nil {
 		return nil, fmt.Errorf("sink: %w", err)
@@ -62,10 +69,8 @@ func New(opts Options) (*Sink, error) {
 	if prefix = strings.Trim(prefix, "/"); prefix != "" {
 		prefix += "/"
 	}
-	if opts.Compression == "" {
-		opts.Compression = "snappy"
-	}
-	return &Sink{opts: opts, bucket: bucket, prefix: prefix}, nil
+	s.folder = &bucketFolder{opts.Store, bucket, prefix, opts.Staging}
+	return s, nil
 }
 
 // About implements batch.Sink.
@@ -88,20 +93,19 @@ func (s *Sink) Open(ctx context.Context, out batch.Output) (last int64, err erro
 	return s.held.Batch - 1, nil
 }
 
-func (s *Sink) noteKey() string { return s.prefix + "_weir/" + s.pipeline + ".json" }
+func (s *Sink) noteName() string { return "_weir/" + s.pipeline + ".json" }
 
 func (s *Sink) read(ctx context.Context) (note, error) {
-	r, _, err := s.opts.Store.Get(ctx, s.bucket, s.noteKey(), nil)
-	if errors.Is(err, objstore.ErrNoSuchKey) {
+	raw, err := s.folder.read(ctx, s.noteName())
+	if errors.Is(err, fs.ErrNotExist) {
 		return note{Batch: -1, Done: true}, nil
 	}
 	if err != nil {
 		return note{}, err
 	}
-	defer r.Close()
 	var n note
-	if err := json.NewDecoder(io.LimitReader(r, noteMax)).Decode(&n); err != nil {
-		return note{}, fmt.Errorf("%s is damaged: %w", s.noteKey(), err)
+	if err := json.Unmarshal(raw, &n); err != nil {
+		return note{}, fmt.Errorf("%s is damaged: %w", s.noteName(), err)
 	}
 	return n, nil
 }
@@ -109,7 +113,7 @@ func (s *Sink) read(ctx context.Context) (note, error) {
 func (s *Sink) save(ctx context.Context, n note) error {
 	raw, err := json.Marshal(n)
 	if err == nil {
-		_, err = s.opts.Store.Put(ctx, s.bucket, s.noteKey(), bytes.NewReader(raw), objstore.PutOptions{ContentType: "application/json"})
+		err = s.folder.save(ctx, s.noteName(), raw)
 	}
 	if err == nil {
 		s.held = n
@@ -123,8 +127,8 @@ func (s *Sink) Write(ctx context.Context, id int64, rows batch.Rows) (batch.Writ
 		return batch.Written{Replayed: true}, nil
 	}
 	if s.held.Batch == id {
-		for _, key := range s.held.Keys {
-			if err := s.opts.Store.Delete(ctx, s.bucket, key); err != nil {
+		for _, name := range s.held.Files {
+			if err := s.folder.remove(ctx, name); err != nil {
 				return batch.Written{}, s.failed("remove an attempt before", err)
 			}
 		}
@@ -147,21 +151,21 @@ func (s *Sink) Write(ctx context.Context, id int64, rows batch.Rows) (batch.Writ
 
 var extensions = map[string]string{"snappy": ".snappy.parquet", "zstd": ".zstd.parquet", "gzip": ".gz.parquet", "uncompressed": ".parquet"}
 
-// put makes files objects, between the two states of the note.
+// put puts files into the folder, between the two states of the note.
 func (s *Sink) put(ctx context.Context, id int64, files []batch.ParquetFile) (w batch.Written, err error) {
 	n := note{Batch: id}
-	name := uuid.New()
-	placed := make([]objstore.LocalFile, len(files))
+	attempt := uuid.New()
+	placed := make([]localFile, len(files))
 	for i, f := range files {
-		key := fmt.Sprintf("%s%spart-%05d-%s-c000%s", s.prefix, delta.PartitionPath(s.opts.PartitionBy, f.Partition), i, name, extensions[s.opts.Compression])
-		placed[i] = objstore.LocalFile{Key: key, Path: f.Path, Opts: objstore.PutOptions{ContentType: "application/octet-stream"}}
-		n.Keys = append(n.Keys, key)
+		name := fmt.Sprintf("%spart-%05d-%s-c000%s", delta.PartitionPath(s.opts.PartitionBy, f.Partition), i, attempt, extensions[s.opts.Compression])
+		placed[i] = localFile{name, f.Path}
+		n.Files = append(n.Files, name)
 		w.Rows, w.Files, w.Bytes = w.Rows+f.Rows, w.Files+1, w.Bytes+f.Size
 	}
 	if err := s.save(ctx, n); err != nil {
 		return w, err
 	}
-	if err := objstore.Upload(ctx, s.opts.Store, s.bucket, s.opts.Staging, placed); err != nil {
+	if err := s.folder.put(ctx, placed); err != nil {
 		return w, err
 	}
 	n.Done = true

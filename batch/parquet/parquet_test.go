@@ -126,3 +126,43 @@ func TestCrashes(t *testing.T) {
 		}
 	}
 }
+
+// TestFolder writes to a folder of this machine, and removes an attempt that was cut off.
+func TestFolder(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "out")
+	s, err := New(Options{Location: "file://" + dir, PartitionBy: []string{"p"}, Staging: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if last, err := s.Open(t.Context(), batch.Output{Pipeline: "pipe"}); err != nil || last != -1 {
+		t.Fatal(last, err)
+	}
+	if _, err := s.Write(t.Context(), 0, result{text: "zero", parts: []string{"a", "b"}}); err != nil {
+		t.Fatal(err)
+	}
+	s.held.Done = false // as if it had been cut off
+	if _, err := s.Write(t.Context(), 0, result{text: "again", parts: []string{"a"}}); err != nil {
+		t.Fatal(err)
+	}
+	var texts []string
+	files, err := filepath.Glob(filepath.Join(dir, "p=*", "*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		raw, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		texts = append(texts, string(raw))
+	}
+	if strings.Join(texts, " ") != "again" {
+		t.Errorf("%q", texts)
+	}
+	if last, err := s.Open(t.Context(), batch.Output{Pipeline: "pipe"}); err != nil || last != 0 {
+		t.Error(last, err)
+	}
+	if _, err := s.Open(t.Context(), batch.Output{Pipeline: "pipe", Mode: batch.Update}); err == nil {
+		t.Error("output mode update is taken")
+	}
+}
