@@ -2,6 +2,7 @@ package batch
 
 import (
 	"fmt"
+	"net/url"
 	"time"
 
 	"github.com/weir-data/weir/columnar"
@@ -59,6 +60,21 @@ type SourceSpec struct {
 	// Watermark is nil if the source has no event time.
 	Watermark   *Watermark
 	Deduplicate *Deduplicate // nil: not
+}
+
+// Location is the URL of a topic.
+func (s *SourceSpec) Location() string {
+	query := url.Values{}
+	for key, value := range s.Settings {
+		if key != "brokers" {
+			query.Set(key, value)
+		}
+	}
+	location := "kafka://" + s.Settings["brokers"] + "/" + s.Stream
+	if len(query) > 0 {
+		location += "?" + query.Encode()
+	}
+	return location
 }
 
 // Watermark says by which column the time of events goes on, and how late they may come.

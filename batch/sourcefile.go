@@ -104,7 +104,7 @@ func (r *yamlReader) streamOf(n ast.Node, path string, s *SourceSpec) {
 		}
 	case "kafka":
 		s.Kind = KafkaSource
-		rest, s.Settings = r.settings(n, path, rest, "group")
+		rest, s.Settings = r.settings(n, path, rest, "tls", "sasl")
 		brokers, topic, _ := strings.Cut(rest, "/")
 		if brokers == "" || topic == "" || strings.Contains(topic, "/") {
 			r.failf(n, path, "%q is not of the form kafka://HOST:PORT/TOPIC", s.Stream)

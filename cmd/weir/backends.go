@@ -12,6 +12,7 @@ import (
 	"github.com/weir-data/weir/batch/objects"
 	"github.com/weir-data/weir/batch/state"
 	batchstream "github.com/weir-data/weir/batch/stream"
+	"github.com/weir-data/weir/batch/tostream"
 	"github.com/weir-data/weir/catalog"
 	"github.com/weir-data/weir/catalog/awsglue"
 	"github.com/weir-data/weir/objstore"
@@ -23,6 +24,7 @@ import (
 type backends struct {
 	where    string // for messages
 	source   func(stream string) batch.Source
+	target   func(stream string) tostream.Stream
 	objects  objstore.Store
 	catalog  catalog.Catalog
 	progress func(p *batch.Pipeline) (batch.ProgressStore, error)
@@ -34,6 +36,7 @@ func embedded(h *house) backends {
 	return backends{
 		where:   h.cfg.Dir,
 		source:  func(name string) batch.Source { return batchstream.New(h.streams, name) },
+		target:  func(name string) tostream.Stream { return batchstream.NewTarget(h.streams, name) },
 		objects: h.objects,
 		catalog: h.catalog,
 		progress: func(p *batch.Pipeline) (batch.ProgressStore, error) {
@@ -52,6 +55,7 @@ func remote(cl *clients, progress string) backends {
 	return backends{
 		where:   cl.Endpoint,
 		source:  func(name string) batch.Source { return awskinesis.New(cl.Kinesis, name, awskinesis.Options{}) },
+		target:  func(name string) tostream.Stream { return awskinesis.NewTarget(cl.Kinesis, name) },
 		objects: store,
 		catalog: awsglue.New(cl.Glue),
 		progress: func(p *batch.Pipeline) (batch.ProgressStore, error) {

@@ -18,6 +18,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/glue"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/weir-data/weir/batch"
@@ -120,7 +121,7 @@ func inside(task *workerTask) backends {
 		Credentials: credentials.NewStaticCredentialsProvider("weir", "weir", ""),
 	}
 	b := remote(&clients{
-		Endpoint: "this server", Config: cfg, Glue: glue.NewFromConfig(cfg),
+		Endpoint: "this server", Config: cfg, Glue: glue.NewFromConfig(cfg), Kinesis: kinesis.NewFromConfig(cfg),
 		S3: awss3.NewFromConfig(cfg, func(o *awss3.Options) { o.UsePathStyle = true }),
 	}, "")
 	b.state = func(p *batch.Pipeline) (state.Options, error) { return statePlace(b.objects, p, task.State, "") }

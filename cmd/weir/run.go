@@ -161,7 +161,7 @@ func startPipeline(ctx context.Context, p *batch.Pipeline, b backends, opts batc
 		db.Close()
 	}
 	opts.Runner = runner
-	engine, err := newEngine(p, b, db, opts)
+	engine, err := newEngine(ctx, p, b, db, opts)
 	if err != nil {
 		closeDB()
 		return nil, err
@@ -177,10 +177,10 @@ func startPipeline(ctx context.Context, p *batch.Pipeline, b backends, opts batc
 }
 
 // newEngine gives the engine its parts out of b.
-func newEngine(p *batch.Pipeline, b backends, db *duckdb.DB, opts batch.Options) (_ *batch.Engine, err error) {
+func newEngine(ctx context.Context, p *batch.Pipeline, b backends, db *duckdb.DB, opts batch.Options) (_ *batch.Engine, err error) {
 	opts.Pipeline, opts.Compile, opts.Sources = p, compile, map[string]batch.Source{}
 	for i := range p.Sources {
-		if opts.Sources[p.Sources[i].Name], err = b.open(&p.Sources[i]); err != nil {
+		if opts.Sources[p.Sources[i].Name], err = b.open(ctx, &p.Sources[i]); err != nil {
 			return nil, err
 		}
 	}
@@ -200,33 +200,6 @@ func newEngine(p *batch.Pipeline, b backends, db *duckdb.DB, opts batch.Options)
 		opts.Sinks = append(opts.Sinks, sink)
 	}
 	return batch.New(opts)
-}
-
-// open makes the source that s describes.
-func (b backends) open(s *batch.SourceSpec) (batch.Source, error) {
-	switch s.Kind {
-	case batch.StreamSource:
-		return b.source(s.Stream), nil
-	}
-	return nil, fmt.Errorf("source %s: sources of kind %s are not supported", s.Name, s.Kind)
-}
-
-// newSink makes the sink that s describes.
-func newSink(s *batch.SinkSpec, b backends, db *duckdb.DB) (batch.Sink, error) {
-	switch s.Kind {
-	case batch.DeltaSink:
-		return deltaSink(s, b, db)
-	case batch.ConsoleSink:
-		return &batch.ConsolePrinter{W: os.Stdout}, nil
-	}
-	return nil, fmt.Errorf("sinks of kind %s are not supported", s.Kind)
-}
-
-func deltaSink(s *batch.SinkSpec, b backends, db *duckdb.DB) (batch.Sink, error) {
-	return batchdelta.New(batchdelta.Options{
-		Store: b.objects, Location: s.Location, PartitionBy: s.PartitionBy, Compression: s.Compression,
-		Catalog: b.catalog, Database: s.Database, Table: s.Table, DB: db, Compact: s.Compact,
-	})
 }
 
 // wait returns when the engine has ended, and why.
