@@ -323,7 +323,11 @@ func copyStatement(text string, c *query.Copy) (string, error) {
 	names := make([]string, len(c.Columns))
 	for i, name := range c.Columns {
 		names[i] = "c" + strconv.Itoa(i)
-		items = append(items, names[i]+" AS "+ident(name))
+		value := names[i]
+		if slices.Contains(c.PartitionBy, name) { // DuckDB crashes over partitions of text that is NULL
+			value = "coalesce(CAST(" + value + " AS VARCHAR), " + quote(hiveNull) + ")"
+		}
+		items = append(items, value+" AS "+ident(name))
 	}
 	ext, options := c.Format, "FORMAT "+c.Format
 	switch {

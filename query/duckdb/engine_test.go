@@ -107,6 +107,34 @@ func TestManyFiles(t *testing.T) {
 	}
 }
 
+// TestNullPartitions writes partitions whose value is NULL, at which DuckDB's own way crashed its process.
+func TestNullPartitions(t *testing.T) {
+	e := newEngine(t, t.TempDir())
+	for _, format := range []string{"parquet", "csv"} {
+		rep, err := e.Run(t.Context(), &query.Request{
+			SQL: "SELECT i, CASE WHEN i % 3 = 1 THEN 'a/b é' END, CASE WHEN i % 5 > 0 THEN i % 2 = 0 END FROM range(4000) r(i)",
+			Copy: &query.Copy{Dir: t.TempDir(), Format: format, Compression: "uncompressed", Delimiter: ",", PartitionBy: []string{"s", "b"}, Columns: []string{"i", "s", "b"}},
+		}, &table{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen := map[string]bool{}
+		for _, w := range rep.Written {
+			seen[w.Partition["s"]+"|"+w.Partition["b"]] = true
+		}
+		for _, s := range []string{"a/b é", hiveNull} {
+			for _, b := range []string{"true", "false", hiveNull} {
+				if !seen[s+"|"+b] {
+					t.Errorf("%s: no partition s=%s b=%s in %v", format, s, b, seen)
+				}
+			}
+		}
+		if len(seen) != 6 {
+			t.Errorf("%s: %d partitions: %v", format, len(seen), seen)
+		}
+	}
+}
+
 // slow is a query that runs for minutes.
 const slow = "SELECT sum(a.i * b.i % 7) FROM range(1000000) a(i), range(1000000) b(i)"
 
