@@ -102,11 +102,7 @@ func (s *Service) stage(r *running, c *Change, table catalog.Table) (dir string,
 			copy.Columns = append(copy.Columns, col.Name)
 		}
 	}
-	tmp := s.opts.CacheDir
-	if s.files.local != nil {
-		tmp = s.files.local.TempDir()
-	}
-	if dir, err = os.MkdirTemp(tmp, "query-*"); err != nil {
+	if dir, err = os.MkdirTemp(s.scratch(), "query-*"); err != nil {
 		return "", fmt.Errorf("make a directory for rows: %w", err)
 	}
 	copy.Dir, req.Copy = dir, copy
@@ -118,6 +114,14 @@ func (s *Service) stage(r *running, c *Change, table catalog.Table) (dir string,
 		c.Files = append(c.Files, w.Path)
 	}
 	return dir, nil
+}
+
+// scratch is a folder for files of statements, which engines can read and write.
+func (s *Service) scratch() string {
+	if s.files.local != nil {
+		return s.files.local.TempDir()
+	}
+	return s.opts.CacheDir
 }
 
 // insertInto is the query of an INSERT with the names and types of the columns that it gives.

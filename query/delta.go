@@ -19,6 +19,7 @@ type deltaTable struct {
 	bucket, prefix string
 	snapshot       *delta.Snapshot
 	known          *knownDelta
+	changed        bool // what is read are its changes
 }
 
 // deltaCache keeps handles of Delta tables: one that was read before is refreshed cheaply.
@@ -88,12 +89,12 @@ func (p *planner) openDelta(t *planned) (*deltaTable, error) {
 	case errors.Is(err, delta.ErrNoTable), errors.Is(err, objstore.ErrNoSuchBucket):
 		p.s.deltas.forget(bucket, prefix)
 		return nil, &sql.Error{Code: "DELTA_LAKE_INVALID_SCHEMA", Msg: fmt.Sprintf("Metadata not found in transaction log for %s.%s", t.table.Database, t.table.Name)}
-	case errors.Is(err, delta.ErrUnsupported):
-		return nil, &sql.Error{Code: "NOT_SUPPORTED", Msg: err.Error()}
+	case errors.Is(err, delta.ErrUnsupported), errors.Is(err, delta.ErrNoVersion):
+		return nil, deltaError(err)
 	case err != nil:
 		return nil, fmt.Errorf("read Delta table %s: %w", t.table.Storage.Location, err)
 	}
-	return &deltaTable{bucket, prefix, snapshot, known}, nil
+	return &deltaTable{bucket: bucket, prefix: prefix, snapshot: snapshot, known: known}, nil
 }
 
 func (p *planner) deltaSnapshot(t *planned, bucket, prefix string) (*knownDelta, *delta.Snapshot, error) {
@@ -101,31 +102,66 @@ func (p *planner) deltaSnapshot(t *planned, bucket, prefix string) (*knownDelta,
 	if err != nil {
 		return nil, nil, err
 	}
-	snapshot, err := snapshotOf(p.ctx, known.table, t.ref)
+	snapshot, err := p.snapshotOf(known.table, t.ref)
 	return known, snapshot, err
 }
 
-func snapshotOf(ctx context.Context, table *delta.Table, ref *sql.TableRef) (*delta.Snapshot, error) {
+// snapshotOf is the newest version, or that which FOR VERSION AS OF or FOR TIMESTAMP AS OF asks for.
+func (p *planner) snapshotOf(table *delta.Table, ref *sql.TableRef) (*delta.Snapshot, error) {
 	if ref.AsOf == nil {
-		return table.Snapshot(ctx)
+		return table.Snapshot(p.ctx)
 	}
-	switch x := ref.AsOf.(type) {
+	text, err := p.constant(ref.AsOf)
+	if err != nil {
+		return nil, err
+	}
+	if ref.AsOfKind == "VERSION" {
+		if v, err := strconv.ParseInt(text, 10, 64); err == nil {
+			return table.SnapshotAt(p.ctx, v)
+		}
+	} else if at, ok := parseTime(strings.TrimSuffix(text, " UTC")); ok {
+		return table.SnapshotAsOf(p.ctx, at)
+	}
+	return nil, &sql.Error{Code: "INVALID_ARGUMENTS", Pos: ref.Name.Pos, Msg: "FOR VERSION AS OF needs an integer, FOR TIMESTAMP AS OF a timestamp"}
+}
+
+// constant is the text of an expression that reads no table.
+func (p *planner) constant(x sql.Expr) (string, error) {
+	switch x := x.(type) {
 	case *sql.Number:
-		if v, err := strconv.ParseInt(x.Text, 10, 64); err == nil && ref.AsOfKind == "VERSION" {
-			return table.SnapshotAt(ctx, v)
-		}
+		return x.Text, nil
 	case *sql.Typed:
-		if at, ok := parseTime(strings.TrimSuffix(x.Text, " UTC")); ok && ref.AsOfKind == "TIMESTAMP" {
-			return table.SnapshotAsOf(ctx, at)
-		}
+		return x.Text, nil
 	}
-	return nil, &sql.Error{Code: "NOT_SUPPORTED", Pos: ref.Name.Pos, Msg: "FOR VERSION AS OF needs an integer, FOR TIMESTAMP AS OF a timestamp literal"}
+	q := &sql.Query{Body: &sql.Select{Items: []sql.SelectItem{{X: x}}}}
+	t, err := sql.Translate(q, sql.Options{Params: p.params, Now: p.now})
+	if err != nil {
+		return "", err
+	}
+	var out cell
+	_, err = p.s.opts.Engine.Run(p.ctx, &Request{SQL: t.Text}, &out)
+	return out.text, err
+}
+
+// cell is the Sink of one value.
+type cell struct{ text string }
+
+func (c *cell) Columns([]sql.Column) error { return nil }
+
+func (c *cell) Rows(cells [][]byte) error {
+	if len(cells) > 0 {
+		c.text = string(cells[0])
+	}
+	return nil
 }
 
 func (d *deltaTable) columns() []sql.Column {
 	var cols []sql.Column
 	for _, f := range d.snapshot.Schema().Fields {
 		cols = append(cols, sql.Column{Name: strings.ToLower(f.Name), Type: sqlType(f.Type)})
+	}
+	if d.changed {
+		cols = append(cols, changeColumns()...)
 	}
 	return cols
 }

@@ -203,10 +203,10 @@ const deletedBytesMax = 128 << 20
 func (d *deltaTable) attachDeleted(ctx context.Context, b *Binding, files []dataFile) error {
 	total := 0
 	for i, f := range files {
-		if f.vector == nil {
-			continue
+		rows, err := f.gone, error(nil)
+		if f.vector != nil {
+			rows, err = d.snapshot.Deleted(ctx, f.vector)
 		}
-		rows, err := d.snapshot.Deleted(ctx, f.vector)
 		if errors.Is(err, delta.ErrUnsupported) {
 			return &sql.Error{Code: "NOT_SUPPORTED", Msg: err.Error()}
 		}

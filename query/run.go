@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"regexp"
 	"strings"
 
@@ -29,6 +30,11 @@ func (s *Service) work(ctx context.Context, queue chan *running) {
 // execute runs one statement to its end.
 func (s *Service) execute(r *running) {
 	defer r.cancel()
+	defer func() {
+		for _, path := range r.temp {
+			os.Remove(path) // what stays is among temporary files
+		}
+	}()
 	began := s.now()
 	s.update(r, func(x *Execution) {
 		x.State = Running
@@ -180,7 +186,8 @@ func (s *Service) run(r *running) error {
 // prepare translates a query and finds the files of its tables.
 func (s *Service) prepare(r *running, q *sql.Query) (*sql.Translation, *Request, error) {
 	began := s.now()
-	p := &planner{ctx: r.ctx, s: s, database: r.Database}
+	p := &planner{ctx: r.ctx, s: s, database: r.Database, params: r.params, now: r.Submitted}
+	p.temp = func(path string) { r.temp = append(r.temp, path) }
 	t, err := sql.Translate(q, sql.Options{Table: p.resolve, Params: r.params, Now: r.Submitted})
 	if err != nil {
 		return nil, nil, err

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/weir-data/weir/catalog"
 	"github.com/weir-data/weir/delta"
@@ -19,8 +20,11 @@ type planner struct {
 	ctx      context.Context
 	s        *Service
 	database string // for names without one
+	params   []sql.Expr
+	now      time.Time // of the statement
 	tables   []*planned
-	volatile bool // a view gives another answer each time
+	volatile bool              // a view gives another answer each time
+	temp     func(path string) // takes a file that is to be removed when the statement has ended
 }
 
 // planned is one occurrence of a table in a statement.
@@ -30,6 +34,7 @@ type planned struct {
 	ref    *sql.TableRef
 	inline [][]string  // rows of information_schema
 	delta  *deltaTable // of Delta tables
+	shown  *shown      // what is read is worked out from the log
 }
 
 // split is a name as catalog, database and table.
@@ -56,14 +61,15 @@ func (p *planner) resolve(ref *sql.TableRef) (*sql.Source, error) {
 	if database == "information_schema" {
 		return p.informationSchema(ref, name)
 	}
-	t, err := p.s.opts.Catalog.Table(p.ctx, database, name)
+	base, kind, isMetadata := strings.Cut(name, "$")
+	t, err := p.s.opts.Catalog.Table(p.ctx, database, base)
 	if errors.Is(err, catalog.ErrNotFound) {
 		return nil, p.notFound(ref.Name.Pos, database, name)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("look up table %s.%s: %w", database, name, err)
 	}
-	if isView(t) {
+	if isView(t) && !isMetadata {
 		q, err := viewQuery(t)
 		if err != nil {
 			return nil, err
@@ -73,6 +79,16 @@ func (p *planner) resolve(ref *sql.TableRef) (*sql.Source, error) {
 	}
 	src := &sql.Source{Binding: fmt.Sprintf("weir_t%d", len(p.tables)+1), Hidden: []sql.Column{{Name: "$path", Type: sql.Type{Name: "varchar"}}}}
 	planned := &planned{table: t, source: src, ref: ref}
+	if isMetadata {
+		if src, err = p.metadata(ref, planned, kind); err != nil {
+			return nil, err
+		}
+		if src == nil {
+			return nil, p.notFound(ref.Name.Pos, database, name)
+		}
+		p.tables = append(p.tables, planned)
+		return src, nil
+	}
 	if isDelta(t) {
 		if planned.delta, err = p.openDelta(planned); err != nil {
 			return nil, err
@@ -129,9 +145,15 @@ func (p *planner) bind(t *planned, wantPath bool) (*Binding, int64, error) {
 		}
 		return b, 0, nil
 	}
+	if t.shown != nil {
+		b, err := p.bindShown(t)
+		return b, 0, err
+	}
 	var files []dataFile
 	var err error
-	if t.delta != nil {
+	if t.delta != nil && t.delta.changed {
+		files, err = t.delta.changes(p.ctx, p.s.files, t.source.Predicates)
+	} else if t.delta != nil {
 		files, err = t.delta.files(p.ctx, p.s.files, t.source.Predicates)
 	} else {
 		files, err = p.folderFiles(t)
@@ -172,6 +194,7 @@ func (p *planner) layout(t *planned) (*Binding, error) {
 	}
 	if t.delta != nil {
 		t.delta.bindRows(b, t.source.Used)
+		t.delta.bindChange(b)
 	}
 	return b, nil
 }
@@ -187,6 +210,11 @@ func (p *planner) partitionNames(t *planned) []string {
 		for _, n := range t.delta.snapshot.PartitionBy() {
 			names = append(names, strings.ToLower(n))
 		}
+		if t.delta.changed {
+			for _, c := range changeColumns() {
+				names = append(names, c.Name)
+			}
+		}
 	}
 	return names
 }
@@ -199,6 +227,7 @@ type dataFile struct {
 	values      map[string]*string // by partition column in lower case
 	path        string             // on this machine, if it is known already
 	vector      *delta.File        // nil if no rows of it are deleted
+	gone        *delta.Rows        // rows that are left out without being deleted by vector
 	baseRow     *int64             // id of its first row, if the table tracks rows
 	rowVersion  *int64             // version that brought its rows, if the table tracks rows
 }

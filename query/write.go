@@ -28,11 +28,7 @@ type target struct {
 // write runs a query and makes objects of the files it wrote. They appear one after the other: a failure leaves none of
 // them behind.
 func (s *Service) write(r *running, req *Request, t *target) (written []Written, rows int64, err error) {
-	tmp := s.opts.CacheDir
-	if s.files.local != nil {
-		tmp = s.files.local.TempDir()
-	}
-	dir, err := os.MkdirTemp(tmp, "query-*")
+	dir, err := os.MkdirTemp(s.scratch(), "query-*")
 	if err != nil {
 		return nil, 0, fmt.Errorf("make a directory for results: %w", err)
 	}

@@ -39,13 +39,18 @@ func lakeTable(t testing.TB, h *house, cl *clients) *session {
 	return s
 }
 
-// ask runs a statement that must succeed and returns its rows as lines of values between commas.
+// ask runs a statement that must succeed and returns its rows as lines.
 func (s *session) ask(t testing.TB, sql string) string {
 	t.Helper()
 	a, err := s.run(t.Context(), sql)
 	if err != nil {
 		t.Fatalf("%s: %v", sql, err)
 	}
+	return a.lines()
+}
+
+// lines are the rows of an answer, their values between commas.
+func (a *answer) lines() string {
 	var b strings.Builder
 	for _, row := range a.Rows {
 		for i, v := range row {
