@@ -165,13 +165,13 @@ func (d *CSVDecoder) value(s []byte) (value []byte, quoted bool, rest []byte, mo
 			tail = tail[:n-1]
 		}
 	}
+	if d.opts.TrimEnd {
+		tail = bytes.TrimRight(tail, " \t")
+	}
 	if quoted {
 		value = append(value, tail...) // text behind a closing quote belongs to the value
 	} else {
 		value = tail
-		if d.opts.TrimEnd {
-			value = bytes.TrimRight(value, " \t")
-		}
 	}
 	if end == len(s) {
 		return value, quoted, nil, false, nil

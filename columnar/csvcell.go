@@ -1,6 +1,7 @@
 package columnar
 
 import (
+	"bytes"
 	"fmt"
 	"math"
 	"strconv"
@@ -126,6 +127,7 @@ func (b *builder) addWallClock(text []byte, pattern *TimePattern, zones *zoneCac
 }
 
 func (d *CSVDecoder) addFloat(b *builder, text []byte) bool {
+	text = bytes.TrimSpace(text) // as Java does it
 	var f float64
 	switch string(text) {
 	case d.opts.NaN:
@@ -194,6 +196,9 @@ func plainDecimal(text []byte) (plain []byte, ok bool) {
 				plain, digits = plain[:len(plain)-1], 1 // a leading zero
 			}
 		case c == '.':
+			if digits == 0 && (i+1 == len(text) || text[i+1]-'0' > 9) {
+				return nil, false
+			}
 			if digits == 0 {
 				plain = append(plain, '0')
 			}
