@@ -45,6 +45,10 @@ type JSONOptions struct {
 	TimestampFormat, DateFormat, TimestampNTZFormat *TimePattern
 	// Location is the zone of timestamps written without one; nil is UTC.
 	Location *time.Location
+	// Rescue makes a text column of what the schema has no place for; see RescuedColumn.
+	Rescue bool
+	// Evolve makes the decoder learn the fields that the schema lacks; see Discovered.
+	Evolve bool
 	// NoNamedNumbers refuses NaN and the infinities without quotes, and makes them bad fields with quotes.
 	NoNamedNumbers bool
 }
@@ -76,9 +80,13 @@ type JSONDecoder struct {
 	root      object
 	rows      int
 	size      int // bytes of all records since Reset, a bound of any text column's length
+	recordCap int // of the slice that holds the present record: places in it are told by what is left of it
 	cells     int // nested values that the present record may still add
 	bad       []FieldError
-	text      []byte // unescaped keys and texts
+	unplaced  unplaced   // of the present object
+	rescued   *builder   // nil without Rescue
+	found     *Inference // nil without Evolve
+	text      []byte     // unescaped keys and texts
 	batch     Batch
 }
 
@@ -95,6 +103,12 @@ func NewJSONDecoder(schema *Schema, opts JSONOptions) (*JSONDecoder, error) {
 			}
 		}
 		d.times = append(d.times, pattern)
+	}
+	if opts.Rescue {
+		d.rescued = newBuilder(Type{Kind: String})
+	}
+	if opts.Evolve {
+		d.found = NewInference(InferOptions{Times: true})
 	}
 	d.slowTimes = len(d.times) > 0 || opts.Coerce || opts.Location != nil || opts.TimestampFormat != nil
 	kids := make([]*builder, len(schema.Fields))
@@ -214,16 +228,23 @@ func (d *JSONDecoder) Append(record []byte) (rows int, bad []FieldError, err err
 	if p == len(record) {
 		return 0, nil, ErrEmpty
 	}
+	d.recordCap = cap(record)
 	for p < len(record) {
+		var from int
 		if record[p] != '{' {
 			err = syntaxAt(record, p, "an object")
 		} else {
+			from = p
+			d.unplaced = unplaced{misfits: d.unplaced.misfits[:0]}
 			p, err = d.object(&d.root, record, p+1, d.rows, 1)
 		}
 		if err != nil {
 			d.rows = start
-			d.root.truncate(start)
+			d.truncate(start)
 			return 0, nil, err
+		}
+		if d.rescued != nil || d.found != nil {
+			d.settle(record, from, p)
 		}
 		d.rows++
 		p = skipSpace(record, p)
@@ -233,6 +254,19 @@ func (d *JSONDecoder) Append(record []byte) (rows int, bad []FieldError, err err
 		bad = d.bad
 	}
 	return d.rows - start, bad, nil
+}
+
+// RescuedColumn holds, for each row, a JSON object of the members that the schema has no field for and of the values that do not fit, as
+// they were written, or null; those of structs are in objects of the same names, an array or map is there as a whole. A value that is rescued
+// is no bad field. Options must have Rescue.
+func (d *JSONDecoder) RescuedColumn() *Column { return &d.rescued.Column }
+
+// truncate keeps the first rows.
+func (d *JSONDecoder) truncate(rows int) {
+	d.root.truncate(rows)
+	if d.rescued != nil {
+		d.rescued.truncate(rows)
+	}
 }
 
 func (o *object) truncate(rows int) {
@@ -270,6 +304,7 @@ func (d *JSONDecoder) object(o *object, b []byte, p, row, depth int) (int, error
 			}
 		}
 		if f == nil {
+			d.unplaced.unknown = true
 			p, err = skipValue(b, p, depth)
 		} else {
 			if f.Len > row {
@@ -366,13 +401,16 @@ func (d *JSONDecoder) foldBytes(key []byte) []byte {
 // addBlank adds a row of nulls.
 func (d *JSONDecoder) addBlank() {
 	d.root.fill(d.rows)
+	if d.rescued != nil {
+		d.rescued.addNull()
+	}
 	d.rows++
 }
 
 // Undo removes the last n rows (for callers that refuse a record whose fields do not fit).
 func (d *JSONDecoder) Undo(n int) {
 	d.rows -= n
-	d.root.truncate(d.rows)
+	d.truncate(d.rows)
 }
 
 // Len is the number of rows since the last Reset.
@@ -391,6 +429,9 @@ func (d *JSONDecoder) Batch() *Batch {
 func (d *JSONDecoder) Reset() {
 	for _, f := range d.root.fields {
 		f.reset()
+	}
+	if d.rescued != nil {
+		d.rescued.reset()
 	}
 	d.rows, d.size = 0, 0
 	if cap(d.text) > keepMax {

@@ -71,6 +71,10 @@ func (d *JSONDecoder) rareValue(n *node, b []byte, p, depth int) (int, error) {
 // misfit adds null in place of the value raw and lists it.
 func (d *JSONDecoder) misfit(n *node, raw []byte) {
 	n.addNull()
+	if d.rescued != nil {
+		d.unplaced.misfits = append(d.unplaced.misfits, d.recordCap-cap(raw)) // raw is a part of the record
+		return
+	}
 	if len(d.bad) < badMax {
 		d.bad = append(d.bad, FieldError{Field: n.path, Reason: fmt.Sprintf("%s is not of type %s", clip(string(raw[:min(len(raw), 120)]), 100), n.Type)})
 	}

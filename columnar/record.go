@@ -60,6 +60,11 @@ var originColumns = []originColumn{
 	{Field{Name: "_stream", Type: Type{Kind: String}}, func(b *builder, o *Origin) { b.addString(o.Stream) }},
 }
 
+// originColumnOf is the index of a metadata column, -1 if name is none.
+func originColumnOf(name string) int {
+	return slices.IndexFunc(originColumns, func(c originColumn) bool { return c.field.Name == name })
+}
+
 // OriginFields are the metadata columns that a schema may have, in the order in which the binary format gives them.
 func OriginFields() []Field {
 	var fields []Field
@@ -110,7 +115,7 @@ func (o Format) split(s *Schema) (roles []columnRole, err error) {
 	for i := range s.Fields {
 		f := &s.Fields[i]
 		role, want := fromData, f.Type.Kind
-		origin := slices.IndexFunc(originColumns, func(c originColumn) bool { return c.field.Name == f.Name })
+		origin := originColumnOf(f.Name)
 		switch {
 		case f.Name == o.CorruptRecord && f.Name != "":
 			role, want = fromCorrupt, String
@@ -158,9 +163,6 @@ func NewRecordDecoder(schema *Schema, format Format) (*RecordDecoder, error) {
 			data.Fields = append(data.Fields, f)
 		}
 	}
-	if format.Rescued != "" || format.Evolve {
-		return nil, errors.New("rescued and evolve are not supported yet")
-	}
 	if d.format, err = format.compile(data); err != nil {
 		return nil, err
 	}
@@ -173,6 +175,8 @@ func NewRecordDecoder(schema *Schema, format Format) (*RecordDecoder, error) {
 		case fromCorrupt:
 			d.corrupt = newBuilder(f.Type)
 			d.batch.Columns = append(d.batch.Columns, &d.corrupt.Column)
+		case fromRescued:
+			d.batch.Columns = append(d.batch.Columns, d.format.(*JSONDecoder).RescuedColumn())
 		default:
 			b := newBuilder(f.Type)
 			d.origins = append(d.origins, originBuilder{b, originColumns[role-fromOrigin].add})
@@ -190,7 +194,13 @@ func (o Format) compile(data *Schema) (formatDecoder, error) {
 		if err != nil {
 			return nil, err
 		}
+		opts.Rescue, opts.Evolve = o.Rescued != "", o.Evolve
 		return NewJSONDecoder(data, opts)
+	}
+	if o.Rescued != "" || o.Evolve {
+		return nil, fmt.Errorf("rescued and evolve are of format json, not %s", o.Name)
+	}
+	switch o.Name {
 	case "csv":
 		opts, err := parseCSVOptions(o.Options)
 		if err != nil {
@@ -254,6 +264,16 @@ func (d *RecordDecoder) Size() int { return d.format.Size() }
 func (d *RecordDecoder) Batch() *Batch {
 	d.batch.Len = d.Len()
 	return &d.batch
+}
+
+// Discovered are the fields that records had and the schema lacks, since the decoder was made, for EvolveSchema; see Format.Evolve.
+// Members that are called as metadata columns are not among them.
+func (d *RecordDecoder) Discovered() []Field {
+	j, ok := d.format.(*JSONDecoder)
+	if !ok {
+		return nil
+	}
+	return slices.DeleteFunc(j.Discovered(), func(f Field) bool { return originColumnOf(f.Name) >= 0 })
 }
 
 // Reset forgets all rows and keeps the buffers, very large ones excepted.

@@ -5,4 +5,4 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 source "$here/packages.sh"
 spark=$(packages "${WEIR_SPARK_VENV:-$ROOT/.venv/spark}" requirements-spark.txt)
-"$spark" "$here/types.py" "$ROOT/columnar/testdata/spark-cases.tsv" "$@"
+"$spark" "$here/spark_cases.py" "$ROOT/columnar/testdata/spark-cases.tsv" "$@"
