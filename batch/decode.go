@@ -30,7 +30,8 @@ type decodeWorker struct {
 	of     *decoder
 	rows   *columnar.RecordDecoder
 	full   []*columnar.Batch
-	bad    []badRecord // of the present chunk
+	found  []columnar.Field // what records in full had beyond the schema
+	bad    []badRecord      // of the present chunk
 	origin columnar.Origin
 }
 
@@ -76,6 +77,15 @@ func (d *decoder) batches() []*columnar.Batch {
 		if w.rows.Len() > 0 {
 			all = append(all, w.rows.Batch())
 		}
+	}
+	return all
+}
+
+// discovered are the fields that records had and the schema lacks.
+func (d *decoder) discovered() []columnar.Field {
+	var all []columnar.Field
+	for _, w := range d.workers {
+		all = columnar.WidenFields(columnar.WidenFields(all, w.found, false), w.rows.Discovered(), false)
 	}
 	return all
 }
@@ -171,6 +181,7 @@ func (w *decodeWorker) append(r *Record) (rows int, flaws []columnar.FieldError,
 		return 0, nil, err
 	}
 	w.full = append(w.full, w.rows.Batch())
+	w.found = columnar.WidenFields(w.found, w.rows.Discovered(), false)
 	w.rows = fresh
 	return w.rows.Append(r.Data, &w.origin)
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+
+	"github.com/weir-data/weir/columnar"
 )
 
 // input is a source of a pipeline at work.
@@ -11,6 +13,7 @@ type input struct {
 	spec    *SourceSpec
 	source  Source
 	decoder *decoder
+	found   []columnar.Field // what records had beyond the schema of the pipeline file, and spec.Schema has
 
 	at     Offset     // end of the newest batch that is done
 	target Offset     // where a run of what is available ends; nil: when the source has no more

@@ -110,7 +110,7 @@ func (e *Engine) runBatch(ctx context.Context, p *Plan, c *clock) (cut bool, err
 		letters: &letterWriter{letters: e.opts.Letters, pipeline: e.pipeline.Name, batch: p.Batch},
 	}
 	e.opts.Fault("planned")
-	if err := c.step("getBatch", func() error { return e.retry(ctx, "read records", func() error { return b.read(ctx) }) }); err != nil {
+	if err := c.step("getBatch", func() error { return b.readAll(ctx) }); err != nil {
 		return false, err
 	}
 	defer b.closeResult()
@@ -124,6 +124,18 @@ func (e *Engine) runBatch(ctx context.Context, p *Plan, c *clock) (cut bool, err
 		e.opts.OnProgress(b.report())
 	}
 	return slices.ContainsFunc(e.inputs, (*input).full), nil
+}
+
+// readAll reads the batch, twice if its records widen the schema.
+func (b *microbatch) readAll(ctx context.Context) error {
+	read := func() error { return b.read(ctx) }
+	if err := b.retry(ctx, "read records", read); err != nil || !b.evolves() {
+		return err
+	}
+	if widened, err := b.evolve(ctx); err != nil || !widened {
+		return err
+	}
+	return b.retry(ctx, "read records", read)
 }
 
 // read decodes the records of the batch and writes the dead letters among them. Done again, it gives the same.
@@ -215,7 +227,7 @@ func (b *microbatch) mark(ctx context.Context) error {
 		}
 		b.events = b.events.join(in.events)
 	}
-	m := Mark{Batch: b.plan.Batch, MaxEventTime: maps.Clone(b.times.seen)}
+	m := Mark{Batch: b.plan.Batch, MaxEventTime: maps.Clone(b.times.seen), Discovered: b.discovered()}
 	if err := b.retry(ctx, "save progress", func() error { return b.opts.Progress.SaveMark(ctx, m) }); err != nil {
 		return err
 	}

@@ -42,6 +42,9 @@ type Mark struct {
 	Batch int64 `json:"batchId"`
 	// MaxEventTime is the greatest event time that was seen, in this batch or before, by source. Watermarks follow from it.
 	MaxEventTime map[string]time.Time `json:"maxEventTime,omitempty"`
+	// Discovered are the fields that records had beyond the schema of the pipeline file, in this batch or before, by source with evolve: a
+	// StructType in Spark's JSON form.
+	Discovered map[string]json.RawMessage `json:"discovered,omitempty"`
 }
 
 // Progress is where a pipeline stands.

@@ -10,8 +10,31 @@ import (
 	"github.com/weir-data/weir/columnar"
 )
 
-// prepare compiles the query and checks what it gives.
+// prepare compiles the query, checks what it gives and opens its state.
 func (e *Engine) prepare(ctx context.Context) (err error) {
+	if err := e.recall(ctx); err != nil {
+		return err
+	}
+	if err := e.describe(ctx); err != nil {
+		return err
+	}
+	if len(e.program.States) == 0 {
+		return nil
+	}
+	if e.evolves() {
+		return fmt.Errorf("query: %w", errEvolveState)
+	}
+	if e.opts.State == nil {
+		return errors.New("the query needs state between batches, and there is no place for it")
+	}
+	if e.state, err = e.opts.State(ctx); err != nil {
+		return fmt.Errorf("open state: %w", err)
+	}
+	return nil
+}
+
+// describe compiles the query over the inputs as they are and checks what it gives.
+func (e *Engine) describe(ctx context.Context) (err error) {
 	schemas := map[string]*columnar.Schema{}
 	for _, in := range e.inputs {
 		schemas[in.spec.Name] = in.spec.Schema
@@ -33,15 +56,6 @@ func (e *Engine) prepare(ctx context.Context) (err error) {
 		if err := checkPartitionBy(e.described.Output, e.pipeline.Sinks[i].PartitionBy); err != nil {
 			return fmt.Errorf("sink.partition_by: %w", err)
 		}
-	}
-	if len(e.program.States) == 0 {
-		return nil
-	}
-	if e.opts.State == nil {
-		return errors.New("the query needs state between batches, and there is no place for it")
-	}
-	if e.state, err = e.opts.State(ctx); err != nil {
-		return fmt.Errorf("open state: %w", err)
 	}
 	return nil
 }

@@ -188,11 +188,37 @@ func merge(have, want *columnar.Schema) (merged *columnar.Schema, changed bool, 
 			changed = true
 		case have.Fields[i].Name != w.Name:
 			return nil, false, fmt.Errorf("has column %s, the query gives %s: write it in the same case", have.Fields[i].Name, w.Name)
-		case have.Fields[i].Type.String() != w.Type.String():
-			return nil, false, fmt.Errorf("has column %s of type %s, the query gives %s: cast it", w.Name, have.Fields[i].Type, w.Type)
+		default:
+			t, grown := grow(have.Fields[i].Type, w.Type)
+			if t.String() != w.Type.String() {
+				return nil, false, fmt.Errorf("has column %s of type %s, the query gives %s: cast it", w.Name, have.Fields[i].Type, w.Type)
+			}
+			merged.Fields[i].Type = t
+			changed = changed || grown
 		}
 	}
 	return merged, changed, nil
+}
+
+// grow adds the fields that structs of want have at their end and those of have lack.
+func grow(have, want columnar.Type) (t columnar.Type, grown bool) {
+	if have.Kind != want.Kind || len(have.Fields) > len(want.Fields) {
+		return have, false
+	}
+	t = have
+	t.Fields = slices.Clone(have.Fields)
+	for i := range t.Fields {
+		if t.Fields[i].Name != want.Fields[i].Name {
+			return have, false
+		}
+		var more bool
+		t.Fields[i].Type, more = grow(t.Fields[i].Type, want.Fields[i].Type)
+		grown = grown || more
+	}
+	if more := want.Fields[len(t.Fields):]; have.Kind == columnar.Struct && len(more) > 0 {
+		t.Fields, grown = append(t.Fields, more...), true
+	}
+	return t, grown
 }
 
 func temporaryConflict(err error) error {
