@@ -261,7 +261,7 @@ func (r *yamlReader) columnType(n ast.Node, path string) columnar.Type {
 	if text == "" {
 		return columnar.Type{}
 	}
-	t, err := columnar.ParseType(text)
+	t, err := columnar.ParseSparkType(text)
 	if err != nil {
 		r.failf(n, path, "%v; types are Spark's: string, int, bigint, double, decimal(10,2), boolean, date, timestamp, binary, "+
 			"array<…>, struct<…>, map<…>", err)
