@@ -41,6 +41,11 @@ SEED ?= 1
 crash:
 	go test ./test/crash -run TestKill -v -count=1 -timeout 20m -kills 20 -seed $(SEED)
 
+# Pipelines with and without state that die at each fault point of a batch, five times each.
+.PHONY: pipeline-crash
+pipeline-crash:
+	go test ./test/crash -run 'TestPipelines$$' -v -count=1 -timeout 60m -pipeline-rounds 5 -seed $(SEED)
+
 # Eight processes with five hundred commits each into one Delta table, killed with kill -9 now and then.
 .PHONY: delta-crash
 delta-crash:

@@ -29,9 +29,9 @@ func (c *clock) step(name string, f func() error) error {
 	return err
 }
 
-// FaultPoints are the names of the steps after which Options.Fault is called, in order. "sink" is followed by the number of the sink,
-// from 0; "state" is passed only where there is state.
-var FaultPoints = []string{"planned", "read", "letters", "computed", "sink", "state", "marked"}
+// FaultPoints are the names of the steps after which Options.Fault is called, in order. "sink 0" is the first sink; others follow.
+// "uploaded" is passed in the middle of a Delta sink that appends, "state" only where there is state.
+var FaultPoints = []string{"planned", "read", "letters", "computed", "uploaded", "sink 0", "state", "marked"}
 
 // planUnit is the precision of a plan's time, which is what current_timestamp gives.
 const planUnit = time.Millisecond

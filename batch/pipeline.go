@@ -49,7 +49,7 @@ const (
 type SourceSpec struct {
 	Name   string // in the query
 	Kind   SourceKind
-	Stream string // name of the stream or topic; of files the whole location
+	Stream string // name of the stream or topic; of files the location, s3://bucket/prefix or file:///folder
 	// Settings are what else the location says: endpoint, region, consumer, brokers.
 	Settings map[string]string
 	Start    Start

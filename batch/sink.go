@@ -60,7 +60,7 @@ type Output struct {
 	Pipeline string // its name, by which a sink remembers whose batches it holds
 	Schema   *columnar.Schema
 	Mode     OutputMode
-	// Keys are the columns that name a row in mode Update: see Program. Nil if every row is new.
+	// Keys are the columns that name a row in mode Update: see Program. Nil if every row is new; empty if there is one row only.
 	Keys []string
 }
 

@@ -113,7 +113,8 @@ func (r *yamlReader) streamOf(n ast.Node, path string, s *SourceSpec) {
 		s.Settings["brokers"] = brokers
 	case "s3", "file":
 		s.Kind = FileSource
-		s.Stream = r.place(n, path)
+		s.Stream = strings.TrimRight(s.Stream, "/")
+		r.place(n, path) // the form only
 	default:
 		r.failf(n, path, "sources of scheme %q are not supported; write the name of a stream, kinesis://…, kafka://…, s3://… or file:///…", scheme)
 	}

@@ -23,7 +23,7 @@ func (s *Sink) change(ctx context.Context, id int64, rows batch.Rows, dir string
 	}
 	opts := rewrite.WriteOptions{AppID: s.out.Pipeline, AppVersion: id}
 	var r rewrite.Result
-	if s.out.Mode == batch.Complete {
+	if s.out.Mode == batch.Complete || len(s.out.Keys) == 0 { // without keys all rows are one group
 		r, err = s.rows.Overwrite(ctx, source, opts)
 	} else if len(files) > 0 {
 		r, err = s.rows.Upsert(ctx, source, keysOf(s.out.Keys, files), opts)

@@ -53,7 +53,9 @@ type Options struct {
 	DB rewrite.DB
 	// Compact keeps the table's files large between batches.
 	Compact bool
-	Logger  *slog.Logger // told when files could not be compacted, which the next batch makes up for; nil: slog.Default
+	// Fault is called between the steps of a batch; see batch.Options. The step is "uploaded": the files are objects, and no commit names them.
+	Fault  func(point string)
+	Logger *slog.Logger // told when files could not be compacted, which the next batch makes up for; nil: slog.Default
 }
 
 // Catalog is what a Sink needs of a catalog.
@@ -104,6 +106,9 @@ func New(opts Options) (*Sink, error) {
 	}
 	if opts.Now == nil {
 		opts.Now = time.Now
+	}
+	if opts.Fault == nil {
+		opts.Fault = func(string) {}
 	}
 	if opts.Logger == nil {
 		opts.Logger = slog.Default()
@@ -250,7 +255,7 @@ func (s *Sink) Write(ctx context.Context, id int64, rows batch.Rows) (batch.Writ
 		return batch.Written{}, fmt.Errorf("stage batch: %w", err)
 	}
 	defer os.RemoveAll(dir) // what cannot be removed is emptied when the store opens
-	if s.out.Mode == batch.Complete || s.out.Mode == batch.Update && len(s.out.Keys) > 0 {
+	if s.out.Mode == batch.Complete || s.out.Mode == batch.Update && s.out.Keys != nil {
 		return s.change(ctx, id, rows, dir)
 	}
 	files, err := rows.Write(ctx, batch.WriteOptions{Dir: dir, PartitionBy: s.opts.PartitionBy, Compression: s.opts.Compression})
@@ -269,6 +274,7 @@ func (s *Sink) commit(ctx context.Context, snapshot *table.Snapshot, id int64, f
 	if err := objstore.Upload(ctx, s.opts.Store, s.bucket, s.opts.Staging, placed); err != nil {
 		return batch.Written{}, err
 	}
+	s.opts.Fault("uploaded")
 	tx := s.table.Begin(snapshot)
 	tx.SetTxn(s.out.Pipeline, id)
 	var w batch.Written

@@ -84,14 +84,18 @@ func newSink(s *batch.SinkSpec, b backends, db *duckdb.DB) (batch.Sink, error) {
 	case batch.WebhookSink:
 		return webhook.New(webhook.Options{URL: s.Location, Headers: s.Headers})
 	case batch.ConsoleSink:
-		return &batch.ConsolePrinter{W: os.Stdout}, nil
+		return &batch.ConsolePrinter{W: os.Stdout, NumRows: s.Rows}, nil
 	}
 	return nil, fmt.Errorf("sinks of kind %s are not supported", s.Kind)
 }
 
 func deltaSink(s *batch.SinkSpec, b backends, db *duckdb.DB) (batch.Sink, error) {
+	fault, err := faultPoint()
+	if err != nil {
+		return nil, err
+	}
 	return batchdelta.New(batchdelta.Options{
 		Store: b.objects, Location: s.Location, PartitionBy: s.PartitionBy, Compression: s.Compression,
-		Catalog: b.catalog, Database: s.Database, Table: s.Table, DB: db, Compact: s.Compact,
+		Catalog: b.catalog, Database: s.Database, Table: s.Table, DB: db, Compact: s.Compact, Fault: fault,
 	})
 }

@@ -146,6 +146,11 @@ func startPipeline(ctx context.Context, p *batch.Pipeline, b backends, opts batc
 	if err != nil {
 		return nil, err
 	}
+	if opts.Fault == nil {
+		if opts.Fault, err = faultPoint(); err != nil {
+			return nil, err
+		}
+	}
 	opts.State = func(context.Context) (batch.StateStore, error) { return state.Open(place) }
 	db, err := duckdb.Open(duckdb.Options{Dirs: []string{batchdelta.StagingDir(b.objects), place.Dir}})
 	if err != nil {
