@@ -10,6 +10,8 @@ from pyspark.sql import SparkSession
 
 SPARK_4 = importlib.metadata.version("pyspark").startswith("4.")
 KERNEL = "io.delta:delta-kernel-defaults:" + importlib.metadata.version("delta-spark")
+SPARK_HAS = ["org.apache.hadoop:hadoop-client-runtime", "com.fasterxml.jackson.core:jackson-databind", "com.fasterxml.jackson.core:jackson-core",
+             "com.fasterxml.jackson.core:jackson-annotations", "org.apache.parquet:parquet-hadoop", "org.roaringbitmap:RoaringBitmap", "org.slf4j:slf4j-api"]
 
 
 def start(folder):
@@ -34,6 +36,7 @@ def start(folder):
         .config("spark.driver.extraJavaOptions", "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m -Xss4m -Duser.timezone=UTC")
         .config("spark.sql.warehouse.dir", os.path.join(folder, "warehouse"))
         .config("spark.driver.host", "127.0.0.1")
+        .config("spark.jars.excludes", ",".join(SPARK_HAS))
     )
     return configure_spark_with_delta_pip(builder, [KERNEL] if SPARK_4 else []).getOrCreate()
 

@@ -1,7 +1,6 @@
 """A table that several implementations change in turn. After each step every one of them reads it: rows and schema must be those
 of the model, which is a dict in this program."""
 
-import datetime
 import glob
 import json
 import os
@@ -110,8 +109,8 @@ class Table:
         self.step(f"{peer} deletes")
 
     def delete_slot(self, peer, day):
-        self.do(peer, "delete", f"slot = DATE '2024-02-{day}'")
-        self.model = {i: x for i, x in self.model.items() if x["slot"] != datetime.date(2024, 2, day)}
+        self.do(peer, "delete", f"slot = DATE '{day}'")
+        self.model = {i: x for i, x in self.model.items() if x["slot"] != day}
         self.step(f"{peer} deletes a slot")
 
     def update(self, peer, modulus, rest, word):
