@@ -95,12 +95,14 @@ js:
 java:
 	./test/interop/java.sh
 
-# Round trips of tables with Spark (delta-spark) and delta-rs, and the same work timed against delta-rs. Need a JDK and python3.
+# Round trips of tables with Spark (delta-spark) and delta-rs, all of them or SCENARIOS (core: a few); and the same work timed against
+# delta-rs. Need a JDK and python3.
 .PHONY: delta-interop delta-bench delta-tables
 delta-interop:
 	./test/interop/delta.sh $(SCENARIOS)
 
-# Tables that Spark makes with the features that the collections of other people's tables lack, read and compared with Spark.
+# Tables that Spark makes with the features that the collections of other people's tables lack, read and compared with Spark;
+# UPDATE=-update writes the outcome into docs/delta-tables.md.
 delta-tables:
 	./test/interop/delta_tables.sh $(UPDATE)
 

@@ -190,7 +190,10 @@ class Spark:
         self.sql(table, f"UPDATE {{t}} SET {column} = {value} WHERE {where}")
 
     def merge(self, table, rows):
-        self.sql(table, "MERGE INTO {t} AS t USING source AS s ON t.id = s.id WHEN MATCHED THEN UPDATE SET * WHEN NOT MATCHED THEN INSERT *", rows=rows)
+        columns = [f"`{name}`" for name in rows.column_names]  # not *, which asks for the table's generated columns too
+        update, values = ", ".join(f"{c} = s.{c}" for c in columns), ", ".join(f"s.{c}" for c in columns)
+        self.sql(table, "MERGE INTO {t} AS t USING source AS s ON t.id = s.id "
+                 f"WHEN MATCHED THEN UPDATE SET {update} WHEN NOT MATCHED THEN INSERT ({', '.join(columns)}) VALUES ({values})", rows=rows)
 
     def optimize(self, table):
         self.sql(table, "OPTIMIZE {t}")
