@@ -357,10 +357,11 @@ def log_compactions(t):
             t.do("weir", "alter", properties={"weir.logCompactionInterval": "4"})
             t.step("weir compacts its log")
         first = t.version
-        for peer in ("weir", "spark", "delta-rs"):
-            t.append(peer, 1000 * n + first * 10, 1000 * n + first * 10 + 10)
+        for i, peer in enumerate(("weir", "spark", "delta-rs")):
+            rows = 1000 * n + 100 * i + 100
+            t.append(peer, rows, rows + 20)
             t.delete(peer, 7, n)
-            t.merge(peer, 1000 * n + first * 10 + 5, 1000 * n + first * 10 + 15, n)
+            t.merge(peer, rows + 10, rows + 30, n)
         if write:
             write(first, t.version)
         t.step("the log is compacted")

@@ -107,7 +107,8 @@ class Peer:
 
     def checkpoint(self, path, conf=None, **_):
         log = self.log(path)
-        self.with_conf(conf or {}, lambda: log.checkpoint(log.unsafeVolatileSnapshot()))
+        table = [self.spark._jvm.scala.Option.empty()] if SPARK_4 else []  # of a catalog
+        self.with_conf(conf or {}, lambda: log.checkpoint(log.unsafeVolatileSnapshot(), *table))
         return {}
 
     def compact_log(self, path, first, last, **_):
