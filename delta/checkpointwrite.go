@@ -67,6 +67,9 @@ func (t *Table) checkpointLocked(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := t.objects.Delete(ctx, hintChecksumKey); err != nil {
+		return fmt.Errorf("checksum of the hint before: %w", err)
+	}
 	if err := t.objects.Put(ctx, lastCheckpointKey, body); err != nil {
 		return fmt.Errorf("hint at checkpoint version %d: %w", s.version, err)
 	}

@@ -43,3 +43,19 @@ func FuzzHint(f *testing.F) {
 		_, _ = decodeHint(body)
 	})
 }
+
+// TestForeignChecksum: what Spark keeps of a hint goes when the hint is replaced.
+func TestForeignChecksum(t *testing.T) {
+	objects := newMemory()
+	table := createRides(t, objects, nil)
+	objects.set("_delta_log/._last_checkpoint.crc", "crc")
+	if _, err := table.Checkpoint(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := objects.objects["_delta_log/._last_checkpoint.crc"]; ok {
+		t.Error("the checksum of the hint before is still there")
+	}
+	if _, ok := objects.objects[lastCheckpointKey]; !ok {
+		t.Error("no hint")
+	}
+}

@@ -13,9 +13,12 @@ import (
 
 const (
 	lastCheckpointKey = logFolder + "_last_checkpoint"
-	sidecarFolder     = logFolder + "_sidecars/"
-	versionDigits     = 20
-	hintBytesMax      = 1 << 20
+	// hintChecksumKey is where Hadoop's local file system keeps a checksum of a hint that Spark wrote. Spark takes a hint that does
+	// not fit it for damaged, and waits for seconds each time it opens the table.
+	hintChecksumKey = logFolder + "._last_checkpoint.crc"
+	sidecarFolder   = logFolder + "_sidecars/"
+	versionDigits   = 20
+	hintBytesMax    = 1 << 20
 )
 
 // logFile is an object of the log.
