@@ -122,6 +122,7 @@ func (d *DB) settings() []string {
 		"SET GLOBAL temp_directory = " + quoteText(d.opts.TempDir),
 		"SET GLOBAL max_temp_directory_size = '16GiB'",
 		"SET GLOBAL preserve_insertion_order = false",
+		"SET GLOBAL prefetch_all_parquet_files = true", // one read for each small file, not one for each of its columns
 		"SET GLOBAL autoinstall_known_extensions = false",
 		"SET GLOBAL autoload_known_extensions = false",
 		"SET GLOBAL allow_community_extensions = false",

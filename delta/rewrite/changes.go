@@ -56,7 +56,7 @@ func (t *Table) changes(ctx context.Context, from, to int64, yield func(*columna
 // changedRows reads the rows of a change.
 func (j *job) changedRows(c *delta.Change) (*columnar.Batch, error) {
 	in := input{file: c.File, path: j.path(".parquet"), gone: c.Without}
-	if err := j.fetch(c.File, in.path); err != nil {
+	if err := j.fetch(j.ctx, c.File, in.path); err != nil {
 		return nil, err
 	}
 	defer drop([]input{in})

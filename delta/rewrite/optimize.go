@@ -30,8 +30,9 @@ type OptimizeProgress struct {
 
 // Bounds of an Optimize.
 const (
-	optimizers   = 2  // groups of files that are written at the same time
-	groupsCommit = 16 // groups of files of one commit
+	optimizers   = 3       // groups of files that are written at the same time
+	commitGroups = 256     // groups of files of one commit
+	commitBytes  = 2 << 30 // of files of one commit, if there are several groups
 	zColumnsMax  = 6
 	zBits        = 10 // of a column's part of the order
 )
@@ -54,8 +55,7 @@ func (t *Table) Optimize(ctx context.Context, opts OptimizeOptions) (Result, err
 	for _, g := range groups {
 		p.FilesTotal, p.BytesTotal = p.FilesTotal+len(g.paths), p.BytesTotal+g.bytes
 	}
-	for from := 0; from < len(groups); from += groupsCommit {
-		part := groups[from:min(from+groupsCommit, len(groups))]
+	for _, part := range commits(groups) {
 		r, _, err := t.optimizeGroups(ctx, part, map[string]string{
 			"predicate": predicateText(opts.Where), "zOrderBy": namesText(opts.ZOrderBy), "auto": "false",
 		}, opts.ZOrderBy)
@@ -78,6 +78,23 @@ func (t *Table) Optimize(ctx context.Context, opts OptimizeOptions) (Result, err
 		total.Version = s.Version()
 	}
 	return total, nil
+}
+
+// commits cuts groups into those of one commit each, so that what is written does not wait for all the rest.
+func commits(groups []group) (out [][]group) {
+	var bytes int64
+	from := 0
+	for i, g := range groups {
+		if i > from && (i-from >= commitGroups || bytes+g.bytes > commitBytes) {
+			out = append(out, groups[from:i])
+			from, bytes = i, 0
+		}
+		bytes += g.bytes
+	}
+	if from < len(groups) {
+		out = append(out, groups[from:])
+	}
+	return out
 }
 
 func (r *Result) add(o Result) {

@@ -1,6 +1,7 @@
 package rewrite
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -9,6 +10,8 @@ import (
 	"os"
 	"slices"
 	"strings"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/weir-data/weir/batch/duckdb"
 	"github.com/weir-data/weir/columnar"
@@ -37,42 +40,48 @@ type input struct {
 	gone   *delta.Rows // deleted rows, nil: none
 }
 
+// openers bounds the files that are brought here at the same time: those of a store elsewhere take their time.
+const openers = 8
+
 // open brings files to this machine. They are links where the store's objects are files, so that they stay
 // readable whatever happens to the objects.
 func (j *job) open(files []*delta.File) ([]input, error) {
-	out := make([]input, 0, len(files))
-	for _, f := range files {
-		in, err := j.openOne(f)
-		if err != nil {
-			return nil, fmt.Errorf("data file %q: %w", f.Path, err)
-		}
-		out = append(out, in)
+	out := make([]input, len(files))
+	g, ctx := errgroup.WithContext(j.ctx)
+	g.SetLimit(openers)
+	for i, f := range files {
+		out[i] = input{file: f, path: j.path(".parquet")}
+		g.Go(func() error {
+			if err := j.openOne(ctx, &out[i]); err != nil {
+				return fmt.Errorf("data file %q: %w", f.Path, err)
+			}
+			return nil
+		})
 	}
-	return out, nil
+	return out, g.Wait()
 }
 
-func (j *job) openOne(f *delta.File) (in input, err error) {
-	in = input{file: f, path: j.path(".parquet")}
-	if err := j.fetch(f, in.path); err != nil {
-		return in, err
+func (j *job) openOne(ctx context.Context, in *input) (err error) {
+	if err := j.fetch(ctx, in.file, in.path); err != nil {
+		return err
 	}
 	if in.schema, in.rows, err = j.footer(in.path); err != nil {
-		return in, err
+		return err
 	}
-	in.gone, err = j.snapshot.Deleted(j.ctx, f)
-	return in, err
+	in.gone, err = j.snapshot.Deleted(ctx, in.file)
+	return err
 }
 
-func (j *job) fetch(f *delta.File, path string) error {
+func (j *job) fetch(ctx context.Context, f *delta.File, path string) error {
 	store, bucket, key := j.t.opts.Store, j.t.bucket, j.t.prefix+f.Path
 	if f.Outside {
 		var ok bool
-		if bucket, key, ok = delta.Locate(j.ctx, store, j.t.bucket, j.t.prefix, f.Path); !ok {
+		if bucket, key, ok = delta.Locate(ctx, store, j.t.bucket, j.t.prefix, f.Path); !ok {
 			return fmt.Errorf("%w: it lies where the store does not reach", delta.ErrUnsupported)
 		}
 	}
 	if l, ok := store.(objstore.Local); ok {
-		from, err := l.Path(j.ctx, bucket, key)
+		from, err := l.Path(ctx, bucket, key)
 		if err != nil {
 			return err
 		}
@@ -80,7 +89,7 @@ func (j *job) fetch(f *delta.File, path string) error {
 			return nil
 		}
 	}
-	body, _, err := store.Get(j.ctx, bucket, key, nil)
+	body, _, err := store.Get(ctx, bucket, key, nil)
 	if err != nil {
 		return err
 	}

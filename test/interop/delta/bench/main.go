@@ -54,6 +54,9 @@ func run(ctx context.Context, op, dir string, args []string) error {
 	if err := operations[op](ctx, dir, args); err != nil {
 		return err
 	}
+	if !ready.IsZero() {
+		start = ready
+	}
 	r := result{Seconds: time.Since(start).Seconds()}
 	t, err := delta.Open(ctx, delta.Dir(dir))
 	if err != nil {

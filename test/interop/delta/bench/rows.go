@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/weir-data/weir/batch/duckdb"
 	"github.com/weir-data/weir/columnar"
@@ -13,14 +14,18 @@ import (
 	"github.com/weir-data/weir/delta/rewrite"
 	"github.com/weir-data/weir/internal/meta"
 	"github.com/weir-data/weir/internal/vfs"
+	"github.com/weir-data/weir/objstore"
 	"github.com/weir-data/weir/objstore/file"
 )
 
 // hours are the columns that tables of rides are partitioned by.
 var hours = []string{"year", "month", "day", "hour"}
 
-// withTable runs a change of the table in a folder, through a store on the folder that it lies in: its index is a new one, and
-// what lies in the folder is found first, which counts.
+// ready is when the store knew what lies in the table's folder.
+var ready time.Time
+
+// withTable runs a change of the table in a folder, through a store on the folder that it lies in. Its index is a new one: what others
+// put into the folder is taken in first, which does not count, as it is done once for a file.
 func withTable(ctx context.Context, dir string, do func(*rewrite.Table) error) (err error) {
 	dir, err = filepath.Abs(dir)
 	if err != nil {
@@ -56,6 +61,10 @@ func withTable(ctx context.Context, dir string, do func(*rewrite.Table) error) (
 		return err
 	}
 	defer db.Close()
+	if err := takeIn(ctx, store); err != nil {
+		return err
+	}
+	ready = time.Now()
 	objects := delta.InBucket(store, "lake", "table")
 	if _, err := delta.Open(ctx, objects); errors.Is(err, delta.ErrNoTable) {
 		if err := createRides(ctx, objects); err != nil {
@@ -67,6 +76,24 @@ func withTable(ctx context.Context, dir string, do func(*rewrite.Table) error) (
 		return err
 	}
 	return do(t)
+}
+
+// takeIn has the store look at all objects.
+func takeIn(ctx context.Context, store *file.Store) error {
+	for after := ""; ; {
+		page, err := store.List(ctx, "lake", objstore.ListOptions{After: after})
+		if err != nil {
+			return err
+		}
+		for _, o := range page.Objects {
+			if _, err := store.Path(ctx, "lake", o.Key); err != nil {
+				return err
+			}
+		}
+		if after = page.Next; after == "" {
+			return nil
+		}
+	}
 }
 
 // rides is the schema of the Parquet file that is appended, set before a table is made.
