@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"math"
 	"runtime/cgo"
+	"slices"
 	"unsafe"
 
 	"github.com/RoaringBitmap/roaring/v2/roaring64"
@@ -32,19 +33,20 @@ func deletedFunction(b *query.Binding, byLayout bool) string {
 
 // registerDeleted makes the function of a binding.
 func (d *database) registerDeleted(name string, b *query.Binding) error {
-	sets := make([]*roaring64.Bitmap, len(b.Deleted))
+	sets := make([]*deletedRows, len(b.Deleted))
 	for i, body := range b.Deleted {
 		if body == nil {
 			continue
 		}
-		sets[i] = roaring64.New()
-		_, err := sets[i].ReadPortableFrom(bytes.NewReader(body))
+		set := roaring64.New()
+		_, err := set.ReadPortableFrom(bytes.NewReader(body))
 		if err == nil {
-			err = sets[i].Validate()
+			err = set.Validate()
 		}
 		if err != nil {
 			return fmt.Errorf("deleted rows of %s: %w", b.Files[i], err)
 		}
+		sets[i] = deletedRowsOf(set)
 	}
 	f := duck.CreateScalarFunction()
 	defer duck.DestroyScalarFunction(&f)
@@ -78,7 +80,7 @@ func weir_deleted_release(p unsafe.Pointer) {
 //export weir_deleted
 func weir_deleted(info, chunk, out unsafe.Pointer) {
 	held := duck.ScalarFunctionGetExtraInfo(duck.FunctionInfo{Ptr: info})
-	sets := (*(*cgo.Handle)(held)).Value().([]*roaring64.Bitmap)
+	sets := (*(*cgo.Handle)(held)).Value().([]*deletedRows)
 	in := duck.DataChunk{Ptr: chunk}
 	n := int(duck.DataChunkGetSize(in))
 	files := unsafe.Slice((*uint64)(duck.VectorGetData(duck.DataChunkGetVector(in, 0))), n)
@@ -89,35 +91,111 @@ func weir_deleted(info, chunk, out unsafe.Pointer) {
 		for i < n && files[i] == files[from] {
 			i++
 		}
-		mark(answers[from:i], rows[from:i], sets[files[from]])
+		sets[files[from]].mark(answers[from:i], rows[from:i])
 	}
 }
 
-// mark says of each row whether it is in a set. Rows mostly come in order: then the set is walked alongside.
-func mark(answers []bool, rows []int64, set *roaring64.Bitmap) {
+// deletedRows is a set of rows that is asked for runs of them. It is cut into blocks of 65,536 rows: asking a bitmap of the library row by
+// row takes longer than reading the rows.
+type deletedRows struct {
+	numbers []int64 // of blocks that hold some, ascending: row >> blockBits
+	blocks  []deletedBlock
+}
+
+// deletedBlock has the low bits of its rows as a list if they are few, else as bits; neither if all rows are deleted.
+type deletedBlock struct {
+	list []uint16
+	bits *[blockRows / 64]uint64
+}
+
+const (
+	blockBits = 16
+	blockRows = 1 << blockBits
+	listMax   = blockRows / 16 // beyond it bits take less room
+)
+
+func deletedRowsOf(set *roaring64.Bitmap) *deletedRows {
+	d := &deletedRows{}
+	var low []uint16 // of the block that is read
+	number := int64(-1)
+	end := func() {
+		if len(low) > 0 {
+			d.numbers, d.blocks = append(d.numbers, number), append(d.blocks, blockOf(low))
+		}
+		low = low[:0]
+	}
+	buffer := make([]uint64, 4096)
+	for it := set.ManyIterator(); ; {
+		n := it.NextMany(buffer)
+		if n == 0 {
+			end()
+			return d
+		}
+		for _, row := range buffer[:n] {
+			if of := int64(row >> blockBits); of != number {
+				end()
+				number = of
+			}
+			low = append(low, uint16(row))
+		}
+	}
+}
+
+func blockOf(low []uint16) deletedBlock {
+	switch {
+	case len(low) == blockRows:
+		return deletedBlock{}
+	case len(low) <= listMax:
+		return deletedBlock{list: slices.Clone(low)}
+	}
+	b := deletedBlock{bits: new([blockRows / 64]uint64)}
+	for _, row := range low {
+		b.bits[row>>6] |= 1 << (row & 63)
+	}
+	return b
+}
+
+// mark says of each row whether it is in the set. nil is the empty set.
+func (d *deletedRows) mark(answers []bool, rows []int64) {
 	clear(answers)
-	if set == nil {
+	if d == nil {
 		return
 	}
-	const end = math.MaxInt64
-	var walk roaring64.IntPeekable64
-	last, next := int64(-1), int64(-1) // the row before; the first of the set that is not before it, or end
-	for i, row := range rows {
-		if row < last || walk == nil {
-			walk, next = set.Iterator(), -1
+	for from := 0; from < len(rows); {
+		number := rows[from] >> blockBits
+		to := from + 1
+		for to < len(rows) && rows[to]>>blockBits == number {
+			to++
 		}
-		last = row
-		if row > next {
-			if next >= 0 { // the one after is likely the row
-				walk.Next()
-			}
-			if walk.HasNext() && int64(walk.PeekNext()) < row {
-				walk.AdvanceIfNeeded(uint64(row))
-			}
-			if next = end; walk.HasNext() {
-				next = int64(walk.PeekNext())
-			}
+		if i, ok := slices.BinarySearch(d.numbers, number); ok {
+			d.blocks[i].mark(answers[from:to], rows[from:to])
 		}
-		answers[i] = row == next
+		from = to
+	}
+}
+
+// mark is for rows of the block. They mostly come in order: then a list is walked beside them.
+func (b *deletedBlock) mark(answers []bool, rows []int64) {
+	switch {
+	case b.bits != nil:
+		for i, row := range rows {
+			answers[i] = b.bits[row>>6&(blockRows/64-1)]>>(row&63)&1 != 0
+		}
+	case b.list == nil:
+		for i := range rows {
+			answers[i] = true
+		}
+	default:
+		at, last := 0, int64(math.MaxInt64)
+		for i, row := range rows {
+			if row < last {
+				at, _ = slices.BinarySearch(b.list, uint16(row))
+			}
+			last = row
+			for at < len(b.list) && b.list[at] < uint16(row) {
+				at++
+			}
+			answers[i] = at < len(b.list) && b.list[at] == uint16(row)
+		}
 	}
 }

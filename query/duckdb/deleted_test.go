@@ -21,6 +21,9 @@ func TestMark(t *testing.T) {
 			from := random.Uint64N(1 << 20)
 			set.AddRange(from, from+random.Uint64N(1+random.Uint64N(2000)))
 		}
+		if random.IntN(4) == 0 { // whole blocks
+			set.AddRange(random.Uint64N(1<<17), 1<<18+random.Uint64N(1<<17))
+		}
 		rows := make([]int64, random.IntN(3000))
 		at := random.Int64N(1 << 20)
 		for i := range rows {
@@ -33,7 +36,7 @@ func TestMark(t *testing.T) {
 			rows[i] = at
 		}
 		answers := make([]bool, len(rows))
-		mark(answers, rows, set)
+		deletedRowsOf(set).mark(answers, rows)
 		for i, row := range rows {
 			if answers[i] != set.Contains(uint64(row)) {
 				t.Fatalf("seed %d: row %d is %v", seed, row, answers[i])
