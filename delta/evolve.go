@@ -80,6 +80,7 @@ func (tx *Transaction) alter(a Alteration) error {
 	switch {
 	case mapping == before:
 	case before == MapNone && mapping == MapName:
+	case before == MapNone && mapping == MapID && tx.read.version == 0 && tx.read.files.live.files == 0: // a new table
 	default:
 		return fmt.Errorf("%w: %s from %s to %s", ErrUnsupported, propMappingMode, before, mapping)
 	}

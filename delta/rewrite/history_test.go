@@ -72,10 +72,10 @@ func newHistory(t *testing.T, db *duckdb.DB, dir string, seed uint64) *history {
 		m.props[name] = fmt.Sprint(h.chance(2))
 	}
 	if h.chance(2) {
-		m.props["delta.columnMapping.mode"] = "name"
+		m.props["delta.columnMapping.mode"] = []string{"name", "id"}[h.rng.IntN(2)]
 	}
 	m.columns = []modelColumn{{key: "k", typ: "int"}, {key: "v", typ: "int"}, {key: "p", typ: []string{"int", "string"}[h.rng.IntN(2)]}}
-	for _, c := range []modelColumn{{key: "g", typ: "int", generated: true}, {key: "id", typ: "bigint", identity: true}, {key: "s", typ: "struct<a:int,b:string>"}} {
+	for _, c := range []modelColumn{{key: "g", typ: "int", generated: true}, {key: "id", typ: "bigint", identity: true}, {key: "s", typ: "struct<a:int,b:string>"}, {key: "l", typ: "array<struct<x:int,y:string>>"}} {
 		if h.chance(3) {
 			m.columns = append(m.columns, c)
 		}

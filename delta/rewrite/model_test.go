@@ -224,6 +224,12 @@ func (h *history) value(key string) any {
 			s["a"] = int64(h.rng.IntN(4))
 		}
 		return s
+	case "l":
+		list := []any{}
+		for range h.rng.IntN(3) {
+			list = append(list, map[string]any{"x": int64(h.rng.IntN(9)), "y": "z"})
+		}
+		return list
 	}
 	return int64(h.rng.IntN(20))
 }
