@@ -61,6 +61,9 @@ func (tx *Transaction) alter(a Alteration) error {
 		m.Configuration = a.Properties
 	}
 	m.Configuration = cloneMap(m.Configuration)
+	if err := tx.trackRows(old.Configuration, m.Configuration); err != nil {
+		return err
+	}
 	schema := tx.schema
 	if a.Schema != nil {
 		schema = a.Schema
@@ -114,6 +117,32 @@ func (tx *Transaction) alter(a Alteration) error {
 	return nil
 }
 
+const propRowTracking = "delta.enableRowTracking"
+
+// trackRows names the columns in which files hold the ids of rows that were written anew, when a table starts to track its rows. All
+// rows must have ids then (section "Row Tracking").
+func (tx *Transaction) trackRows(before, props map[string]string) error {
+	if props[propRowTracking] != "true" {
+		return nil
+	}
+	for property, prefix := range map[string]string{
+		"delta.rowTracking.materializedRowIdColumnName": "_row-id-col-", "delta.rowTracking.materializedRowCommitVersionColumnName": "_row-commit-version-col-",
+	} {
+		if props[property] == "" {
+			props[property] = prefix + uuid.NewString()
+		}
+	}
+	if before[propRowTracking] == "true" {
+		return nil
+	}
+	for e := range tx.read.files.adds(nil) {
+		if e.add.BaseRowID == nil {
+			return fmt.Errorf("%w: rowTracking: rows that are there already have no ids", ErrUnsupported)
+		}
+	}
+	return nil
+}
+
 // featuresOf are the features that a schema and properties need.
 func featuresOf(s *columnar.Schema, props map[string]string) []string {
 	var all []string
@@ -149,7 +178,7 @@ func featuresOf(s *columnar.Schema, props map[string]string) []string {
 			need("deletionVectors")
 		case key == "delta.enableTypeWidening":
 			need("typeWidening")
-		case key == "delta.enableRowTracking":
+		case key == propRowTracking:
 			need("rowTracking")
 			need("domainMetadata")
 		case key == "delta.enableInCommitTimestamps":

@@ -98,6 +98,8 @@ func (j *job) writeFrom(files []*delta.File, rows marks, change func(query strin
 		return nil, err
 	}
 	defer drop(inputs)
+	j.carries = j.tracksRows() && len(to.extra) == 0
+	defer func() { j.carries = false }()
 	query, tables, err := j.target(inputs, rows)
 	if err != nil {
 		return nil, err

@@ -153,5 +153,5 @@ func and(terms ...sql.Expr) sql.Expr {
 
 // targetOf is the table in expressions of a statement that calls it alias.
 func (j *job) targetOf(alias string) *relation {
-	return &relation{name: targetName, alias: alias, schema: j.schema, hidden: []string{fileColumn, rowColumn, hitColumn}}
+	return &relation{name: targetName, alias: alias, schema: j.schema, hidden: append([]string{fileColumn, rowColumn, hitColumn}, j.carried()...)}
 }

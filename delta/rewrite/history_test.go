@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -34,6 +35,9 @@ type history struct {
 	highest  int64            // of the identity column
 	clock    time.Time
 	done     []string // what was done, for failures
+
+	ids     map[int64]int64    // of rows, by k, in tables that track them: they never change
+	tracked map[int64][2]int64 // id and version of the rows that are there
 }
 
 // TestRandomHistories runs seeded histories of all operations against a model in memory. After each step the rows must be the model's, and the changes
@@ -60,7 +64,7 @@ func TestRandomHistories(t *testing.T) {
 }
 
 func newHistory(t *testing.T, db *duckdb.DB, dir string, seed uint64) *history {
-	h := &history{rng: rand.New(rand.NewPCG(seed, 1)), versions: map[int64]*model{}, highest: idStart - idStep, clock: now()}
+	h := &history{rng: rand.New(rand.NewPCG(seed, 1)), versions: map[int64]*model{}, highest: idStart - idStep, clock: now(), ids: map[int64]int64{}}
 	store := mem.New(h.now)
 	h.lake = &lake{TB: t, store: store, db: db, dir: dir}
 	h.must(store.CreateBucket(t.Context(), "lake"))
@@ -68,7 +72,7 @@ func newHistory(t *testing.T, db *duckdb.DB, dir string, seed uint64) *history {
 		"delta.checkpointInterval": fmt.Sprint(1 + h.rng.IntN(6)), "delta.enableTypeWidening": "true",
 	}}
 	h.model = m
-	for _, name := range []string{"delta.enableDeletionVectors", "delta.enableChangeDataFeed"} {
+	for _, name := range []string{"delta.enableDeletionVectors", "delta.enableChangeDataFeed", "delta.enableRowTracking"} {
 		m.props[name] = fmt.Sprint(h.chance(2))
 	}
 	if h.chance(2) {
@@ -166,6 +170,7 @@ func (h *history) compare(before *model) {
 	}
 	was := h.version
 	h.remember()
+	h.compareIDs(before)
 	if h.version > was && h.model.props["delta.enableChangeDataFeed"] == "true" && h.model.holds(before) {
 		h.compareChanges(before, h.version, h.version)
 	}
@@ -220,6 +225,63 @@ func (h *history) adopt(lines []string) {
 		highest = max(highest, id)
 	}
 	h.highest = highest
+}
+
+// compareIDs looks at the ids and versions of rows: ids stay for ever, and versions until v or p of the row change.
+func (h *history) compareIDs(before *model) {
+	h.Helper()
+	if h.model.props["delta.enableRowTracking"] != "true" {
+		return
+	}
+	now := h.readIDs()
+	seen := map[int64]int64{}
+	restored := strings.Contains(h.done[len(h.done)-1], ": restore")
+	for k, row := range now {
+		id, version := row[0], row[1]
+		if other, ok := seen[id]; ok {
+			h.fail("rows %d and %d have the id %d", k, other, id)
+		}
+		seen[id] = k
+		if first, ok := h.ids[k]; ok && first != id {
+			h.fail("row %d has id %d, it had %d", k, id, first)
+		}
+		h.ids[k] = id
+		old, there := before.rows[k]
+		same := there && line(old["v"], old["p"]) == line(h.model.rows[k]["v"], h.model.rows[k]["p"])
+		switch {
+		case restored:
+		case !there && version != h.version, there && !same && version != h.version:
+			h.fail("row %d, new or changed, has version %d, not %d", k, version, h.version)
+		case there && version != h.tracked[k][1] && version != h.version, version > h.version:
+			h.fail("row %d has version %d, it had %d", k, version, h.tracked[k][1])
+		case same && version != h.tracked[k][1] && !strings.Contains(h.done[len(h.done)-1], ": update") && !strings.Contains(h.done[len(h.done)-1], ": merge"):
+			h.fail("row %d, which did not change, has version %d, it had %d", k, version, h.tracked[k][1])
+		}
+	}
+	h.tracked = now
+}
+
+// readIDs are id and version of each row by k.
+func (h *history) readIDs() map[int64][2]int64 {
+	h.Helper()
+	dir, err := os.MkdirTemp(h.dir, "read-")
+	h.must(err)
+	defer os.RemoveAll(dir)
+	j := newJob(h.Context(), h.table, h.snapshot(), dir)
+	j.carries = true
+	files, err := j.candidates(nil)
+	h.must(err)
+	inputs, err := j.open(files)
+	h.must(err)
+	query, tables, err := j.target(inputs, nil)
+	h.must(err)
+	b, err := h.db.Query(h.Context(), "SELECT "+quoteName(h.model.column("k").name)+", "+rowIDColumn+", "+rowVersionColumn+" FROM ("+query+")", tables...)
+	h.must(err)
+	out := map[int64][2]int64{}
+	for i := range b.Len {
+		out[b.Columns[0].Int(i)] = [2]int64{b.Columns[1].Int(i), b.Columns[2].Int(i)}
+	}
+	return out
 }
 
 // compareChanges adds the changes of versions from..to to the rows of a model, which must have the same columns: they are then those of version to.

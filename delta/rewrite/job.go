@@ -42,6 +42,7 @@ type job struct {
 	adds    []written
 	changes []written
 	beside  []duckdb.Table // what statements over the table's rows may read too
+	carries bool           // rows of statements take their ids along
 	txn     func(*delta.Transaction)
 	done    func() // called after the commit
 	result  Result
@@ -137,6 +138,14 @@ func (j *job) write(query string, tables []duckdb.Table, to target) ([]written, 
 		columns = append(columns, p)
 		names[p.Name] = f.Name
 		items = append(items, outExpr(quoteName(f.Name), f.Type, p.Type)+" AS "+quoteName(p.Name))
+	}
+	carried, err := j.carriedColumns()
+	if err != nil {
+		return nil, err
+	}
+	for i, f := range carried {
+		columns = append(columns, f)
+		items = append(items, j.carried()[i]+" AS "+quoteName(f.Name))
 	}
 	for _, f := range to.extra {
 		columns = append(columns, f)

@@ -277,6 +277,8 @@ func (m *merge) updated(query string) (string, error) {
 		items = append(items, item{column(m.target, f.Name), strings.ToLower(f.Name)})
 	}
 	items = append(items, item{column(m.target, hitColumn), hitColumn})
+	m.target.hidden = append([]string{fileColumn, rowColumn, hitColumn}, m.carried()...)
+	items = append(items, m.carriedItems(m.target)...)
 	type value struct {
 		clause int
 		as     string
@@ -318,7 +320,8 @@ func (m *merge) updated(query string) (string, error) {
 		}
 		out = append(out, x+" AS "+q)
 	}
-	return "SELECT " + strings.Join(out, ", ") + ", " + hitColumn + " FROM (" + with(t.text, targetName, query, sourceName, m.query) + ")", nil
+	out = m.withUpdated(append(out, hitColumn))
+	return "SELECT " + strings.Join(out, ", ") + " FROM (" + with(t.text, targetName, query, sourceName, m.query) + ")", nil
 }
 
 // insertRows adds the source's rows that match none and for which clause k decides.

@@ -187,7 +187,7 @@ func TestVectorFiles(t *testing.T) {
 	}
 }
 
-// TestRowTracking gives new rows ids behind those that were given out, and refuses to write rows anew.
+// TestRowTracking gives new rows ids behind those that were given out; rows that are written anew keep theirs.
 func TestRowTracking(t *testing.T) {
 	l := newLake(t)
 	l.create("k int", nil, map[string]string{"delta.enableRowTracking": "true", "delta.enableDeletionVectors": "true"})
@@ -205,10 +205,18 @@ func TestRowTracking(t *testing.T) {
 	if len(bases) != 2 || bases[0] != 2 || bases[3] != 3 {
 		t.Errorf("base row ids and versions %v", bases)
 	}
-	if _, err := l.table.Update(t.Context(), l.set("k", "k + 1"), l.where("k = 1"), ""); !errors.Is(err, delta.ErrUnsupported) {
-		t.Errorf("update: %v", err)
+	_, err = l.table.Update(t.Context(), l.set("k", "k + 10"), l.where("k = 1"), "")
+	l.must(err)
+	_, err = l.table.Optimize(t.Context(), OptimizeOptions{Purge: true})
+	l.must(err)
+	l.want(`[11]`, `[3]`, `[4]`, `[5]`)
+	h := &history{lake: l, model: &model{columns: []modelColumn{{key: "k", name: "k", typ: "int"}}}}
+	got := h.readIDs()
+	for k, want := range map[int64][2]int64{11: {0, 5}, 3: {2, 2}, 4: {3, 3}, 5: {4, 3}} {
+		if got[k] != want {
+			t.Errorf("row %d has id and version %v, want %v", k, got[k], want)
+		}
 	}
-	l.want(`[1]`, `[3]`, `[4]`, `[5]`)
 }
 
 // meddler is a store that calls do before its n-th put.

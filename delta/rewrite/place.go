@@ -33,9 +33,6 @@ func (j *job) commit() error {
 	if len(j.removes)+len(j.deleted)+len(j.adds) == 0 && !j.alter && j.txn == nil {
 		return nil
 	}
-	if err := j.checkRowTracking(); err != nil {
-		return err
-	}
 	if err := j.place(j.adds, "", "part"); err != nil {
 		return err
 	}
@@ -120,12 +117,4 @@ func (j *job) metrics() map[string]string {
 		m["numOutputRows"] = strconv.FormatInt(r.Inserted+r.Updated+r.Copied, 10)
 	}
 	return m
-}
-
-// checkRowTracking refuses what would give rows other ids than they have.
-func (j *job) checkRowTracking() error {
-	if j.property("delta.enableRowTracking") && j.result.Copied+j.result.Updated > 0 {
-		return fmt.Errorf("%w: rowTracking: rows that are written anew would lose their ids", delta.ErrUnsupported)
-	}
-	return nil
 }

@@ -236,6 +236,9 @@ func (j *job) target(inputs []input, m marks) (query string, tables []duckdb.Tab
 			items = append(items, "CAST(NULL AS "+typeText(f.Type)+") AS "+quoteName(f.Name))
 		}
 		items = append(items, "0 AS "+fileColumn, "0 AS "+rowColumn, "0 AS "+hitColumn)
+		for _, name := range j.carried() {
+			items = append(items, "CAST(0 AS BIGINT) AS "+name)
+		}
 		parts = []string{"SELECT " + strings.Join(items, ", ") + " WHERE false"}
 	}
 	return strings.Join(parts, "\nUNION ALL\n"), tables, nil
@@ -314,6 +317,11 @@ func (j *job) part(schema *columnar.Schema, inputs []input, base int, marked boo
 	}
 	file, row := fmt.Sprintf("%d + CAST(weir_s.file_index AS BIGINT)", base), "CAST(weir_s.file_row_number AS BIGINT)"
 	items = append(items, file+" AS "+fileColumn, row+" AS "+rowColumn)
+	carried, err := j.carriedOf(inputs)
+	if err != nil {
+		return "", err
+	}
+	items = append(items, carried...)
 	var paths []string
 	for _, in := range inputs {
 		paths = append(paths, quoteText(in.path))

@@ -207,7 +207,7 @@ func (j *job) setIdentity() {
 // generate computes the generated columns that the caller did not give.
 func (j *job) generate(query string, given map[string]bool) (string, error) {
 	query = j.emptyIsNull(query)
-	r := &relation{name: rowsName, schema: j.schema}
+	r := &relation{name: rowsName, schema: j.schema, hidden: j.carried()}
 	var items []item
 	for i := range j.schema.Fields {
 		f := &j.schema.Fields[i]
@@ -235,6 +235,7 @@ func (j *job) generate(query string, given map[string]bool) (string, error) {
 			all = append(all, item{column(r, name), name})
 		}
 	}
+	all = append(all, j.carriedItems(r)...)
 	t, err := j.translate(append(all, items...), r.ref(), nil, nil, r)
 	if err != nil {
 		return "", fmt.Errorf("generated columns: %w", err)
@@ -244,7 +245,7 @@ func (j *job) generate(query string, given map[string]bool) (string, error) {
 		f := &j.schema.Fields[i]
 		out = append(out, "CAST("+quoteName(f.Name)+" AS "+typeText(f.Type)+") AS "+quoteName(f.Name))
 	}
-	return "SELECT " + strings.Join(out, ", ") + " FROM (" + with(t.text, rowsName, query) + ")", nil
+	return "SELECT " + strings.Join(j.withCarried(out), ", ") + " FROM (" + with(t.text, rowsName, query) + ")", nil
 }
 
 // emptyIsNull makes empty texts in partition columns null before anything looks at them: the log cannot tell the two.
@@ -270,7 +271,7 @@ func (j *job) checked(query string, given map[string]bool, extra ...rule) (strin
 	}
 	rules = append(rules, extra...)
 	checks := j.columnChecks()
-	r := &relation{name: rowsName, schema: j.schema}
+	r := &relation{name: rowsName, schema: j.schema, hidden: j.carried()}
 	var names, shown []string
 	items := make([]item, 0, len(j.schema.Fields)+len(rules))
 	for i := range j.schema.Fields {
@@ -279,6 +280,8 @@ func (j *job) checked(query string, given map[string]bool, extra ...rule) (strin
 		shown = append(shown, quoteName(f.Name)+" := "+quoteName(f.Name))
 		items = append(items, item{column(r, f.Name), strings.ToLower(f.Name)})
 	}
+	names = j.withCarried(names)
+	items = append(items, j.carriedItems(r)...)
 	for i, rule := range rules {
 		as := fmt.Sprintf("weir_rule%d", i)
 		items = append(items, item{rule.x, as})

@@ -176,6 +176,8 @@ func (j *job) assigned(query string, target *relation, from sql.Relation, joined
 		items = append(items, item{column(target, f.Name), strings.ToLower(f.Name)})
 	}
 	items = append(items, item{column(target, hitColumn), hitColumn})
+	target.hidden = append([]string{fileColumn, rowColumn, hitColumn}, j.carried()...)
+	items = append(items, j.carriedItems(target)...)
 	for i, a := range set {
 		items = append(items, item{&sql.Case{Whens: []sql.When{{Cond: hit, Then: a.X}}}, fmt.Sprintf("weir_set%d", i)})
 	}
@@ -187,7 +189,8 @@ func (j *job) assigned(query string, target *relation, from sql.Relation, joined
 	if err != nil {
 		return "", err
 	}
-	return "SELECT " + strings.Join(out, ", ") + ", " + hitColumn + " FROM (" + with(t.text, targetName, query) + ")", nil
+	out = j.withUpdated(append(out, hitColumn))
+	return "SELECT " + strings.Join(out, ", ") + " FROM (" + with(t.text, targetName, query) + ")", nil
 }
 
 // setColumns are the columns of a translated query of old and new values, with the new ones where a row is marked.
