@@ -64,17 +64,13 @@ func (j *job) checkSchema(old, now []columnar.Field, prefix string) error {
 		if o.Nullable && !n.Nullable {
 			return fmt.Errorf("%w: column %s%s would no longer be nullable", delta.ErrInvalid, prefix, o.Name)
 		}
-		switch {
-		case o.Type.Kind == columnar.Struct && n.Type.Kind == columnar.Struct:
-			if err := j.checkSchema(o.Type.Fields, n.Type.Fields, prefix+o.Name+"."); err != nil {
-				return err
-			}
-		case o.Type.String() != n.Type.String():
-			wider, ok := widened(o.Type, n.Type)
-			if !ok || wider.String() != n.Type.String() || !j.property("delta.enableTypeWidening") || prefix != "" {
-				return fmt.Errorf("%w: column %s%s from %s to %s", delta.ErrInvalid, prefix, o.Name, o.Type, n.Type)
-			}
-			now[i] = widen(o, n.Type)
+		changes, err := j.checkType(o.Type, n.Type, prefix+o.Name, "")
+		if err != nil {
+			return err
+		}
+		if len(changes) > 0 {
+			o.Type = n.Type
+			now[i] = withChanges(o, changes)
 		}
 	}
 	for _, n := range now {
@@ -83,6 +79,33 @@ func (j *job) checkSchema(old, now []columnar.Field, prefix string) error {
 		}
 	}
 	return nil
+}
+
+// checkType is checkSchema for what is in a field. It returns the changes of types that the field's metadata has to tell.
+func (j *job) checkType(old, now columnar.Type, name, path string) (changes []any, err error) {
+	switch {
+	case old.Kind == columnar.Struct && now.Kind == columnar.Struct:
+		return nil, j.checkSchema(old.Fields, now.Fields, name+".")
+	case old.Kind == columnar.List && now.Kind == columnar.List, old.Kind == columnar.Map && now.Kind == columnar.Map:
+		for i, step := range innerSteps(old.Kind) {
+			if old.Fields[i].Nullable && !now.Fields[i].Nullable {
+				return nil, fmt.Errorf("%w: the %s of column %s would no longer be nullable", delta.ErrInvalid, step, name)
+			}
+			more, err := j.checkType(old.Fields[i].Type, now.Fields[i].Type, name+"."+step, join(path, step))
+			if err != nil {
+				return nil, err
+			}
+			changes = append(changes, more...)
+		}
+		return changes, nil
+	case old.String() == now.String():
+		return nil, nil
+	}
+	wider, ok := widened(old, now)
+	if !ok || wider.String() != now.String() || !j.property("delta.enableTypeWidening") {
+		return nil, fmt.Errorf("%w: column %s from %s to %s", delta.ErrInvalid, name, old, now)
+	}
+	return []any{typeChange(old, now, path)}, nil
 }
 
 // renameAndDrop changes names in the schema alone: data files have physical names.

@@ -1,7 +1,6 @@
 package rewrite
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 
@@ -73,34 +72,59 @@ func (j *job) merge(have, want []columnar.Field, prefix string) (out []columnar.
 			continue
 		}
 		f := &out[i]
-		switch {
-		case f.Type.Kind == columnar.Struct && w.Type.Kind == columnar.Struct:
-			below, inside, err := j.merge(f.Type.Fields, w.Type.Fields, prefix+f.Name+".")
-			if err != nil {
-				return nil, false, err
-			}
-			f.Type.Fields = below
-			changed = changed || inside
-		case f.Type.Kind == columnar.List && w.Type.Kind == columnar.List, f.Type.Kind == columnar.Map && w.Type.Kind == columnar.Map:
-			below, inside, err := j.merge(f.Type.Fields, w.Type.Fields, prefix+f.Name+".")
-			if err != nil {
-				return nil, false, err
-			}
-			f.Type.Fields = below
-			changed = changed || inside
-		default:
-			wider, ok := widened(f.Type, w.Type)
-			if !ok || !j.property("delta.enableTypeWidening") {
-				continue // matchColumns says what does not fit
-			}
-			if prefix != "" {
-				return nil, false, fmt.Errorf("%w: typeWidening of column %s%s inside another", delta.ErrUnsupported, prefix, f.Name)
-			}
-			*f = widen(*f, wider)
-			changed = true
+		t, changes, inside, err := j.mergeTypes(f.Type, w.Type, prefix+f.Name, "")
+		if err != nil {
+			return nil, false, err
 		}
+		f.Type = t
+		if len(changes) > 0 {
+			*f = withChanges(*f, changes)
+		}
+		changed = changed || inside
 	}
 	return out, changed, nil
+}
+
+// mergeTypes is merge for what is in a field. changes are those of types that the field's metadata has to tell; path is that of the type below
+// the field: element, key, value.
+func (j *job) mergeTypes(have, want columnar.Type, name, path string) (out columnar.Type, changes []any, changed bool, err error) {
+	out = have
+	switch {
+	case have.Kind == columnar.Struct && want.Kind == columnar.Struct:
+		out.Fields, changed, err = j.merge(have.Fields, want.Fields, name+".")
+		return out, nil, changed, err
+	case have.Kind == columnar.List && want.Kind == columnar.List, have.Kind == columnar.Map && want.Kind == columnar.Map:
+		out.Fields = slices.Clone(have.Fields)
+		for i, step := range innerSteps(have.Kind) {
+			t, more, inside, err := j.mergeTypes(have.Fields[i].Type, want.Fields[i].Type, name+"."+step, join(path, step))
+			if err != nil {
+				return out, nil, false, err
+			}
+			out.Fields[i].Type = t
+			changes, changed = append(changes, more...), changed || inside
+		}
+		return out, changes, changed, nil
+	}
+	wider, ok := widened(have, want)
+	if !ok || !j.property("delta.enableTypeWidening") {
+		return out, nil, false, nil // matchColumns says what does not fit
+	}
+	return wider, []any{typeChange(have, wider, path)}, true, nil
+}
+
+// innerSteps are what the protocol calls the types inside a list or map.
+func innerSteps(k columnar.Kind) []string {
+	if k == columnar.List {
+		return []string{"element"}
+	}
+	return []string{"key", "value"}
+}
+
+func join(path, step string) string {
+	if path == "" {
+		return step
+	}
+	return path + "." + step
 }
 
 // widened is the type that holds the values of both without loss, of those that section "Type Widening" allows; false if the
@@ -141,14 +165,22 @@ func sparkName(t columnar.Type) string {
 	return t.String()
 }
 
-// widen notes a change of type in the field's metadata, as the feature typeWidening asks.
-func widen(f columnar.Field, to columnar.Type) columnar.Field {
-	changes, _ := f.Metadata["delta.typeChanges"].([]any)
+// typeChange tells a change of type in the metadata of the nearest field of a struct, as the feature typeWidening asks.
+func typeChange(from, to columnar.Type, path string) map[string]any {
+	change := map[string]any{"fromType": sparkName(from), "toType": sparkName(to)}
+	if path != "" {
+		change["fieldPath"] = path
+	}
+	return change
+}
+
+// withChanges is a field whose metadata tells more changes of types.
+func withChanges(f columnar.Field, changes []any) columnar.Field {
+	before, _ := f.Metadata["delta.typeChanges"].([]any)
 	f.Metadata = maps.Clone(f.Metadata)
 	if f.Metadata == nil {
 		f.Metadata = map[string]any{}
 	}
-	f.Metadata["delta.typeChanges"] = append(slices.Clone(changes), map[string]any{"fromType": sparkName(f.Type), "toType": sparkName(to)})
-	f.Type = to
+	f.Metadata["delta.typeChanges"] = append(slices.Clone(before), changes...)
 	return f
 }

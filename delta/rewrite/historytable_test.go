@@ -42,6 +42,14 @@ func (h *history) alter() {
 		h.widen("w", "int")
 		return
 	case 5:
+		if h.model.column("l") != nil && h.chance(2) {
+			h.widen("l", "array<struct<x:bigint,y:string>>")
+			return
+		}
+		if h.model.column("s") != nil && h.chance(2) {
+			h.widen("s", "struct<a:bigint,b:string>")
+			return
+		}
 		h.widen("v", "bigint")
 		return
 	case 6:
@@ -122,9 +130,18 @@ func (h *history) widen(key, to string) {
 	h.did("widen %s", key)
 	schema := h.tableSchema()
 	i := schema.Index(c.name)
-	schema.Fields[i].Type = c.field().Type
+	schema.Fields[i].Type = retyped(schema.Fields[i].Type, c.field().Type)
 	_, err := h.table.Alter(h.Context(), Alteration{Schema: schema})
 	h.must(err)
+}
+
+// retyped is a type with the kinds of another of the same shape, and its own metadata.
+func retyped(t, kinds columnar.Type) columnar.Type {
+	t.Kind, t.Fields = kinds.Kind, slices.Clone(t.Fields)
+	for i := range t.Fields {
+		t.Fields[i].Type = retyped(t.Fields[i].Type, kinds.Fields[i].Type)
+	}
+	return t
 }
 
 // rename gives a column that no rule names another name.

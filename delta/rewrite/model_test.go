@@ -136,8 +136,10 @@ func (m *model) lines() []string {
 
 // holds says whether a model has the columns of another, by whatever names and of types that are as wide: changes are told in them.
 func (m *model) holds(o *model) bool {
-	width := map[string]int{"smallint": 2, "int": 4, "bigint": 8}
-	return slices.EqualFunc(m.columns, o.columns, func(a, b modelColumn) bool { return a.key == b.key && width[a.typ] >= width[b.typ] })
+	wide := func(t string) int {
+		return 2*strings.Count(t, "bigint") + strings.Count(t, "int") - strings.Count(t, "smallint")
+	}
+	return slices.EqualFunc(m.columns, o.columns, func(a, b modelColumn) bool { return a.key == b.key && wide(a.typ) >= wide(b.typ) })
 }
 
 func (m *model) String() string {
