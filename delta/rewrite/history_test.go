@@ -235,7 +235,11 @@ func (h *history) compareIDs(before *model) {
 	}
 	now := h.readIDs()
 	seen := map[int64]int64{}
-	restored := strings.Contains(h.done[len(h.done)-1], ": restore")
+	last := ""
+	if len(h.done) > 0 {
+		last = h.done[len(h.done)-1]
+	}
+	restored := strings.Contains(last, ": restore")
 	for k, row := range now {
 		id, version := row[0], row[1]
 		if other, ok := seen[id]; ok {
@@ -254,7 +258,7 @@ func (h *history) compareIDs(before *model) {
 			h.fail("row %d, new or changed, has version %d, not %d", k, version, h.version)
 		case there && version != h.tracked[k][1] && version != h.version, version > h.version:
 			h.fail("row %d has version %d, it had %d", k, version, h.tracked[k][1])
-		case same && version != h.tracked[k][1] && !strings.Contains(h.done[len(h.done)-1], ": update") && !strings.Contains(h.done[len(h.done)-1], ": merge"):
+		case same && version != h.tracked[k][1] && !strings.Contains(last, ": update") && !strings.Contains(last, ": merge"):
 			h.fail("row %d, which did not change, has version %d, it had %d", k, version, h.tracked[k][1])
 		}
 	}
