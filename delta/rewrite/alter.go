@@ -162,7 +162,7 @@ func (j *job) checkConstraints(a Alteration) error {
 	if err != nil {
 		return err
 	}
-	for _, chunk := range chunks(files) {
+	for _, chunk := range j.t.chunks(files) {
 		inputs, err := j.open(chunk)
 		if err != nil {
 			return err

@@ -133,7 +133,7 @@ var changeType = columnar.Field{Name: "_change_type", Type: columnar.Type{Kind: 
 
 // changesOf writes the rows of files for which condition holds as changes of a kind. change may replace them by others.
 func (j *job) changesOf(files []*delta.File, rows marks, change func(query string) (string, error), kind, condition string) error {
-	for _, chunk := range chunks(files) {
+	for _, chunk := range j.t.chunks(files) {
 		out, err := j.writeFrom(chunk, rows, func(query string) (string, error) {
 			query = "SELECT * FROM (" + query + ") WHERE " + condition
 			if change != nil {

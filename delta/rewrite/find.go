@@ -17,12 +17,12 @@ const (
 )
 
 // chunks cuts files into what one statement reads.
-func chunks(files []*delta.File) [][]*delta.File {
+func (t *Table) chunks(files []*delta.File) [][]*delta.File {
 	var out [][]*delta.File
 	var size int64
 	from := 0
 	for i, f := range files {
-		if i > from && (i-from >= chunkFiles || size+f.Size > chunkBytes) {
+		if i > from && (i-from >= t.chunkFiles || size+f.Size > chunkBytes) {
 			out = append(out, files[from:i])
 			from, size = i, 0
 		}
@@ -58,7 +58,7 @@ func (j *job) find(where Condition, alias string) (*found, error) {
 		out.whole, err = j.inPartitions(t, files)
 		return out, err
 	}
-	for _, chunk := range chunks(files) {
+	for _, chunk := range j.t.chunks(files) {
 		if err := j.findIn(t, chunk, out); err != nil {
 			return nil, err
 		}

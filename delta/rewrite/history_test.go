@@ -112,6 +112,7 @@ func (h *history) open() {
 	var err error
 	h.table, err = Open(h.Context(), Options{Store: h.store, Location: location, DB: h.db, Staging: h.dir, Now: h.now, FileBytes: 2500})
 	h.must(err)
+	h.table.chunkFiles = 1 + h.rng.IntN(3)
 }
 
 func (h *history) must(err error) {

@@ -68,12 +68,16 @@ type merge struct {
 	query   string // of the source
 	tables  []duckdb.Table
 	clauses []MergeClause
-	marked  marks // number of the clause + 1
+	marked  marks       // number of the clause + 1
+	matched *delta.Rows // rows of the source, by hereColumn
 	files   []*delta.File
 }
 
-// hereColumn is not null in the source's rows.
-const hereColumn = "weir_here"
+// hereColumn numbers the source's rows: it is not null where there is one. matchedName is a table of those that match some row.
+const (
+	hereColumn  = "weir_here"
+	matchedName = "weir_matched"
+)
 
 func (m *merge) run() error {
 	m.operation, m.parameters = "MERGE", map[string]string{"predicate": predicateText(m.opts.On)}
@@ -89,11 +93,11 @@ func (m *merge) run() error {
 	}
 	m.target = m.targetOf(m.opts.Target)
 	m.source = &relation{name: sourceName, alias: m.opts.Source, schema: m.rows.Schema, hidden: []string{hereColumn}}
-	query, tables, err := m.job.source(m.rows)
+	query, tables, err := m.job.numbered(m.rows, hereColumn)
 	if err != nil {
 		return err
 	}
-	m.query, m.tables = "SELECT *, 1 AS "+hereColumn+" FROM ("+inSource(query, m.rows.Schema)+")", tables
+	m.query, m.tables = inSource(query, m.rows.Schema, hereColumn), tables
 	if err := m.setClauses(); err != nil {
 		return err
 	}
@@ -113,9 +117,9 @@ func (m *merge) run() error {
 	return nil
 }
 
-// inSource gives a source's columns the types that queries have.
-func inSource(query string, schema *columnar.Schema) string {
-	var items []string
+// inSource gives a source's columns the types that queries have; others stay as they are.
+func inSource(query string, schema *columnar.Schema, others ...string) string {
+	items := slices.Clone(others)
 	for _, f := range schema.Fields {
 		items = append(items, inExpr(quoteName(f.Name), f.Type, f.Type, f.Type)+" AS "+quoteName(f.Name))
 	}
@@ -326,16 +330,14 @@ func (m *merge) updated(query string) (string, error) {
 
 // insertRows adds the source's rows that match none and for which clause k decides.
 func (m *merge) insertRows(k int, c MergeClause) error {
-	from := &sql.Join{Kind: "LEFT", L: m.source.ref(), R: m.target.ref(), On: m.on()}
-	where := and(&sql.IsNull{X: column(m.target, fileColumn)},
-		&sql.Compare{Op: "=", L: m.action(NotMatched), R: &sql.Number{Text: strconv.Itoa(k + 1)}})
+	where := &sql.Compare{Op: "=", L: m.action(NotMatched), R: &sql.Number{Text: strconv.Itoa(k + 1)}}
 	var items []item
 	given := map[string]bool{}
 	for i, a := range c.Set {
 		items = append(items, item{a.X, fmt.Sprintf("weir_set%d", i)})
 		given[a.Column] = true
 	}
-	t, err := m.translate(items, from, where, m.opts.On.Params, m.target, m.source)
+	t, err := m.translate(items, m.source.ref(), where, m.opts.On.Params, m.source)
 	if err != nil {
 		return err
 	}
@@ -347,23 +349,17 @@ func (m *merge) insertRows(k int, c MergeClause) error {
 		}
 		out = append(out, fmt.Sprintf("CAST(weir_set%d AS %s) AS %s", i, typeText(f.Type), quoteName(f.Name)))
 	}
-	inputs, err := m.open(m.files)
-	if err != nil {
-		return err
-	}
-	defer drop(inputs)
-	query, tables, err := m.job.target(inputs, nil)
-	if err != nil {
-		return err
-	}
-	query = "SELECT " + strings.Join(out, ", ") + " FROM (" + with(t.text, targetName, query, sourceName, m.query) + ")"
+	var matched markRows
+	matched.add(0, m.matched, 0)
+	query := "SELECT * FROM (" + m.query + ") WHERE " + hereColumn + " NOT IN (SELECT p FROM " + matchedName + ")"
+	query = "SELECT " + strings.Join(out, ", ") + " FROM (" + with(t.text, sourceName, query) + ")"
 	if query, err = m.complete(query, given); err != nil {
 		return err
 	}
 	if query, err = m.checked(query, given); err != nil {
 		return err
 	}
-	files, err := m.write(query, append(tables, m.tables...), target{})
+	files, err := m.write(query, append([]duckdb.Table{matched.table(matchedName)}, m.tables...), target{})
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/weir-data/weir/columnar"
+	"github.com/weir-data/weir/delta"
 	"github.com/weir-data/weir/sql"
 )
 
@@ -25,15 +26,23 @@ func (m *merge) find() error {
 		return err
 	}
 	m.readFiles, m.marked = m.pruner(predicates).match, marks{}
-	if !m.has(Matched, NotMatchedBySource) {
-		return nil
+	m.matched = &delta.Rows{}
+	for _, files := range m.t.chunks(m.files) {
+		if err := m.findIn(files); err != nil {
+			return err
+		}
 	}
-	inputs, err := m.open(m.files)
+	return nil
+}
+
+// findIn looks for matches in some files.
+func (m *merge) findIn(files []*delta.File) error {
+	inputs, err := m.open(files)
 	if err != nil {
 		return err
 	}
 	defer drop(inputs)
-	if m.has(Matched) {
+	if m.has(Matched, NotMatched) {
 		join := &sql.Join{Kind: "INNER", L: m.target.ref(), R: m.source.ref(), On: m.on()}
 		if err := m.markRows(inputs, join, m.action(Matched), nil); err != nil {
 			return err
@@ -46,9 +55,10 @@ func (m *merge) find() error {
 	return nil
 }
 
+// markRows marks the rows of inputs that a join yields, and notes which rows of the source it yields.
 func (m *merge) markRows(inputs []input, from sql.Relation, action, where sql.Expr) error {
-	t, err := m.translate([]item{{column(m.target, fileColumn), fileColumn}, {column(m.target, rowColumn), rowColumn}, {action, "weir_action"}},
-		from, where, m.opts.On.Params, m.target, m.source)
+	t, err := m.translate([]item{{column(m.target, fileColumn), fileColumn}, {column(m.target, rowColumn), rowColumn}, {action, "weir_action"},
+		{column(m.source, hereColumn), hereColumn}}, from, where, m.opts.On.Params, m.target, m.source)
 	if err != nil {
 		return err
 	}
@@ -56,13 +66,23 @@ func (m *merge) markRows(inputs []input, from sql.Relation, action, where sql.Ex
 	if err != nil {
 		return err
 	}
-	b, err := m.t.opts.DB.Query(m.ctx, "SELECT CAST(weir_file AS BIGINT), CAST(weir_row AS BIGINT), CAST(weir_action AS INTEGER) FROM ("+
-		with(t.text, targetName, query, sourceName, m.query)+") WHERE weir_action > 0", append(tables, m.tables...)...)
+	wanted := " WHERE weir_action > 0"
+	if m.has(NotMatched) && where == nil {
+		wanted = "" // all that match are not inserted
+	}
+	b, err := m.t.opts.DB.Query(m.ctx, "SELECT CAST(weir_file AS BIGINT), CAST(weir_row AS BIGINT), CAST(weir_action AS INTEGER), CAST("+hereColumn+" AS BIGINT) FROM ("+
+		with(t.text, targetName, query, sourceName, m.query)+")"+wanted, append(tables, m.tables...)...)
 	if err != nil {
 		return err
 	}
 	for i := range b.Len {
 		path, row, what := inputs[b.Columns[0].Int(i)].file.Path, b.Columns[1].Int(i), int32(b.Columns[2].Int(i))
+		if !b.Columns[3].Null(i) {
+			m.matched.Add(b.Columns[3].Int(i))
+		}
+		if what == 0 {
+			continue
+		}
 		for _, rows := range m.marked[path] {
 			if rows.Contains(row) && !m.onlyDeletes() {
 				return fmt.Errorf("%w: row %d of data file %q", ErrAmbiguous, row, path)

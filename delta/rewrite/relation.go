@@ -390,3 +390,29 @@ func (j *job) source(rows *Rows) (query string, table []duckdb.Table, err error)
 	}
 	return "SELECT " + strings.Join(items, ", ") + " FROM read_parquet([" + strings.Join(paths, ", ") + "], hive_partitioning = false) AS weir_s", nil, nil
 }
+
+// numbered is source with another column, by which each row has a number of its own in every statement.
+func (j *job) numbered(rows *Rows, name string) (query string, table []duckdb.Table, err error) {
+	query, tables, err := j.source(rows)
+	if err != nil {
+		return "", nil, err
+	}
+	if len(rows.Files) > 0 {
+		return strings.Replace(query, "SELECT ", "SELECT (CAST(weir_s.file_index AS BIGINT) << 40) + CAST(weir_s.file_row_number AS BIGINT) AS "+name+", ", 1), tables, nil
+	}
+	field := columnar.Field{Name: name, Type: columnar.Type{Kind: columnar.Int64}}
+	t := &tables[0]
+	t.Schema = &columnar.Schema{Fields: append(slices.Clone(t.Schema.Fields), field)}
+	var next uint64
+	batches := make([]*columnar.Batch, len(t.Rows))
+	for i, b := range t.Rows {
+		c := &columnar.Column{Type: field.Type, Len: b.Len, Data: make([]byte, 0, 8*b.Len)}
+		for range b.Len {
+			c.Data = binary.LittleEndian.AppendUint64(c.Data, next)
+			next++
+		}
+		batches[i] = &columnar.Batch{Schema: t.Schema, Len: b.Len, Columns: append(slices.Clone(b.Columns), c)}
+	}
+	t.Rows = batches
+	return strings.Replace(query, "SELECT ", "SELECT "+name+", ", 1), tables, nil
+}

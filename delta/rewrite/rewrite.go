@@ -66,6 +66,7 @@ type Table struct {
 	opts           Options
 	bucket, prefix string // the prefix ends in a slash unless it is empty
 	table          *delta.Table
+	chunkFiles     int // that one statement reads at the most
 }
 
 // Open returns the table, or delta.ErrNoTable.
@@ -92,7 +93,7 @@ func Open(ctx context.Context, opts Options) (*Table, error) {
 	if opts.Now == nil {
 		opts.Now = time.Now
 	}
-	t := &Table{opts: opts, bucket: bucket, prefix: prefix, table: opts.Table}
+	t := &Table{opts: opts, bucket: bucket, prefix: prefix, table: opts.Table, chunkFiles: chunkFiles}
 	if t.table == nil {
 		objects := delta.InBucket(opts.Store, bucket, prefix)
 		if t.table, err = delta.OpenWith(ctx, objects, delta.Options{Now: opts.Now}); err != nil {

@@ -147,7 +147,7 @@ func (j *job) replaceRows(files []*delta.File, rows marks, change func(query str
 }
 
 func (j *job) replaceByVectors(files []*delta.File, rows marks, change func(query string) (string, error), leave string) error {
-	for _, chunk := range chunks(files) {
+	for _, chunk := range j.t.chunks(files) {
 		out, err := j.writeFrom(chunk, rows, func(query string) (string, error) {
 			return change("SELECT * FROM (" + query + ") WHERE " + hitColumn + " > 0" + leave)
 		}, target{})
