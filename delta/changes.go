@@ -188,12 +188,9 @@ func (c *commitChanges) file(encoded string, partition map[string]*string, size 
 	if err != nil {
 		return nil, err
 	}
-	if outside {
-		return nil, fmt.Errorf("%w: file %q lies outside the table's folder", ErrUnsupported, encoded)
-	}
 	s, err := ParseStats(stats)
 	if err != nil {
 		return nil, err
 	}
-	return &File{Path: path, Partition: c.snapshot.logicalValues(partition), Size: size, DeletionVector: v, Stats: s}, nil
+	return &File{Path: path, Outside: outside, Partition: c.snapshot.logicalValues(partition), Size: size, DeletionVector: v, Stats: s}, nil
 }
