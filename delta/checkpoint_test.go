@@ -2,10 +2,15 @@ package delta
 
 import (
 	"bytes"
+	"context"
 	"fmt"
+	"maps"
+	"math/rand/v2"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/parquet-go/parquet-go"
 	"github.com/parquet-go/parquet-go/format"
@@ -124,5 +129,91 @@ func TestCheckpointEncodings(t *testing.T) {
 	}
 	if texts == 0 {
 		t.Error("no column of text")
+	}
+}
+
+// TestCheckpointOfMany writes a set of many runs and kinds of entries as a classic and as a V2 checkpoint and reads it back.
+func TestCheckpointOfMany(t *testing.T) {
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	rng := rand.New(rand.NewPCG(seed, 0))
+	made := func(name string) *entry { // as a log may have it
+		e := randomEntry(rng, fmt.Sprintf("%s%05d", name, rng.IntN(90_000)))
+		e.outside = false
+		if e.add != nil && e.add.DeletionVector != nil {
+			e.add.Path = encodePath(e.key + " %")
+			e.key = entryKey(e.key+" %", e.add.DeletionVector)
+		}
+		return e
+	}
+	var b setBuilder
+	for range 50_000 {
+		if err := b.add(made("f")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	files, err := b.finish(never)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		changes := map[string]*entry{}
+		for range 1500 {
+			e := made("g")
+			changes[e.key] = e
+		}
+		files = files.with(changes, never)
+	}
+	objects := newMemory()
+	table := createRides(t, objects, nil)
+	table.opts.Now = func() time.Time { return time.UnixMilli(50).Add(fileRetentionDefault) } // tombstones of before 50 are too old
+	s := *snapshot(t, table)
+	s.files = files
+	var want []*entry
+	adds := 0
+	for e := range files.all() {
+		switch {
+		case e.add != nil:
+			e.add.DataChange = false
+			adds++
+		case e.remove.DeletionTimestamp < 50:
+			continue
+		default:
+			e.remove.Tags = nil
+		}
+		want = append(want, e)
+	}
+	for _, write := range []func(context.Context, *Snapshot) (lastCheckpoint, error){table.writeClassic, table.writeV2} {
+		before := maps.Clone(objects.objects)
+		hint, err := write(t.Context(), &s)
+		if err != nil || hint.NumOfAddFiles != int64(adds) || hint.Size < int64(len(want)) {
+			t.Fatalf("%+v, %v; %d files", hint, err, adds)
+		}
+		c := &checkpointFiles{version: s.version}
+		for key := range objects.objects {
+			if _, was := before[key]; !was && !strings.HasPrefix(key, sidecarFolder) {
+				c.files = append(c.files, logFile{key: key, size: int64(len(objects.objects[key].body))})
+			}
+		}
+		r := newReplay(nil)
+		if err := readCheckpoint(t.Context(), objects, c, r); err != nil {
+			t.Fatal(err)
+		}
+		if err := r.flush(never); err != nil {
+			t.Fatal(err)
+		}
+		if r.protocol == nil || r.metadata == nil || r.files.live.files != adds {
+			t.Fatalf("protocol %v, metadata %v, %+v, want %d files", r.protocol, r.metadata, r.files.live, adds)
+		}
+		i := 0
+		for e := range r.files.all() {
+			if i == len(want) || !reflect.DeepEqual(e, want[i]) {
+				t.Fatalf("entry %d is %s, want %s", i, show(e), show(want[min(i, len(want)-1)]))
+			}
+			i++
+		}
+		if i != len(want) {
+			t.Errorf("%d entries of %d", i, len(want))
+		}
 	}
 }

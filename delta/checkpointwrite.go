@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"iter"
 	"maps"
 	"slices"
 
@@ -87,56 +86,43 @@ func (p *Protocol) writesV2Checkpoints(m *Metadata) bool {
 // writeClassic writes a snapshot as one parquet file.
 func (t *Table) writeClassic(ctx context.Context, s *Snapshot) (lastCheckpoint, error) {
 	hint := lastCheckpoint{Version: s.version}
-	rows := func(yield func(checkpointRow) bool) {
-		for _, row := range checkpointHead(s) {
-			if !yield(row) {
-				return
-			}
-		}
-		for row := range checkpointFilesOf(s, t.cutoff(s.metadata), &hint) {
-			if !yield(checkpointRow{Add: row.Add, Remove: row.Remove}) {
-				return
-			}
-		}
-	}
 	var err error
-	hint.SizeInBytes, err = putWritten(ctx, t.objects, checkpointKey(s.version), func(w io.Writer) error {
-		n, err := writeParquet(w, rows)
-		hint.Size = n
+	hint.SizeInBytes, err = putWritten(ctx, t.objects, checkpointKey(s.version), func(w io.Writer) (err error) {
+		hint.Size, hint.NumOfAddFiles, err = writeParquet(w, checkpointHead(s), s.files, s.files.ranges(checkpointGroupRows), t.cutoff(s.metadata))
 		return err
 	})
 	return hint, err
 }
 
-// sidecarRows is how many files and tombstones a sidecar holds.
-const sidecarRows = 250_000
+// checkpointGroupRows is about how many files and tombstones go into a row group, sidecarGroups how many of those into a sidecar.
+const (
+	checkpointGroupRows = 32 << 10
+	sidecarGroups       = 8
+)
 
 // writeV2 writes a snapshot as sidecars and, once these are there, the JSON file that names them.
 func (t *Table) writeV2(ctx context.Context, s *Snapshot) (lastCheckpoint, error) {
 	hint := lastCheckpoint{Version: s.version}
-	next, stop := iter.Pull(checkpointFilesOf(s, t.cutoff(s.metadata), &hint))
-	defer stop()
+	cutoff := t.cutoff(s.metadata)
 	actions := append([]Action{{CheckpointMetadata: &CheckpointMetadata{Version: s.version}}}, headActions(s)...)
-	row, more := next()
-	for more {
-		rows := func(yield func(sidecarRow) bool) {
-			for n := 0; more && n < sidecarRows; n++ {
-				if !yield(row) {
-					return
-				}
-				row, more = next()
-			}
-		}
+	for ranges := range slices.Chunk(s.files.ranges(checkpointGroupRows), sidecarGroups) {
 		name := uuid.NewString() + ".parquet"
-		var n int64
+		var rows, files int64
 		size, err := putWritten(ctx, t.objects, sidecarFolder+name, func(w io.Writer) (err error) {
-			n, err = writeParquet(w, rows)
+			rows, files, err = writeParquet[sidecarRow](w, nil, s.files, ranges, cutoff)
 			return err
 		})
 		if err != nil {
 			return hint, fmt.Errorf("sidecar %s: %w", name, err)
 		}
-		hint.Size += n
+		if rows == 0 { // tombstones that are too old
+			if err := t.objects.Delete(ctx, sidecarFolder+name); err != nil {
+				return hint, fmt.Errorf("sidecar %s: %w", name, err)
+			}
+			continue
+		}
+		hint.Size += rows
+		hint.NumOfAddFiles += files
 		hint.SizeInBytes += size
 		actions = append(actions, Action{Sidecar: &Sidecar{name, size, t.opts.now().UnixMilli()}})
 	}
@@ -150,57 +136,18 @@ func (t *Table) writeV2(ctx context.Context, s *Snapshot) (lastCheckpoint, error
 	return hint, t.objects.Put(ctx, key, body)
 }
 
-// checkpointFilesOf yields the files of a snapshot and its tombstones that are not older than the cutoff (milliseconds since
-// the epoch), and counts the files.
-func checkpointFilesOf(s *Snapshot, cutoff int64, hint *lastCheckpoint) iter.Seq[sidecarRow] {
-	return func(yield func(sidecarRow) bool) {
-		for e := range s.files.all() {
-			var row sidecarRow
-			switch {
-			case e.add != nil:
-				row.Add = addRow(e.add)
-				hint.NumOfAddFiles++
-			case e.remove.DeletionTimestamp >= cutoff:
-				row.Remove = removeRow(e.remove)
-			default:
-				continue
-			}
-			if !yield(row) {
-				return
-			}
-		}
-	}
-}
-
-// checkpointGroupRows is how many rows the parquet writer holds before it writes them.
-const checkpointGroupRows = 32 << 10
-
-// checkpointRowsAtOnce bounds what is built before it is handed to the parquet writer.
-const checkpointRowsAtOnce = 256
-
-// writeParquet writes rows of type T as a parquet file.
-func writeParquet[T any](to io.Writer, rows iter.Seq[T]) (n int64, err error) {
+// writeParquet writes rows of type T, then the files of some ranges of a set and its tombstones that are not older than the cutoff
+// (milliseconds since the epoch), as a parquet file. It counts rows and files.
+func writeParquet[T any](to io.Writer, head []T, s fileSet, ranges []keyRange, cutoff int64) (rows, files int64, err error) {
 	w := parquet.NewGenericWriter[T](to, parquet.Compression(&snappy.Codec{}), parquet.CreatedBy("weir", "0.1", ""),
 		parquet.MaxRowsPerRowGroup(checkpointGroupRows), parquet.DefaultEncodingFor(parquet.ByteArray, &parquet.Plain)) // others' readers know it
-	buf := make([]T, 0, checkpointRowsAtOnce)
-	flush := func() error {
-		_, err := w.Write(buf)
-		n += int64(len(buf))
-		clear(buf)
-		buf = buf[:0]
-		return err
+	if _, err := w.Write(head); err != nil {
+		return 0, 0, err
 	}
-	for row := range rows {
-		if buf = append(buf, row); len(buf) == cap(buf) {
-			if err := flush(); err != nil {
-				return n, err
-			}
-		}
+	if rows, files, err = writeGroups(w, s, ranges, cutoff); err != nil {
+		return 0, 0, err
 	}
-	if err := flush(); err != nil {
-		return n, err
-	}
-	return n, w.Close()
+	return rows + int64(len(head)), files, w.Close()
 }
 
 // putWritten puts what write writes, without holding it where the store can take it as it comes.
@@ -384,30 +331,6 @@ func headActions(s *Snapshot) []Action {
 		actions = append(actions, Action{DomainMetadata: &d})
 	}
 	return actions
-}
-
-// addRow and removeRow write dataChange as false, as the protocol asks of checkpoints.
-func addRow(a *Add) *checkpointAdd {
-	return &checkpointAdd{
-		Path: a.Path, PartitionValues: a.PartitionValues, Size: a.Size, ModificationTime: a.ModificationTime,
-		Tags: a.Tags, DeletionVector: deletionRow(a.DeletionVector), Stats: orNil(a.Stats), BaseRowID: a.BaseRowID,
-		DefaultRowCommitVersion: a.DefaultRowCommitVersion, ClusteringProvider: orNil(a.ClusteringProvider),
-	}
-}
-
-func removeRow(r *Remove) *checkpointRemove {
-	return &checkpointRemove{
-		Path: r.Path, DeletionTimestamp: r.DeletionTimestamp, ExtendedFileMetadata: r.ExtendedFileMetadata,
-		PartitionValues: r.PartitionValues, Size: orNil(r.Size), DeletionVector: deletionRow(r.DeletionVector),
-		BaseRowID: r.BaseRowID, DefaultRowCommitVersion: r.DefaultRowCommitVersion,
-	}
-}
-
-func deletionRow(v *DeletionVector) *checkpointDeletion {
-	if v == nil {
-		return nil
-	}
-	return &checkpointDeletion{v.StorageType, v.PathOrInlineDv, v.Offset, v.SizeInBytes, v.Cardinality, v.MaxRowIndex}
 }
 
 // orNil is a pointer to v, nil if v is its type's zero value.

@@ -37,6 +37,9 @@ type tally struct {
 	bytes int64
 }
 
+// keyRange is the keys from one to before another ("": no end).
+type keyRange struct{ from, to string }
+
 // fileSet is an immutable set of entries ordered by key. Versions that follow one another share most of it: packed runs,
 // each at least mergeFactor times as long as the next, and a short overlay of what changed last. Of entries with the same
 // key the one in the newest part counts.
@@ -197,13 +200,24 @@ func (s fileSet) find(key string) *reader {
 	return nil
 }
 
-func (s fileSet) merger() *merger {
+func (s fileSet) merger() *merger { return s.mergerOf(keyRange{}) }
+
+// mergerOf walks the entries of a range.
+func (s fileSet) mergerOf(keys keyRange) *merger {
 	parts := make([]*source, 0, len(s.runs)+1)
 	for _, r := range s.runs {
-		parts = append(parts, &source{reader: newReader(r, "", "")})
+		parts = append(parts, &source{reader: newReader(r, keys.from, keys.to)})
 	}
-	if len(s.overlay) > 0 {
-		parts = append(parts, &source{list: s.overlay})
+	place := func(key string) int {
+		i, _ := slices.BinarySearchFunc(s.overlay, key, func(e *entry, k string) int { return strings.Compare(e.key, k) })
+		return i
+	}
+	end := len(s.overlay)
+	if keys.to != "" {
+		end = place(keys.to)
+	}
+	if list := s.overlay[place(keys.from):end]; len(list) > 0 {
+		parts = append(parts, &source{list: list})
 	}
 	return newMerger(parts)
 }

@@ -161,6 +161,14 @@ func (s *source) entry() *entry {
 	return s.list[s.pos-1]
 }
 
+// record is the entry with its partition values; texts are valid until the next one's.
+func (s *source) record() (record, map[string]*string) {
+	if s.reader != nil {
+		return s.reader.record(), s.partition()
+	}
+	return s.list[s.pos-1].record()
+}
+
 func (s *source) removed() bool {
 	if s.reader != nil {
 		return s.reader.removed()
