@@ -78,11 +78,20 @@ func (c *conn) prepare(sql string, stmt *mapping.PreparedStatement) error {
 // ErrMemory says that a statement needs more than Options.MemoryLimit.
 var ErrMemory = errors.New("out of memory")
 
+// errBroken says that DuckDB has found a fault in itself. The instance is of no use any more.
+var errBroken = errors.New("DuckDB has failed")
+
 // sqlError keeps the sentence of DuckDB's message and drops its hints and its copy of the statement.
 func sqlError(message string) error {
 	if text, ok := strings.CutPrefix(message, "Out of Memory Error: "); ok {
 		text, _, _ = strings.Cut(text, "\n")
 		return fmt.Errorf("%w: %s", ErrMemory, text)
+	}
+	for _, kind := range []string{"INTERNAL Error: ", "FATAL Error: "} {
+		if text, ok := strings.CutPrefix(message, kind); ok {
+			text, _, _ = strings.Cut(text, "\n")
+			return fmt.Errorf("%w: %s", errBroken, text)
+		}
 	}
 	message, _, _ = strings.Cut(message, "\n\nLINE ")
 	message, _, _ = strings.Cut(message, "\n\nPossible solutions")

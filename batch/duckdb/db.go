@@ -35,12 +35,16 @@ type Options struct {
 	TempDir string
 	// MemoryLimit bounds DuckDB's memory in bytes; default 128 MiB.
 	MemoryLimit int64
+	// StateMemory bounds DuckDB's memory in bytes for the Programs with state of a Runner, which has an instance of its own;
+	// default 512 MiB.
+	StateMemory int64
 	// Threads is the number of cores a query uses; default all.
 	Threads int
 }
 
 const (
 	memoryLimitDefault = 128 << 20
+	stateMemoryDefault = 512 << 20
 	// connsMax bounds the statements that run at the same time.
 	connsMax = 4
 )
@@ -59,6 +63,9 @@ type DB struct {
 func Open(opts Options) (*DB, error) {
 	if opts.MemoryLimit == 0 {
 		opts.MemoryLimit = memoryLimitDefault
+	}
+	if opts.StateMemory == 0 {
+		opts.StateMemory = stateMemoryDefault
 	}
 	if opts.Threads == 0 {
 		opts.Threads = runtime.GOMAXPROCS(0)

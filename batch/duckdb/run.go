@@ -16,6 +16,17 @@ func (r *Runner) Run(ctx context.Context, p *batch.Program, d *batch.Description
 	if stateless(p) {
 		return NewRowwise(r.db).Run(ctx, p, d, in)
 	}
+	out, err := r.run(ctx, p, d, &in)
+	if err == nil || ctx.Err() != nil || !errors.Is(err, ErrMemory) && !errors.Is(err, errBroken) || r.threads == 1 {
+		return out, err
+	}
+	// One thread holds much less in memory at a time. As the next batches are as large, it stays so.
+	r.Close()
+	r.threads = 1
+	return r.run(ctx, p, d, &in)
+}
+
+func (r *Runner) run(ctx context.Context, p *batch.Program, d *batch.Description, in *batch.RunInput) (batch.Result, error) {
 	if r.compiled == nil || r.compiled.program != p {
 		c, err := r.compile(ctx, d.Inputs, p)
 		if err != nil {
@@ -24,7 +35,7 @@ func (r *Runner) Run(ctx context.Context, p *batch.Program, d *batch.Description
 		r.compiled = c
 	}
 	out := &runResult{conn: r.conn, workspace: r.newWorkspace(), schema: d.Output, program: p, output: r.compiled.output}
-	if err := out.run(ctx, r.compiled, &in); err != nil {
+	if err := out.run(ctx, r.compiled, in); err != nil {
 		return nil, errors.Join(err, out.Close())
 	}
 	return out, nil
@@ -57,7 +68,7 @@ func (r *runResult) run(ctx context.Context, c *compiled, in *batch.RunInput) er
 		}
 		n, err := r.workspace.table(ctx, step.Name, trimQuery(step.SQL))
 		if err != nil {
-			return err
+			return fmt.Errorf("step %s: %w", step.Name, err)
 		}
 		if step.Name == r.program.Output {
 			r.rows = n

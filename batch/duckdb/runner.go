@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -11,12 +12,14 @@ import (
 	"github.com/weir-data/weir/columnar"
 )
 
-// Runner executes Programs for one pipeline: it is a batch.Runner. Those without state are left to Rowwise. Others have a connection
-// of their own: the steps of a Program
-// become temporary tables, or views where only one other reads them; the state is read from its Parquet files.
+// Runner executes Programs for one pipeline: it is a batch.Runner. Those without state are left to Rowwise. Others run on one
+// connection, to an instance of their own: the steps of a Program become temporary tables, or views where only one other reads them;
+// the state is read from its Parquet files. What does not fit Options.StateMemory spills.
 type Runner struct {
-	db       *DB
+	db       *DB // for Rowwise
+	own      *DB // nil: not needed yet
 	conn     *conn
+	threads  int       // of own
 	compiled *compiled // of the Program that was described or run last
 }
 
@@ -24,15 +27,33 @@ var _ batch.Runner = (*Runner)(nil)
 
 // NewRunner returns a Runner, to be closed before the DB. The folders of the state must be below Options.Dirs.
 func (d *DB) NewRunner() (*Runner, error) {
-	c, err := d.connect()
-	if err != nil {
-		return nil, err
-	}
-	return &Runner{db: d, conn: c}, nil
+	return &Runner{db: d, threads: d.opts.Threads}, nil
 }
 
 // Close ends the Runner. Its results must have been closed.
-func (r *Runner) Close() { r.conn.disconnect() }
+func (r *Runner) Close() {
+	if r.own != nil {
+		r.conn.disconnect()
+		r.own.Close()
+	}
+	r.own, r.conn, r.compiled = nil, nil, nil
+}
+
+// open starts the Runner's own instance, if it does not run.
+func (r *Runner) open() (err error) {
+	if r.own != nil {
+		return nil
+	}
+	opts := Options{Dirs: r.db.opts.Dirs, MemoryLimit: r.db.opts.StateMemory, Threads: r.threads}
+	if r.own, err = Open(opts); err != nil {
+		return err
+	}
+	if r.conn, err = r.own.connect(); err != nil {
+		r.own.Close()
+		r.own = nil
+	}
+	return err
+}
 
 // compiled is a Program with what DuckDB says of it.
 type compiled struct {
@@ -69,6 +90,12 @@ func (r *Runner) Describe(ctx context.Context, inputs map[string]*columnar.Schem
 // compile runs the steps over nothing, so that DuckDB tells their columns.
 func (r *Runner) compile(ctx context.Context, inputs map[string]*columnar.Schema, p *batch.Program) (_ *compiled, err error) {
 	c := &compiled{program: p, inputs: inputs, inline: inlined(p)}
+	if err := checkSteps(p); err != nil {
+		return nil, err
+	}
+	if err := r.open(); err != nil {
+		return nil, err
+	}
 	w := r.newWorkspace()
 	defer func() { err = errors.Join(err, w.close()) }()
 	if err := w.clock(ctx, time.Time{}, time.Time{}, time.Unix(0, 0)); err != nil {
@@ -100,28 +127,36 @@ func (r *Runner) compile(ctx context.Context, inputs map[string]*columnar.Schema
 			}
 		}
 	}
-	if err := c.sortStates(); err != nil {
-		return nil, err
-	}
+	c.sortStates()
 	c.output, err = r.conn.results("SELECT * FROM " + quoteName(p.Output))
 	return c, err
 }
 
-// sortStates puts the states into the Program's order, and refuses one that no step is like.
-func (c *compiled) sortStates() error {
-	byName := map[string]*stateTable{}
-	for _, s := range c.states {
-		byName[s.spec.Name] = s
+// checkSteps refuses a Program that names steps that it does not have.
+func checkSteps(p *batch.Program) error {
+	steps := map[string]bool{"": true}
+	for _, step := range p.Steps {
+		steps[step.Name] = true
 	}
-	c.states = c.states[:0]
-	for i := range c.program.States {
-		s := byName[c.program.States[i].Name]
-		if s == nil {
-			return fmt.Errorf("state %s is like step %s, which there is not", c.program.States[i].Name, c.program.States[i].Like)
+	for _, s := range p.States {
+		if !steps[s.Late] || !steps[s.Update] || !steps[s.Like] || s.Update == "" || s.Like == "" {
+			return fmt.Errorf("state %s is like step %q, changed by step %q and counts what is late by step %q, which are not all there", s.Name, s.Like, s.Update, s.Late)
 		}
-		c.states = append(c.states, s)
+	}
+	if !steps[p.Output] || p.Output == "" {
+		return fmt.Errorf("there is no step %q for the output", p.Output)
 	}
 	return nil
+}
+
+// sortStates puts the states into the Program's order.
+func (c *compiled) sortStates() {
+	slices.SortFunc(c.states, func(a, b *stateTable) int {
+		of := func(t *stateTable) int {
+			return slices.IndexFunc(c.program.States, func(s batch.StateSpec) bool { return s.Name == t.spec.Name })
+		}
+		return of(a) - of(b)
+	})
 }
 
 // inlined are the steps that are read in one place: they need not be kept.
@@ -169,7 +204,7 @@ func tokenSize(sql string) int {
 		if end < 0 {
 			return len(sql)
 		}
-		return end + 2 // a doubled quote is two texts, or two names that are none
+		return end + 2 // a doubled quote makes two of one, which at worst is a mention too many
 	}
 	i := 0
 	for i < len(sql) && isNameByte(sql[i]) {

@@ -71,12 +71,15 @@ func BenchmarkWindows(b *testing.B) {
 	const rows, keys, step = 250_000, 1_000_000, 5 * time.Second
 	for _, mode := range []string{"append", "update"} {
 		b.Run(mode, func(b *testing.B) {
-			s := newFixture(b, minutes(mode), Options{MemoryLimit: 512 << 20, Threads: 2}, keyedSchema)
+			s := newFixture(b, minutes(mode), Options{Threads: 2}, keyedSchema)
 			plain, err := s.runner.db.NewRunner()
 			if err != nil {
 				b.Fatal(err)
 			}
 			defer plain.Close()
+			if err := plain.open(); err != nil {
+				b.Fatal(err)
+			}
 			rng := rand.New(rand.NewPCG(1, 2))
 			start := time.Date(2026, 1, 31, 8, 0, 0, 0, time.UTC)
 			var plainTook, runTook, commitTook, writeTook time.Duration

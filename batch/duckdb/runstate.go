@@ -214,13 +214,13 @@ func (w *stateWriter) merge(ctx context.Context, runs []batch.StateRun) (int, er
 	if len(runs) == 0 {
 		return 0, nil
 	}
-	compact := w.table.spec.Compact
-	if compact == "" {
-		compact = "SELECT * FROM runs"
-	}
-	run, err := w.write(ctx, "WITH runs AS NOT MATERIALIZED ("+w.table.read(w.in.State.Dir, runs, w.in.Watermark, "weir_watermark()")+")\n"+
-		"SELECT * FROM (\n"+trimQuery(compact)+"\n)")
+	rows := w.table.read(w.in.State.Dir, runs, w.in.Watermark, "weir_watermark()")
+	merged, done, err := w.compacted(ctx, rows, runs)
 	if err != nil {
+		return 0, fmt.Errorf("merge state %s: %w", w.table.spec.Name, err)
+	}
+	run, err := w.write(ctx, merged)
+	if err := errors.Join(err, done()); err != nil {
 		return 0, err
 	}
 	for _, r := range runs {
@@ -232,12 +232,62 @@ func (w *stateWriter) merge(ctx context.Context, runs []batch.StateRun) (int, er
 	return len(runs), nil
 }
 
+const mergedTable = "weir_merged"
+
+// mergeRowsMax is the number of rows that are drawn together at a time: more are taken in parts, by their keys. Tests lower it.
+var mergeRowsMax int64 = 1 << 20
+
+// keys are the columns of the state's keys, nil if they are no columns.
+func (s *stateTable) keys() []string {
+	var keys []string
+	for _, k := range s.spec.Keys {
+		if s.schema.Index(k) < 0 {
+			return nil
+		}
+		keys = append(keys, quoteName(k))
+	}
+	return keys
+}
+
+// compacted is a SELECT of rows, those of runs, drawn together. The caller calls done when it is through.
+func (w *stateWriter) compacted(ctx context.Context, rows string, runs []batch.StateRun) (sql string, done func() error, err error) {
+	done = func() error { return nil }
+	if w.table.spec.Compact == "" {
+		return rows, done, nil
+	}
+	part := func(where string) string {
+		return "WITH runs AS NOT MATERIALIZED (SELECT * FROM (" + rows + ")" + where + ")\nSELECT * FROM (\n" + trimQuery(w.table.spec.Compact) + "\n)"
+	}
+	var total int64
+	for _, r := range runs {
+		total += r.Rows
+	}
+	parts, keys := (total+mergeRowsMax-1)/mergeRowsMax, w.table.keys()
+	if parts <= 1 || len(keys) == 0 {
+		return part(""), done, nil
+	}
+	for i := range parts {
+		text := part(fmt.Sprintf(" WHERE hash(%s) %% %d = %d", strings.Join(keys, ", "), parts, i))
+		if i == 0 {
+			text = "CREATE TEMP TABLE " + mergedTable + " AS " + text
+			done = func() error { return w.conn.exec(context.WithoutCancel(ctx), "DROP TABLE IF EXISTS "+mergedTable) }
+		} else {
+			text = "INSERT INTO " + mergedTable + " " + text
+		}
+		if err := w.conn.exec(ctx, text); err != nil {
+			return "", nil, errors.Join(err, done())
+		}
+	}
+	return "SELECT * FROM " + mergedTable, done, nil
+}
+
 // count is the number of rows of runs in dir that a watermark has not passed. Only files of which it has passed a part are looked at.
 func (w *stateWriter) count(ctx context.Context, dir string, runs []batch.StateRun, watermark time.Time, sql string) (int64, error) {
 	var rows int64
 	var partly []batch.StateRun
 	for _, run := range runs {
 		switch {
+		case run.Rows == 0:
 		case run.Until.IsZero() && w.table.spec.Until != "":
 			partly = append(partly, run)
 		case run.Until.IsZero() || run.From.After(watermark):
