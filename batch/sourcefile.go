@@ -73,8 +73,8 @@ func (r *yamlReader) source(n ast.Node, path, name string) SourceSpec {
 		}
 	}
 	r.require(n, path, "stream")
-	if schema == nil && s.Format.Name != "text" && s.Format.Name != "binary" {
-		r.failf(n, path+".schema", "is missing")
+	if schema == nil && (s.Format.Name == "json" || s.Format.Name == "csv") {
+		r.failf(n, path+".schema", "is missing; weir infer writes it by the records that are there")
 		return s
 	}
 	var err error

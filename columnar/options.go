@@ -119,3 +119,13 @@ func (r *optionReader) done(known ...string) error {
 	slices.Sort(known)
 	return fmt.Errorf("format %s has no option %s here; it has %s", r.format, strings.Join(names, ", "), strings.Join(known, ", "))
 }
+
+// optionOf is the value of an option, empty if it is not there.
+func optionOf(options map[string]string, name string) string {
+	for k, v := range options {
+		if strings.EqualFold(k, name) {
+			return v
+		}
+	}
+	return ""
+}

@@ -75,12 +75,17 @@ func OriginFields() []Field {
 }
 
 // Complete returns the schema of the rows that records of the given fields make: with the columns that o names at the end if fields
-// lacks them, and for the formats text and binary, which need no fields, with theirs. It refuses a column whose type is not the one
+// lacks them, and for the formats text, binary and avro, which need no fields, with theirs. It refuses a column whose type is not the one
 // that its name calls for.
 func (o Format) Complete(fields []Field) (*Schema, error) {
 	s := &Schema{Fields: slices.Clone(fields)}
 	if len(fields) == 0 {
 		switch o.Name {
+		case "avro":
+			var err error
+			if s.Fields, err = AvroFields(optionOf(o.Options, "avroSchema")); err != nil {
+				return nil, err
+			}
 		case "text":
 			s.Fields = []Field{{Name: "value", Type: Type{Kind: String}, Nullable: true}}
 		case "binary":
@@ -201,6 +206,15 @@ func (o Format) compile(data *Schema) (formatDecoder, error) {
 		return nil, fmt.Errorf("rescued and evolve are of format json, not %s", o.Name)
 	}
 	switch o.Name {
+	case "avro":
+		opts, err := parseAvroOptions(o.Options)
+		if err != nil {
+			return nil, err
+		}
+		if o.CorruptRecord != "" {
+			return nil, errors.New("corrupt_record takes text, and records of format avro are none; they are in the dead letters")
+		}
+		return NewAvroDecoder(data, opts)
 	case "csv":
 		opts, err := parseCSVOptions(o.Options)
 		if err != nil {
