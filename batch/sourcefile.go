@@ -268,20 +268,5 @@ func (r *yamlReader) columnType(n ast.Node, path string) columnar.Type {
 			"array<…>, struct<…>, map<…>", err)
 		return t
 	}
-	if hasKind(t, columnar.TimestampNTZ) {
-		r.failf(n, path, "timestamp_ntz is not supported in pipelines yet; use timestamp (UTC) or string")
-	}
 	return t
-}
-
-func hasKind(t columnar.Type, k columnar.Kind) bool {
-	if t.Kind == k {
-		return true
-	}
-	for _, f := range t.Fields {
-		if hasKind(f.Type, k) {
-			return true
-		}
-	}
-	return false
 }

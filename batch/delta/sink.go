@@ -126,7 +126,7 @@ func (s *Sink) Open(ctx context.Context, out batch.Output) (last int64, err erro
 	s.table, err = table.OpenWith(ctx, objects, table.Options{Now: s.opts.Now})
 	if errors.Is(err, table.ErrNoTable) {
 		s.table, err = table.Create(ctx, objects, table.CreateOptions{
-			Schema: out.Schema, PartitionBy: s.opts.PartitionBy, Now: s.opts.Now,
+			Schema: out.Schema, PartitionBy: s.opts.PartitionBy, Properties: featuresFor(out.Schema), Now: s.opts.Now,
 		})
 	}
 	if errors.Is(err, table.ErrConflict) { // another writer was first
@@ -174,7 +174,7 @@ func (s *Sink) widen(ctx context.Context, schema *columnar.Schema) (*table.Snaps
 		return snapshot, err
 	}
 	tx := s.table.Begin(snapshot)
-	tx.SetSchema(wider)
+	tx.Alter(table.Alteration{Schema: wider})
 	tx.SetInfo("ADD COLUMNS", map[string]string{"pipeline": s.out.Pipeline}, nil)
 	if _, err := tx.Commit(ctx); err != nil {
 		return nil, temporaryConflict(err)
@@ -203,6 +203,21 @@ func merge(have, want *columnar.Schema) (merged *columnar.Schema, changed bool, 
 		}
 	}
 	return merged, changed, nil
+}
+
+// featuresFor are the properties that ask for the table features without which a new table cannot have the schema.
+func featuresFor(s *columnar.Schema) map[string]string {
+	if withoutZone(s.Fields) {
+		return map[string]string{"delta.feature.timestampNtz": "supported"}
+	}
+	return nil
+}
+
+// withoutZone says whether some field is a timestamp_ntz.
+func withoutZone(fields []columnar.Field) bool {
+	return slices.ContainsFunc(fields, func(f columnar.Field) bool {
+		return f.Type.Kind == columnar.TimestampNTZ || withoutZone(f.Type.Fields)
+	})
 }
 
 // grow adds the fields that structs of want have at their end and those of have lack.

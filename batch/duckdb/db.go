@@ -105,7 +105,7 @@ func (d *DB) start() error {
 			return fmt.Errorf("%s: %w", statement, err)
 		}
 	}
-	if err := errors.Join(registerScan(c.raw), registerGather(c.raw)); err != nil {
+	if err := errors.Join(registerScan(c.raw), registerGather(c.raw), registerWithoutZone(c.raw)); err != nil {
 		c.disconnect()
 		return err
 	}
@@ -136,6 +136,7 @@ func (d *DB) settings() []string {
 		"SET GLOBAL allowed_directories = [" + strings.Join(dirs, ", ") + "]",
 		"SET GLOBAL enable_external_access = false",
 		"SET GLOBAL lock_configuration = true",
+		"CREATE TYPE " + aliasNTZ + " AS TIMESTAMP", // for tables and views of columns of it
 	}
 }
 

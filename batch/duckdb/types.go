@@ -49,7 +49,11 @@ func logicalType(t columnar.Type) mapping.LogicalType {
 		defer destroy(kv)
 		return mapping.CreateMapType(kv[0], kv[1])
 	}
-	return mapping.CreateLogicalType(flatTypes[t.Kind].id)
+	l := mapping.CreateLogicalType(flatTypes[t.Kind].id)
+	if t.Kind == columnar.TimestampNTZ {
+		mapping.LogicalTypeSetAlias(l, aliasNTZ)
+	}
+	return l
 }
 
 func destroy(types []mapping.LogicalType) {
@@ -82,6 +86,9 @@ func sqlType(t columnar.Type) string {
 // columnType is the type that a table gets for a result of type t. DuckDB has types that tables lack: those with a
 // wider home get it, the others are refused.
 func columnType(t mapping.LogicalType) (columnar.Type, error) {
+	if mapping.LogicalTypeGetAlias(t) == aliasNTZ {
+		return columnar.Type{Kind: columnar.TimestampNTZ}, nil
+	}
 	switch id := mapping.GetTypeId(t); id {
 	case mapping.TypeUTinyInt:
 		return columnar.Type{Kind: columnar.Int16}, nil
@@ -145,6 +152,9 @@ func nestedType(id mapping.Type, t mapping.LogicalType) (columnar.Type, error) {
 // reinterpreted rather than cast, which would go through a calendar.
 func toFile(name string, result mapping.LogicalType, t columnar.Type) string {
 	q := quoteName(name)
+	if t.Kind == columnar.TimestampNTZ {
+		return q + "::TIMESTAMP AS " + q
+	}
 	switch mapping.GetTypeId(result) {
 	case mapping.TypeTimestamp:
 		return "make_timestamptz(epoch_us(" + q + ")) AS " + q
