@@ -229,13 +229,16 @@ func (d *JSONDecoder) Append(record []byte) (rows int, bad []FieldError, err err
 		return 0, nil, ErrEmpty
 	}
 	d.recordCap = cap(record)
+	settle := d.rescued != nil || d.found != nil
 	for p < len(record) {
 		var from int
 		if record[p] != '{' {
 			err = syntaxAt(record, p, "an object")
 		} else {
 			from = p
-			d.unplaced = unplaced{misfits: d.unplaced.misfits[:0]}
+			if settle {
+				d.unplaced = unplaced{misfits: d.unplaced.misfits[:0]}
+			}
 			p, err = d.object(&d.root, record, p+1, d.rows, 1)
 		}
 		if err != nil {
@@ -243,7 +246,7 @@ func (d *JSONDecoder) Append(record []byte) (rows int, bad []FieldError, err err
 			d.truncate(start)
 			return 0, nil, err
 		}
-		if d.rescued != nil || d.found != nil {
+		if settle {
 			d.settle(record, from, p)
 		}
 		d.rows++
