@@ -95,6 +95,11 @@ js:
 java:
 	./test/interop/java.sh
 
+# What Spark makes of the records in columnar/testdata/spark-cases.tsv, asked again. Needs a JDK and python3.
+.PHONY: spark-cases
+spark-cases:
+	./test/interop/spark_cases.sh
+
 # Round trips of tables with Spark (delta-spark) and delta-rs, all of them or SCENARIOS (core: a few); and the same work timed against
 # delta-rs. Need a JDK and python3.
 .PHONY: delta-interop delta-bench delta-tables

@@ -1,10 +1,11 @@
-// Package columnar turns bytes into columns and back: JSON and CSV decoders compiled from a schema,
+// Package columnar turns bytes into columns and back: decoders of JSON, CSV, Avro and text compiled from a schema,
 // Parquet in and out.
 //
 // A Batch is the one row format that travels between weir's packages: decoders fill it, the engine
 // hands its buffers to SQL, Delta and the Parquet writer read it. Its layout is Arrow's, so that
 // nothing is copied twice. The usual order of calls is: get a Schema (written by hand, parsed from
-// Spark's or Hive's type names, or inferred), compile a decoder from it, Append records, take the Batch.
+// Spark's or Hive's type names, or inferred), compile a decoder from it, Append records, take the Batch. A RecordDecoder
+// is the decoder of any Format, with the columns that are about the record itself; an Inference learns a Schema.
 package columnar
 
 import "fmt"
