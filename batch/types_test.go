@@ -77,3 +77,47 @@ func TestTypesIntoDelta(t *testing.T) {
 		}
 	}
 }
+
+const corruptFile = `
+name: corrupt
+source:
+  stream: s
+  schema: {_corrupt: string, n: bigint, s: "struct<a:int>", _sequence_number: string}
+  corrupt_record: _corrupt
+  rescued: _rescued
+sink:
+  delta: s3://lake/rides
+trigger: available-now
+dead_letters: s3://lake/_dead
+`
+
+// TestCorruptAndRescued finds what did not fit in the table, and what has no row otherwise in the dead letters too.
+func TestCorruptAndRescued(t *testing.T) {
+	l, letters := newLake(t), memLetters{}
+	opts := l.options(t, parse(t, corruptFile), newMemSource(1, [][]byte{
+		[]byte(`{"n":1,"s":{"a":2}}`), []byte(`{"n":"x","new":[1, 2],"s":{"a":"y","b":null}}`), []byte(`{"n":`), []byte("\xff"),
+	}))
+	opts.Letters = letters
+	run(t, opts)
+	var rows []string
+	l.readTable(t, func(_ map[string]*string, b *columnar.Batch) {
+		for i := range b.Len {
+			rows = append(rows, string(b.AppendRow(nil, i)))
+		}
+	})
+	slices.Sort(rows)
+	want := []string{
+		`{"_corrupt":"�","_sequence_number":"4"}`,
+		`{"_corrupt":"{\"n\":","_sequence_number":"3"}`,
+		`{"n":1,"s":{"a":2},"_sequence_number":"1"}`,
+		`{"s":{},"_sequence_number":"2","_rescued":"{\"n\":\"x\",\"new\":[1, 2],\"s\":{\"a\":\"y\",\"b\":null}}"}`,
+	}
+	slices.Sort(want)
+	if !slices.Equal(rows, want) {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(rows, "\n"), strings.Join(want, "\n"))
+	}
+	dead := letters.all(t)
+	if len(dead) != 2 || !dead[0].Kept || !dead[1].Kept || dead[0].Field != "" {
+		t.Errorf("dead letters %+v", dead)
+	}
+}

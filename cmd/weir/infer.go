@@ -8,9 +8,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/weir-data/weir/batch"
@@ -21,7 +24,7 @@ import (
 
 // InferCmd writes the schema of records that are there.
 type InferCmd struct {
-	From     string            `arg:"" help:"A stream, a file (.json, .ndjson, .jsonl, .csv, also with .gz; .parquet), or - for standard input." placeholder:"STREAM|FILE|-"`
+	From     string            `arg:"" help:"A stream, a file (.json, .ndjson, .jsonl, .csv, also with .gz; .parquet, .avro), or - for standard input." placeholder:"STREAM|FILE|-"`
 	Records  int64             `help:"How many records to look at." default:"10000"`
 	Format   string            `help:"Format of the records; default: what the file's name says, else json." enum:",json,csv" default:""`
 	Option   map[string]string `mapsep:"none" help:"Option of the format, as in source.options: header=true, sep=;." placeholder:"NAME=VALUE"`
@@ -95,10 +98,30 @@ func (c *InferCmd) infer(ctx context.Context) ([]columnar.InferredField, int64, 
 		return nil, 0, err
 	}
 	defer f.Close()
-	if strings.EqualFold(filepath.Ext(c.From), ".parquet") {
+	switch strings.ToLower(filepath.Ext(c.From)) {
+	case ".parquet":
 		return inferParquet(f, info.Size())
+	case ".avro":
+		return inferAvro(f)
 	}
 	return c.inferText(f, c.From)
+}
+
+// inferAvro reads the schema at the beginning of an object container file.
+func inferAvro(f *os.File) (fields []columnar.InferredField, records int64, err error) {
+	head, err := io.ReadAll(io.LimitReader(f, 4<<20))
+	if err != nil {
+		return nil, 0, err
+	}
+	schema, err := columnar.AvroContainerSchema(head)
+	if err != nil {
+		return nil, 0, err
+	}
+	columns, err := columnar.AvroFields(schema)
+	for _, field := range columns {
+		fields = append(fields, columnar.InferredField{Field: field})
+	}
+	return fields, 0, err
 }
 
 func inferParquet(f *os.File, size int64) (fields []columnar.InferredField, records int64, err error) {
@@ -210,7 +233,11 @@ func (c *InferCmd) source(ctx context.Context) (_ batch.Source, done func(), err
 // schemaBlock is the schema: block of a pipeline file, indented.
 func schemaBlock(fields []columnar.InferredField, records int64, indent string) string {
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "%sschema: # of %s records\n", indent, count(records))
+	if records > 0 {
+		fmt.Fprintf(&b, "%sschema: # of %s records\n", indent, count(records))
+	} else {
+		fmt.Fprintf(&b, "%sschema:\n", indent) // the file says it
+	}
 	seen := map[string]string{}
 	for _, f := range fields {
 		t, ok := columnar.Resolve(f.Type)
@@ -223,9 +250,9 @@ func schemaBlock(fields []columnar.InferredField, records int64, indent string) 
 			line, note = "# "+yamlText(f.Name)+":", "left out: always an object without fields"
 		case twice:
 			line, note = "# "+line, "left out: SQL takes it and "+other+" for one name"
-		case f.Seen == 0:
+		case f.Seen == 0 && records > 0:
 			note = "always null: string is a guess"
-		case f.Seen*10 <= records:
+		case f.Seen*10 <= records && records > 0:
 			note = fmt.Sprintf("rare: in %s records", count(f.Seen))
 		case f.Seen < records:
 			note = fmt.Sprintf("null or missing in %s", count(records-f.Seen))
@@ -272,7 +299,7 @@ func (c *InferCmd) pipelineFile(fields []columnar.InferredField, records int64) 
 	return fmt.Sprintf(`name: %[1]s
 source:
   stream: %[2]s
-  format: json
+  format: %[4]s
 %[3]s  mode: permissive
 query: |
   SELECT * FROM source
@@ -281,5 +308,27 @@ sink:
   table: lake.%[1]s
 trigger: 5 seconds
 dead_letters: s3://lake/_dead/%[1]s
-`, name, yamlText(stream), schemaBlock(fields, records, "  "))
+`, name, yamlText(stream), schemaBlock(fields, records, "  "), c.formatBlock())
+}
+
+// formatBlock is the format of the records, and its options.
+func (c *InferCmd) formatBlock() string {
+	name := c.Format
+	switch strings.ToLower(filepath.Ext(strings.TrimSuffix(c.From, ".gz"))) {
+	case ".csv":
+		name = "csv"
+	case ".avro":
+		return "avro\n  options: {framing: container}"
+	}
+	if name == "" {
+		name = "json"
+	}
+	if len(c.Option) == 0 {
+		return name
+	}
+	var options []string
+	for _, key := range slices.Sorted(maps.Keys(c.Option)) {
+		options = append(options, key+": "+strconv.Quote(c.Option[key]))
+	}
+	return name + "\n  options: {" + strings.Join(options, ", ") + "}"
 }
