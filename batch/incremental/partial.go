@@ -224,40 +224,24 @@ func average(sum, n string, t sql.Type) string {
 	return q
 }
 
-// extremes is max(x, n), min(x, n), max_by(x, y, n) and min_by(x, y, n): lists of at most n.
+// extremes is max(x, n), min(x, n), max_by(x, y, n) and min_by(x, y, n): lists of at most n. Of the latter, pairs of y and x are kept.
 func (g *group) extremes(a *aggregate, of func(fn, first, merge string) string, x, y string) error {
 	n, err := constantCount(a.call)
 	if err != nil {
 		return err
 	}
-	up := strings.HasPrefix(a.call.Name, "min")
-	direction := "DESC"
-	if up {
+	fn, direction := a.call.Name[:3], "DESC"
+	if fn == "min" {
 		direction = "ASC"
 	}
-	fn := fmt.Sprintf("%s%d", a.call.Name, n)
+	merge := fmt.Sprintf("list_slice(list_sort(flatten(list($) FILTER (WHERE $ IS NOT NULL)), '%s', 'NULLS LAST'), 1, %d)", direction, n)
+	name := fmt.Sprintf("%s%d", a.call.Name, n)
 	if y == "" {
-		top := func(list string) string {
-			return fmt.Sprintf("list_slice(list_sort(%s, '%s', 'NULLS LAST'), 1, %d)", list, direction, n)
-		}
-		a.final = of(fn, fmt.Sprintf("%s(%s, %d)", a.call.Name, x, n)+filterHere, top("flatten(list($) FILTER (WHERE $ IS NOT NULL))"))
+		a.final = of(name, fmt.Sprintf("%s(%s, %d)", fn, x, n)+filterHere, merge)
 		return nil
 	}
-	top := func(list string) string {
-		return fmt.Sprintf("list_slice(list_sort(%s, '%s', 'NULLS LAST'), 1, %d)", list, direction, n)
-	}
-	pairs := fmt.Sprintf("%s({'y': %s, 'x': %s}, %d)", a.call.Name[:3], y, x, n)
-	null := y + " IS NOT NULL"
-	if a.filter != "" {
-		null += " AND " + quote(a.filter)
-	}
-	name := fn + "(" + strings.Join(a.args, ", ") + ")"
-	if a.filter != "" {
-		name += " where " + a.filter
-	}
-	// of would put the aggregate's own filter behind it.
-	col := g.parts.add(name, pairs+" FILTER (WHERE "+null+")", top("flatten(list($) FILTER (WHERE $ IS NOT NULL))"))
-	a.final = "list_transform(" + col + ", lambda weir_p: struct_extract(weir_p, 'x'))"
+	pairs := fmt.Sprintf("%s(CASE WHEN %s THEN {'y': %s, 'x': %s} END, %d)", fn, a.where(y+" IS NOT NULL"), y, x, n)
+	a.final = "list_transform(" + of(name, pairs, merge) + ", lambda weir_p: struct_extract(weir_p, 'x'))"
 	return nil
 }
 
