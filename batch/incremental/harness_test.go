@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"sort"
 	"strings"
@@ -207,6 +208,9 @@ func texts(b *columnar.Batch) []string {
 func plain(v any) any {
 	switch v := v.(type) {
 	case float64:
+		if math.Abs(v) < 1e-9 { // what is left of a sum that is zero
+			return "0"
+		}
 		return fmt.Sprintf("%.9g", v*(1+1e-11)) // no tie stays one
 	case time.Time:
 		return v.UTC().Format("15:04:05.999")
