@@ -14,7 +14,7 @@ import (
 
 // Kinds of the frames in which Workers talk with their processes. Each payload is JSON.
 const (
-	frameOpen   = 'O' // to the process: limits; what it runs, runs in an instance with these
+	frameOpen   = 'O' // to the process: Options; what it runs, runs in an instance with these
 	frameCall   = 'Q' // to the process: call; the batches of its tables follow as package columnar streams them
 	frameCancel = 'C' // to the process: interrupt a call, named by its id
 	frameRows   = 'R' // from the process: answer; a batch follows
@@ -24,14 +24,6 @@ const (
 
 // rowsBytesMax bounds the rows that a call carries or is answered with.
 const rowsBytesMax = 1 << 30
-
-// limits are what an instance may use.
-type limits struct {
-	Dirs        []string
-	TempDir     string
-	MemoryLimit int64
-	Threads     int
-}
 
 // call is a Query, or with Copy a Copy.
 type call struct {

@@ -66,11 +66,13 @@ func (s *server) serve(in io.Reader) error {
 }
 
 func (s *server) open(payload []byte) error {
-	var l limits
-	if err := json.Unmarshal(payload, &l); err != nil {
-		return fmt.Errorf("read limits: %w", err)
+	var opts Options
+	if err := json.Unmarshal(payload, &opts); err != nil {
+		return fmt.Errorf("read options: %w", err)
 	}
-	s.db, s.fault = Open(Options{Dirs: l.Dirs, TempDir: l.TempDir, MemoryLimit: l.MemoryLimit, Threads: l.Threads})
+	if s.db, s.fault = Open(opts); s.fault == nil {
+		s.fault = worker.LimitMemory(opts.MemoryLimit)
+	}
 	return nil
 }
 

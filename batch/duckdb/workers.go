@@ -190,7 +190,7 @@ func (k *Worker) process() (*process, error) {
 	}
 	k.p, k.temp = p, temp
 	// If this does not reach it the first statement will not either, and says so.
-	p.send(frameOpen, limits{Dirs: []string{k.dir}, TempDir: temp, MemoryLimit: opts.MemoryLimit, Threads: opts.Threads})
+	p.send(frameOpen, Options{Dirs: []string{k.dir}, TempDir: temp, MemoryLimit: opts.MemoryLimit, Threads: opts.Threads})
 	return p, nil
 }
 

@@ -239,12 +239,17 @@ func TestWorkerDiesIdle(t *testing.T) {
 	alive(t, k)
 }
 
+// TestWorkerMemory runs statements that need much: what DuckDB counts, and what it does not.
 func TestWorkerMemory(t *testing.T) {
 	k := take(t, newWorkers(t, WorkersOptions{MemoryLimit: 40 << 20}))
 	defer k.Release()
-	_, err := k.Query(t.Context(), "SELECT count(*) FROM (SELECT i, array_agg(repeat('x', 100) || i) FROM range(3000000) r(i) GROUP BY i % 7, i)")
-	if !errors.Is(err, ErrMemory) || strings.Count(err.Error(), ErrMemory.Error()) != 1 {
-		t.Errorf("a statement beyond the limit: %v", err)
+	for _, sql := range []string{
+		"SELECT count(*) FROM (SELECT i, array_agg(repeat('x', 100) || i) FROM range(3000000) r(i) GROUP BY i % 7, i)",
+		"SELECT max(length(repeat('x', 3000000) || i)) FROM range(2000) r(i)",
+	} {
+		if _, err := k.Query(t.Context(), sql); !errors.Is(err, ErrMemory) || strings.Count(err.Error(), ErrMemory.Error()) != 1 {
+			t.Errorf("a statement beyond the limit: %v", err)
+		}
 	}
 	alive(t, k)
 }

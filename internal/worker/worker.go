@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -29,7 +30,7 @@ func Main(kind string, serve func(in io.Reader, out io.Writer) error) {
 	if os.Getenv(kindEnv) != kind {
 		return
 	}
-	signal.Ignore(os.Interrupt) // ctrl-C reaches all processes of a terminal: the parent decides
+	signal.Ignore(os.Interrupt)                                 // ctrl-C reaches all processes of a terminal: the parent decides
 	os.WriteFile("/proc/self/oom_score_adj", []byte("1000"), 0) // where memory runs out, Linux takes a worker and not its parent
 	in, out := os.NewFile(3, "tasks"), os.NewFile(4, "results")
 	if err := serve(in, out); err != nil && !errors.Is(err, io.EOF) {
@@ -37,6 +38,22 @@ func Main(kind string, serve func(in io.Reader, out io.Writer) error) {
 		os.Exit(1)
 	}
 	os.Exit(0)
+}
+
+// LimitMemory bounds what this process, a worker, may allocate. Native code does not count all that it takes: for what it says it keeps
+// to, as much again is allowed, and what a process needs to be there. Beyond that allocations fail, which native code tells as an error
+// where it can and dies of elsewhere.
+func LimitMemory(bytes int64) error {
+	process := int64(512<<20 + runtime.NumCPU()*(16<<20)) // with the stacks of threads
+	var r syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_DATA, &r); err != nil {
+		return fmt.Errorf("limit memory: %w", err)
+	}
+	r.Cur = min(uint64(2*bytes+process), r.Max)
+	if err := syscall.Setrlimit(syscall.RLIMIT_DATA, &r); err != nil {
+		return fmt.Errorf("limit memory: %w", err)
+	}
+	return nil
 }
 
 // Process is a worker as its parent sees it. In and Out are for one goroutine each.
