@@ -11,7 +11,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"strconv"
 	"strings"
 	"sync"
 
@@ -419,24 +418,7 @@ func (d *database) limit(l limits) error {
 			return err
 		}
 	}
-	bytes, err := memoryBytes(l.Memory)
-	if err != nil {
-		return err
-	}
-	return worker.LimitMemory(bytes)
-}
-
-// memoryBytes reads a size in DuckDB's notation: 512MB, 1.5 GiB.
-func memoryBytes(text string) (int64, error) {
-	number := strings.TrimRight(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ ")
-	n, err := strconv.ParseFloat(number, 64)
-	unit := map[string]float64{
-		"b": 1, "": 1, "kb": 1e3, "mb": 1e6, "gb": 1e9, "tb": 1e12, "kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30, "tib": 1 << 40,
-	}[strings.ToLower(strings.TrimSpace(text[len(number):]))]
-	if err != nil || unit == 0 || n <= 0 || n*unit > 1<<50 {
-		return 0, fmt.Errorf("memory limit %q is not a size such as 512MB", text)
-	}
-	return int64(n * unit), nil
+	return nil
 }
 
 // exec runs a statement that has no result.
