@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/weir-data/weir/columnar"
 )
@@ -22,7 +23,8 @@ type decoder struct {
 	required []int // columns that must not be null
 	workers  []*decodeWorker
 
-	records, bytes int64 // of the batch so far
+	records, bytes int64     // of the batch so far
+	oldest, newest time.Time // arrivals among its records
 }
 
 // decodeWorker has its columns to itself. full are earlier columns of the same batch that could take no more.
@@ -63,6 +65,7 @@ func newDecoder(stream string, schema *columnar.Schema, format columnar.Format, 
 // reset forgets all rows.
 func (d *decoder) reset() {
 	d.records, d.bytes = 0, 0
+	d.oldest, d.newest = time.Time{}, time.Time{}
 	for _, w := range d.workers {
 		w.full = nil
 		w.rows.Reset()
@@ -99,6 +102,13 @@ func (d *decoder) add(ctx context.Context, chunk []Record, w *letterWriter) erro
 	d.share(chunk)
 	for i := range chunk {
 		d.bytes += int64(len(chunk[i].Data))
+		at := chunk[i].Arrival
+		if d.oldest.IsZero() || at.Before(d.oldest) {
+			d.oldest = at
+		}
+		if at.After(d.newest) {
+			d.newest = at
+		}
 	}
 	d.records += int64(len(chunk))
 	for _, worker := range d.workers {

@@ -11,6 +11,7 @@ import (
 // input is a source of a pipeline at work.
 type input struct {
 	spec    *SourceSpec
+	limit   Limit // of a batch
 	source  Source
 	decoder *decoder
 	found   []columnar.Field // what records had beyond the schema of the pipeline file, and spec.Schema has
@@ -21,7 +22,11 @@ type input struct {
 }
 
 func newInput(spec *SourceSpec, opts Options) (*input, error) {
-	in := &input{spec: spec, source: opts.Sources[spec.Name]}
+	in := &input{spec: spec, source: opts.Sources[spec.Name], limit: spec.Limit}
+	if opts.Pipeline.Trigger.Once && !opts.Once {
+		in.limit = Limit{Records: maxLimitRecords, Bytes: maxLimitBytes}
+	}
+	in.limit = in.limit.within(decodedMax, spec.Schema)
 	if in.source == nil {
 		return nil, fmt.Errorf("nothing reads source %s", spec.Name)
 	}
@@ -54,10 +59,37 @@ func (in *input) read(ctx context.Context, r Range, letters *letterWriter) error
 	return nil
 }
 
+// decodedMax is about what the values of a fixed size in a decoded batch may take, in bytes. Texts take what the records have, which
+// Limit.Bytes bounds.
+const decodedMax = 512 << 20
+
+// within lowers l so that as many rows of schema take at most size bytes.
+func (l Limit) within(size int64, schema *columnar.Schema) Limit {
+	row := int64(0)
+	for _, f := range schema.Fields {
+		row += fixedBytes(f.Type)
+	}
+	if most := int(max(1, size/max(1, row))); l.Records == 0 || l.Records > most {
+		l.Records = most
+	}
+	return l
+}
+
+// fixedBytes is what a value takes whatever is in it.
+func fixedBytes(t columnar.Type) int64 {
+	if t.Kind != columnar.Struct {
+		return max(4, int64(t.Kind.Width())) // an offset, of those that have no width
+	}
+	n := int64(1)
+	for _, f := range t.Fields {
+		n += fixedBytes(f.Type)
+	}
+	return n
+}
+
 // full says whether the batch at hand ended where its limit is, so that more is waiting.
 func (in *input) full() bool {
-	limit := in.spec.Limit
-	return nearly(in.decoder.records, int64(limit.Records)) || nearly(in.decoder.bytes, limit.Bytes)
+	return nearly(in.decoder.records, int64(in.limit.Records)) || nearly(in.decoder.bytes, in.limit.Bytes)
 }
 
 // nearly says whether n is at a limit that sources keep about.

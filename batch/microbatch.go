@@ -80,12 +80,8 @@ func (e *Engine) plan(ctx context.Context, c *clock, early bool) (*Plan, error) 
 
 // planInput asks a source how far the next batch goes.
 func (e *Engine) planInput(ctx context.Context, in *input) (end Offset, err error) {
-	limit := in.spec.Limit
-	if e.pipeline.Trigger.Once && !e.opts.Once {
-		limit = Limit{Records: maxLimitRecords, Bytes: maxLimitBytes}
-	}
 	err = e.retry(ctx, "plan a batch", func() (err error) {
-		end, err = in.source.Plan(ctx, in.at.Clone(), limit)
+		end, err = in.source.Plan(ctx, in.at.Clone(), in.limit)
 		return err
 	})
 	return end, err
@@ -100,7 +96,9 @@ type microbatch struct {
 	result  Result
 	written []Written // by sink
 	events  eventTimes
-	after   StateVersion // of the state
+	latest  []Offset      // by input: the end of what was there when the batch was done, nil if not known
+	kept    time.Duration // that it took to keep the state
+	after   StateVersion  // of the state
 }
 
 // runBatch does all of one planned batch. cut says that its limit ended it, so that more is waiting.
@@ -121,6 +119,7 @@ func (e *Engine) runBatch(ctx context.Context, p *Plan, c *clock) (cut bool, err
 		return false, err
 	}
 	if e.opts.OnProgress != nil {
+		b.look(ctx)
 		e.opts.OnProgress(b.report())
 	}
 	return slices.ContainsFunc(e.inputs, (*input).full), nil
@@ -174,7 +173,9 @@ func (b *microbatch) apply(ctx context.Context) error {
 	if b.state == nil {
 		return nil
 	}
+	began := b.opts.Now()
 	err := b.retry(ctx, "keep state", func() error { return b.keepState(ctx) })
+	b.kept = b.opts.Now().Sub(began)
 	if err != nil {
 		return fmt.Errorf("state: %w", err)
 	}
@@ -217,6 +218,20 @@ func (b *microbatch) keepState(ctx context.Context) error {
 	}
 	b.after = v
 	return nil
+}
+
+// look asks the sources that have more how far they go, for the report. It is no matter if they do not tell.
+func (b *microbatch) look(ctx context.Context) {
+	b.latest = make([]Offset, len(b.inputs))
+	for i, in := range b.inputs {
+		b.latest[i] = in.at
+		if t, ok := in.source.(Tipper); ok && in.full() {
+			b.latest[i] = nil
+			if o, err := t.Latest(ctx); err == nil {
+				b.latest[i] = o
+			}
+		}
+	}
 }
 
 // mark notes that the batch is done, and moves the engine on.

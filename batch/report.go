@@ -1,6 +1,7 @@
 package batch
 
 import (
+	"strconv"
 	"time"
 
 	"github.com/google/uuid"
@@ -55,9 +56,13 @@ type SourceReport struct {
 	Description   string  `json:"description"`
 	StartOffset   Offset  `json:"startOffset"`
 	EndOffset     Offset  `json:"endOffset"`
+	LatestOffset  Offset  `json:"latestOffset"` // behind all that was there when the batch was done; null if not known
 	NumInputRows  int64   `json:"numInputRows"`
 	InputRate     float64 `json:"inputRowsPerSecond"`
 	ProcessedRate float64 `json:"processedRowsPerSecond"`
+	// Metrics are numbers as text, as Spark has them: oldestRecordAgeMs and newestRecordAgeMs, the time from the arrival of the batch's
+	// first and last record until it was done, and where offsets are numbers of records recordsBehindLatest.
+	Metrics map[string]string `json:"metrics"`
 }
 
 // SinkReport is what a Report says about a sink. Replayed: the sink held the batch already.
@@ -93,14 +98,15 @@ func (b *microbatch) report() Report {
 		Timestamp: sparkTimeText(b.clock.began), BatchID: b.plan.Batch, BatchDuration: took.Milliseconds(),
 		DurationMs: b.clock.took, EventTime: b.events.report(b.plan.Watermark), StateOps: []StateReport{}, DeadLetters: b.letters.count,
 	}
-	for _, in := range b.inputs {
-		s := in.report(b.plan)
+	for i, in := range b.inputs {
+		s := in.report(b.plan, b.latest[i], b.opts.Now())
 		s.InputRate, s.ProcessedRate = b.rates(s.NumInputRows, took)
 		r.NumInputRows += s.NumInputRows
 		r.Sources = append(r.Sources, s)
 	}
 	r.InputRate, r.ProcessedRate = b.rates(r.NumInputRows, took)
 	for _, m := range b.result.Metrics() {
+		m.CommitTook = b.kept // one version holds all
 		r.StateOps = append(r.StateOps, m.report())
 	}
 	for i, s := range b.sinks {
@@ -130,12 +136,37 @@ var sourceNames = map[SourceKind]string{
 	StreamSource: "KinesisV2", KinesisSource: "KinesisV2", KafkaSource: "KafkaV2", FileSource: "FileStreamSource",
 }
 
-func (in *input) report(p *Plan) SourceReport {
+func (in *input) report(p *Plan, latest Offset, now time.Time) SourceReport {
 	r := p.Sources[in.spec.Name]
+	metrics := map[string]string{}
+	if in.decoder.records > 0 && !in.decoder.oldest.IsZero() {
+		metrics["oldestRecordAgeMs"] = strconv.FormatInt(now.Sub(in.decoder.oldest).Milliseconds(), 10)
+		metrics["newestRecordAgeMs"] = strconv.FormatInt(now.Sub(in.decoder.newest).Milliseconds(), 10)
+	}
+	if in.spec.Kind == KafkaSource && latest != nil {
+		metrics["recordsBehindLatest"] = strconv.FormatInt(recordsBetween(r.End, latest), 10)
+	}
 	return SourceReport{
+		LatestOffset: latest, Metrics: metrics,
 		Description: sourceNames[in.spec.Kind] + "[" + in.spec.Stream + "]", StartOffset: r.Start, EndOffset: r.End,
 		NumInputRows: in.decoder.records,
 	}
+}
+
+// recordsBetween counts records, where offsets are their numbers.
+func recordsBetween(from, to Offset) (n int64) {
+	for shard, end := range to {
+		last, err := strconv.ParseInt(end, 10, 64)
+		if err != nil {
+			continue
+		}
+		first, err := strconv.ParseInt(from[shard], 10, 64)
+		if err != nil {
+			first = -1 // it has not begun
+		}
+		n += max(0, last-first)
+	}
+	return n
 }
 
 func (e eventTimes) report(watermark time.Time) EventTimeReport {
