@@ -21,6 +21,7 @@ type Options struct {
 	// Program without state.
 	Compile func(p *Pipeline, inputs map[string]*columnar.Schema) (*Program, error)
 	Runner  Runner
+	Tables  Tables // that queries join with the sources; nil: none
 	Sinks   []Sink
 	Letters Letters // required unless every source's mode is fail
 	// Progress and State are where the pipeline stands. State opens the store, which a query without state does not need.

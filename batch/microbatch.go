@@ -72,6 +72,13 @@ func (e *Engine) plan(ctx context.Context, c *clock, early bool) (*Plan, error) 
 	case p.empty() && !e.overdue(), !p.empty() && early && e.pipeline.Trigger.Interval > 0 && !e.ends():
 		return nil, nil
 	}
+	err = e.retry(ctx, "look at tables", func() (err error) {
+		p.Tables, err = e.versions(ctx)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("plan batch %d: %w", p.Batch, err)
+	}
 	err = c.step("walCommit", func() error {
 		return e.retry(ctx, "save progress", func() error { return e.opts.Progress.SavePlan(ctx, *p) })
 	})
@@ -188,6 +195,9 @@ func (b *microbatch) compute(ctx context.Context) (err error) {
 	in := RunInput{
 		Batch: b.plan.Batch, Watermark: b.plan.Watermark, Late: b.plan.Late, Time: b.plan.Time,
 		Inputs: map[string][]*columnar.Batch{}, State: b.version,
+	}
+	if in.Statics, err = b.statics(ctx, b.plan); err != nil {
+		return err
 	}
 	for _, input := range b.inputs {
 		in.Inputs[input.spec.Name] = input.decoder.batches()

@@ -46,6 +46,9 @@ func (e *Engine) describe(ctx context.Context) (err error) {
 	if e.program, err = compile(e.pipeline, schemas); err != nil {
 		return fmt.Errorf("query: %w", err)
 	}
+	if err = e.addTables(ctx, schemas); err != nil {
+		return fmt.Errorf("query: %w", err)
+	}
 	if e.described, err = e.opts.Runner.Describe(ctx, schemas, e.program); err != nil {
 		return fmt.Errorf("query: %w", err)
 	}

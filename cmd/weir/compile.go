@@ -1,13 +1,32 @@
 package main
 
 import (
+	"context"
+	"errors"
+	"strings"
+
 	"github.com/weir-data/weir/batch"
 	"github.com/weir-data/weir/batch/incremental"
 	"github.com/weir-data/weir/columnar"
 )
 
-// compile makes a program of a pipeline's query, in Athena's dialect, over its sources.
-func compile(p *batch.Pipeline, inputs map[string]*columnar.Schema) (*batch.Program, error) {
+// compiler makes programs of pipelines' queries, in Athena's dialect, over their sources and tables.
+func compiler(ctx context.Context, tables batch.Tables) func(*batch.Pipeline, map[string]*columnar.Schema) (*batch.Program, error) {
+	return func(p *batch.Pipeline, inputs map[string]*columnar.Schema) (*batch.Program, error) {
+		in := inputsOf(p, inputs)
+		in.Static = func(name string) (string, *columnar.Schema, error) {
+			if strings.Count(name, ".") != 1 {
+				return "", nil, errors.New("is not of the form database.table, and no source is called so")
+			}
+			columns, err := tables.Columns(ctx, name)
+			return name, columns, err
+		}
+		return incremental.Compile(p.Query, in)
+	}
+}
+
+// inputsOf are the sources of a pipeline.
+func inputsOf(p *batch.Pipeline, inputs map[string]*columnar.Schema) incremental.Inputs {
 	in := incremental.Inputs{Streams: map[string]incremental.Stream{}, Mode: p.Mode.String()}
 	for i := range p.Sources {
 		s := &p.Sources[i]
@@ -20,5 +39,5 @@ func compile(p *batch.Pipeline, inputs map[string]*columnar.Schema) (*batch.Prog
 		}
 		in.Streams[s.Name] = stream
 	}
-	return incremental.Compile(p.Query, in)
+	return in
 }

@@ -161,11 +161,13 @@ func startPipeline(ctx context.Context, p *batch.Pipeline, b backends, opts batc
 		db.Close()
 		return nil, err
 	}
+	tables := batchdelta.NewTables(batchdelta.TablesOptions{Store: b.objects, Catalog: b.catalog, DB: db})
 	closeDB := func() {
+		tables.Close() // what stays is emptied when the store opens
 		runner.Close()
 		db.Close()
 	}
-	opts.Runner = runner
+	opts.Runner, opts.Tables, opts.Compile = runner, tables, compiler(context.WithoutCancel(ctx), tables)
 	engine, err := newEngine(ctx, p, b, db, opts)
 	if err != nil {
 		closeDB()
@@ -183,7 +185,7 @@ func startPipeline(ctx context.Context, p *batch.Pipeline, b backends, opts batc
 
 // newEngine gives the engine its parts out of b.
 func newEngine(ctx context.Context, p *batch.Pipeline, b backends, db *duckdb.DB, opts batch.Options) (_ *batch.Engine, err error) {
-	opts.Pipeline, opts.Compile, opts.Sources = p, compile, map[string]batch.Source{}
+	opts.Pipeline, opts.Sources = p, map[string]batch.Source{}
 	for i := range p.Sources {
 		if opts.Sources[p.Sources[i].Name], err = b.open(ctx, &p.Sources[i]); err != nil {
 			return nil, err
