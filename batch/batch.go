@@ -4,8 +4,8 @@
 // A Pipeline is what a pipeline file says (ParsePipeline). An Engine runs one: New checks that everything fits,
 // Run works until the trigger is done, Stop is called or a batch cannot be done. The query is compiled into a Program,
 // which a Runner executes; a Program that remembers something between batches has it in a StateStore. Adapters live beside this
-// package: batch/stream and batch/awskinesis are Sources, batch/duckdb is the Runner, batch/delta a Sink
-// and the place for dead letters.
+// package: batch/stream, awskinesis, kafka and files are Sources; batch/incremental is the compiler, batch/duckdb the Runner and
+// batch/state the StateStore; batch/delta, parquet, tostream and webhook are Sinks, and batch/delta keeps the dead letters.
 //
 // To read the code: Engine.run (engine.go) is the loop, Engine.resume where it goes on after a restart, Engine.plan and
 // Engine.runBatch (microbatch.go) are one batch.

@@ -125,7 +125,7 @@ dead_letters: s3://lake/_dead
 `
 
 // bothRunner gives the rows of both sources.
-type bothRunner struct{ copyRunner }
+type bothRunner struct{}
 
 func (bothRunner) Describe(_ context.Context, in map[string]*columnar.Schema, _ *batch.Program) (*batch.Description, error) {
 	return &batch.Description{Inputs: in, Output: in["a"]}, nil
