@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/weir-data/weir/batch/duckdb"
+	"github.com/weir-data/weir/delta"
 )
 
 // Export writes the rows of a version into Parquet files in dir, an empty folder below one of the DB's, and returns a SELECT of them:
@@ -29,37 +30,37 @@ func (t *Table) export(ctx context.Context, version int64, dir string) (query st
 	}
 	defer os.RemoveAll(staged)
 	j := newJob(ctx, t, s, staged)
-	var inputs []input
+	var files []*delta.File
 	for f, err := range s.Files(nil) {
 		if err != nil {
 			return "", err
 		}
-		in, err := j.openOne(f)
-		if err != nil {
-			return "", fmt.Errorf("data file %q: %w", f.Path, err)
-		}
-		inputs = append(inputs, in)
+		files = append(files, f)
+	}
+	inputs, err := j.open(files)
+	if err != nil {
+		return "", err
 	}
 	rows, tables, err := j.target(inputs, nil)
 	if err != nil {
 		return "", err
 	}
-	files, err := t.opts.DB.Copy(ctx, rows, duckdb.CopyOptions{Dir: dir, Columns: j.schema}, tables...)
+	copied, err := t.opts.DB.Copy(ctx, rows, duckdb.CopyOptions{Dir: dir, Columns: j.schema}, tables...)
 	if err != nil {
 		return "", err
 	}
 	var items, paths []string
 	for _, f := range j.schema.Fields {
-		if len(files) == 0 {
+		if len(copied) == 0 {
 			items = append(items, "CAST(NULL AS "+typeText(f.Type)+") AS "+quoteName(f.Name))
 		} else {
 			items = append(items, quoteName(f.Name))
 		}
 	}
-	if len(files) == 0 {
+	if len(copied) == 0 {
 		return "SELECT " + strings.Join(items, ", ") + " WHERE false", nil
 	}
-	for _, f := range files {
+	for _, f := range copied {
 		paths = append(paths, quoteText(f.Path))
 	}
 	return "SELECT " + strings.Join(items, ", ") + " FROM read_parquet([" + strings.Join(paths, ", ") + "], hive_partitioning = false)", nil
