@@ -23,6 +23,8 @@ type shelf struct {
 
 const tablesBucket = "tables"
 
+var _ objstore.Local = (*shelf)(nil)
+
 func newShelf(root string, other *mem.Store) (*shelf, error) {
 	s := &shelf{Store: other, root: root}
 	err := filepath.WalkDir(root, func(path string, e fs.DirEntry, err error) error {
@@ -45,6 +47,10 @@ func (s *shelf) Path(_ context.Context, bucket, key string) (string, error) {
 
 func (s *shelf) Import(context.Context, string, string, string, objstore.PutOptions) (objstore.Info, error) {
 	return objstore.Info{}, errors.New("the shelf is read only")
+}
+
+func (s *shelf) ImportAll(context.Context, string, []objstore.LocalFile) ([]objstore.Info, error) {
+	return nil, errors.New("the shelf is read only")
 }
 
 func (s *shelf) TempDir() string { return os.TempDir() }
