@@ -57,6 +57,28 @@ type DB struct {
 
 	conns chan *conn // connsMax of them, nil: not opened yet
 	close sync.Once
+
+	mu  sync.Mutex // guards one
+	one *DB        // an instance with one thread; nil: not opened yet
+}
+
+// serial is an instance whose statements are run by one thread each.
+func (d *DB) serial() (*DB, error) {
+	if d.opts.Threads == 1 {
+		return d, nil
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.one == nil {
+		opts := d.opts
+		opts.Threads = 1
+		one, err := Open(opts)
+		if err != nil {
+			return nil, err
+		}
+		d.one = one
+	}
+	return d.one, nil
 }
 
 // Open starts an instance.
@@ -147,6 +169,9 @@ func (d *DB) Close() {
 			if c := <-d.conns; c != nil {
 				c.disconnect()
 			}
+		}
+		if d.one != nil {
+			d.one.Close()
 		}
 		d.stop()
 	})

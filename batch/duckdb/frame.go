@@ -35,6 +35,7 @@ type call struct {
 
 // copyCall is CopyOptions.
 type copyCall struct {
+	Serial      bool
 	Dir         string
 	Columns     json.RawMessage
 	PartitionBy []string

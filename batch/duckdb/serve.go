@@ -155,5 +155,6 @@ func (c *copyCall) run(ctx context.Context, db *DB, sql string, tables []Table) 
 	}
 	return db.copy(ctx, sql, CopyOptions{
 		Dir: c.Dir, Columns: columns, PartitionBy: c.PartitionBy, Compression: c.Compression, FileBytes: c.FileBytes,
+		Serial: c.Serial,
 	}, c.FieldIDs, tables)
 }

@@ -27,6 +27,9 @@ type CopyOptions struct {
 	PartitionBy []string         // columns of the query that are left out of the files, which hold rows with the same values of them
 	Compression string           // snappy (default) | zstd | gzip | uncompressed
 	FileBytes   int64            // a file that has grown beyond this is followed by another; 0: one file
+	// Serial says that several Copies run beside each other: each is then run by one thread, as threads that share a small one are in each
+	// other's way.
+	Serial bool
 	// FieldID gives the field ids that files carry; nil: none.
 	FieldID func(*columnar.Field) (int32, bool)
 }
@@ -111,6 +114,12 @@ func (d *DB) Copy(ctx context.Context, sql string, opts CopyOptions, tables ...T
 
 // copy is Copy with the field ids as DuckDB's option has them.
 func (d *DB) copy(ctx context.Context, sql string, opts CopyOptions, ids string, tables []Table) ([]CopiedFile, error) {
+	if opts.Serial {
+		var err error
+		if d, err = d.serial(); err != nil {
+			return nil, err
+		}
+	}
 	c, err := d.take(ctx)
 	if err != nil {
 		return nil, err

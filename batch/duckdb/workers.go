@@ -210,7 +210,7 @@ func (k *Worker) Query(ctx context.Context, sql string, tables ...Table) (*colum
 func (k *Worker) Copy(ctx context.Context, sql string, opts CopyOptions, tables ...Table) ([]CopiedFile, error) {
 	out, err := k.call(ctx, sql, &copyCall{
 		Dir: opts.Dir, Columns: opts.Columns.JSON(), PartitionBy: opts.PartitionBy, Compression: opts.Compression,
-		FileBytes: opts.FileBytes, FieldIDs: fieldIDs(opts.Columns.Fields, opts.FieldID),
+		FileBytes: opts.FileBytes, Serial: opts.Serial, FieldIDs: fieldIDs(opts.Columns.Fields, opts.FieldID),
 	}, tables)
 	if err != nil {
 		return nil, err

@@ -121,6 +121,7 @@ type target struct {
 	partition map[string]*string
 	fixed     bool  // all rows belong to partition
 	oneFile   bool  // whatever its size
+	serial    bool  // others are written beside it
 	fileBytes int64 // if not the table's
 }
 
@@ -160,6 +161,7 @@ func (j *job) write(query string, tables []duckdb.Table, to target) ([]written, 
 	if to.oneFile {
 		opts.FileBytes = 0
 	}
+	opts.Serial = to.serial
 	if mapping != delta.MapNone {
 		opts.FieldID = delta.FieldID
 	}

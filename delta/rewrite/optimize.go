@@ -238,7 +238,7 @@ func (j *job) optimize(groups []group, files map[string]*delta.File, zOrder []st
 			return err
 		}
 		g.Go(func() (err error) {
-			out[i], err = part.together(in[i], zOrder)
+			out[i], err = part.together(in[i], zOrder, len(groups) > optimizers)
 			return err
 		})
 	}
@@ -258,11 +258,11 @@ func (j *job) optimize(groups []group, files map[string]*delta.File, zOrder []st
 }
 
 // together writes files of one partition as one, or in Z-order as many as their size asks for.
-func (j *job) together(files []*delta.File, zOrder []string) ([]written, error) {
+func (j *job) together(files []*delta.File, zOrder []string, serial bool) ([]written, error) {
 	change := func(query string) (string, error) { return query, nil }
-	to := target{partition: files[0].Partition, fixed: true, oneFile: true}
+	to := target{partition: files[0].Partition, fixed: true, oneFile: true, serial: serial}
 	if len(zOrder) > 0 {
-		to.oneFile = false
+		to.oneFile, to.serial = false, false
 		change = func(query string) (string, error) { return zOrdered(query, zOrder), nil }
 	}
 	return j.writeFrom(files, nil, change, to)
