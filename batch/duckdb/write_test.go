@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/weir-data/weir/batch"
 	"github.com/weir-data/weir/columnar"
 )
@@ -306,4 +308,30 @@ func FuzzDescribe(f *testing.F) {
 			t.Fatalf("%q gives no columns", query)
 		}
 	})
+}
+
+// TestSerialCopies run beside each other, and leave what others do.
+func TestSerialCopies(t *testing.T) {
+	dir := t.TempDir()
+	db := open(t, dir)
+	in := everyKindRows(t, 3000)
+	fields := in.Schema.Fields[:1]
+	g, ctx := errgroup.WithContext(t.Context())
+	for i := range 8 {
+		g.Go(func() error {
+			out := filepath.Join(dir, fmt.Sprint(i))
+			if err := os.Mkdir(out, 0o755); err != nil {
+				return err
+			}
+			files, err := db.Copy(ctx, "SELECT * FROM rows_", CopyOptions{Dir: out, Columns: &columnar.Schema{Fields: fields}, Serial: i%2 == 0},
+				Table{Name: "rows_", Schema: in.Schema, Rows: []*columnar.Batch{in}})
+			if err == nil && (len(files) != 1 || files[0].Rows != 3000) {
+				err = fmt.Errorf("files %+v", files)
+			}
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		t.Fatal(err)
+	}
 }
