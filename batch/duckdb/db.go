@@ -4,6 +4,8 @@
 // table "source" and nothing else, and files can only be written below Options.Dirs. Describe checks a query and
 // gives its columns, Write runs it into Parquet files, Rows into memory. The rows are not copied into DuckDB: a
 // table function reads the column buffers of package columnar where they are (see scan).
+// Rows that go into files by partition are not sorted: a function that the statement calls gathers them in memory (see gather).
+// Copies that run beside each other may have a second instance, whose statements are run by one thread each.
 //
 // Timestamps. A columnar.Timestamp, an instant, is a TIMESTAMP in UTC to the query, so that year(), hour() and the like
 // are fast and mean UTC. What the query gives as TIMESTAMP or TIMESTAMPTZ is an instant again, and Parquet files say
