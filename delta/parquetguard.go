@@ -50,6 +50,9 @@ func checkFooter(r io.ReaderAt, size int64) error {
 func checkChunks(r io.ReaderAt, size int64, chunks []*format.ColumnMetaData) error {
 	left := pageRoom(size)
 	for _, c := range chunks {
+		if c.Codec == format.Lz4Raw { // the library takes ever more memory for a damaged page
+			return fmt.Errorf("%w: a checkpoint that is compressed with %s", ErrUnsupported, c.Codec)
+		}
 		need, err := largestPage(r, size, c, left)
 		if err != nil {
 			return fmt.Errorf("%w: a column's pages: %w", ErrCorrupt, err)
