@@ -16,6 +16,7 @@ import (
 
 // PutAPI is what a Target needs of a client; *kinesis.Client is one. Its own retries come first.
 type PutAPI interface {
+	DescribeStreamSummary(context.Context, *kinesis.DescribeStreamSummaryInput, ...func(*kinesis.Options)) (*kinesis.DescribeStreamSummaryOutput, error)
 	PutRecords(context.Context, *kinesis.PutRecordsInput, ...func(*kinesis.Options)) (*kinesis.PutRecordsOutput, error)
 }
 
@@ -35,6 +36,12 @@ const (
 	putWaitFirst = 50 * time.Millisecond
 	putWaitMax   = 2 * time.Second
 )
+
+// Check implements tostream.Stream.
+func (t *Target) Check(ctx context.Context) error {
+	_, err := t.client.DescribeStreamSummary(ctx, &kinesis.DescribeStreamSummaryInput{StreamName: &t.stream})
+	return classify(err)
+}
 
 // Put implements tostream.Stream. Records that a shard had no room for are put again, after a while.
 func (t *Target) Put(ctx context.Context, records []tostream.Record) error {

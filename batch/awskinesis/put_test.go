@@ -35,6 +35,10 @@ func (s *tight) PutRecords(_ context.Context, in *kinesis.PutRecordsInput, _ ...
 	return out, nil
 }
 
+func (s *tight) DescribeStreamSummary(context.Context, *kinesis.DescribeStreamSummaryInput, ...func(*kinesis.Options)) (*kinesis.DescribeStreamSummaryOutput, error) {
+	return nil, &types.ResourceNotFoundException{Message: aws.String("no such stream")}
+}
+
 func TestTarget(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var records []tostream.Record
@@ -51,6 +55,9 @@ func TestTarget(t *testing.T) {
 		err := NewTarget(&tight{}, "out").Put(t.Context(), records)
 		if !batch.IsTemporary(err) || err.Error() != "ProvisionedThroughputExceededException: slow down" {
 			t.Errorf("%v", err)
+		}
+		if err := NewTarget(stream, "out").Check(t.Context()); err == nil || batch.IsTemporary(err) {
+			t.Errorf("a stream that is not there: %v", err)
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()

@@ -13,6 +13,7 @@ import (
 
 // Appender is what a Target needs of a stream store; *stream.Store is one.
 type Appender interface {
+	Shards(ctx context.Context, stream string) ([]stream.ShardInfo, error)
 	Put(ctx context.Context, stream string, entries []stream.Entry) ([]stream.Placed, error)
 }
 
@@ -31,6 +32,12 @@ const (
 	putAttempts = 20
 	putWait     = 100 * time.Millisecond
 )
+
+// Check implements tostream.Stream.
+func (t *Target) Check(ctx context.Context) error {
+	_, err := t.store.Shards(ctx, t.name)
+	return err
+}
 
 // Put implements tostream.Stream. Records that a shard had no room for are put again, after a while.
 func (t *Target) Put(ctx context.Context, records []tostream.Record) error {

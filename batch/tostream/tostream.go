@@ -22,6 +22,8 @@ type Record struct {
 // Stream takes records, at most PutMax of them and PutBytesMax bytes at a time. What is throttled it puts again by itself; an error
 // that may pass is marked by batch.Temporary.
 type Stream interface {
+	// Check says whether the stream is there.
+	Check(ctx context.Context) error
 	Put(ctx context.Context, records []Record) error
 }
 
@@ -56,7 +58,7 @@ func (s *Sink) About() batch.SinkInfo {
 }
 
 // Open implements batch.Sink. In mode update a record is the newest state of its row, in mode append it is final.
-func (s *Sink) Open(_ context.Context, out batch.Output) (last int64, err error) {
+func (s *Sink) Open(ctx context.Context, out batch.Output) (last int64, err error) {
 	if out.Mode == batch.Complete {
 		return 0, fmt.Errorf("stream %s: output mode complete would put the whole result again with every batch; use update or append", s.opts.Name)
 	}
@@ -65,7 +67,19 @@ func (s *Sink) Open(_ context.Context, out batch.Output) (last int64, err error)
 			return 0, fmt.Errorf("stream %s: the query gives no column %s for partition_key", s.opts.Name, s.opts.KeyColumn)
 		}
 	}
+	if err := s.opts.Stream.Check(ctx); err != nil {
+		return 0, s.failed(err)
+	}
 	return -1, nil
+}
+
+// failed says which stream err is about: not one of the pipeline's sources.
+func (s *Sink) failed(err error) error {
+	told := fmt.Errorf("sink: stream %s: %v", s.opts.Name, err)
+	if batch.IsTemporary(err) {
+		return batch.Temporary(told)
+	}
+	return told
 }
 
 // Write implements batch.Sink.
@@ -90,7 +104,7 @@ func (s *Sink) Write(ctx context.Context, id int64, rows batch.Rows) (w batch.Wr
 		err = p.flush(ctx)
 	}
 	if err != nil {
-		return w, fmt.Errorf("stream %s: %w", s.opts.Name, err)
+		return w, s.failed(err)
 	}
 	return w, nil
 }

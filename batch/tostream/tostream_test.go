@@ -54,6 +54,8 @@ func (m *memStream) Put(_ context.Context, records []Record) error {
 	return m.err
 }
 
+func (m *memStream) Check(context.Context) error { return m.err }
+
 func TestWrite(t *testing.T) {
 	stream := &memStream{t: t}
 	s := New(Options{Stream: stream, Name: "out", KeyColumn: "text"})
@@ -73,7 +75,11 @@ func TestWrite(t *testing.T) {
 		t.Errorf("a key of %d bytes", len(key))
 	}
 	stream.err = errors.New("gone")
-	if _, err := s.Write(t.Context(), 9, rowsOf(t, 1, "x")); !errors.Is(err, stream.err) {
+	if _, err := s.Write(t.Context(), 9, rowsOf(t, 1, "x")); err == nil || batch.IsTemporary(err) {
+		t.Errorf("%v", err)
+	}
+	stream.err = batch.Temporary(stream.err)
+	if _, err := s.Open(t.Context(), batch.Output{Schema: schema}); !batch.IsTemporary(err) {
 		t.Errorf("%v", err)
 	}
 }
