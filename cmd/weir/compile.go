@@ -10,8 +10,11 @@ import (
 	"github.com/weir-data/weir/columnar"
 )
 
+// compileFunc makes the program of a pipeline whose sources have the given columns.
+type compileFunc = func(p *batch.Pipeline, inputs map[string]*columnar.Schema) (*batch.Program, error)
+
 // compiler makes programs of pipelines' queries, in Athena's dialect, over their sources and tables.
-func compiler(ctx context.Context, tables batch.Tables) func(*batch.Pipeline, map[string]*columnar.Schema) (*batch.Program, error) {
+func compiler(ctx context.Context, tables batch.Tables) compileFunc {
 	return func(p *batch.Pipeline, inputs map[string]*columnar.Schema) (*batch.Program, error) {
 		in := inputsOf(p, inputs)
 		in.Static = func(name string) (string, *columnar.Schema, error) {
@@ -22,6 +25,17 @@ func compiler(ctx context.Context, tables batch.Tables) func(*batch.Pipeline, ma
 			return name, columns, err
 		}
 		return incremental.Compile(p.Query, in)
+	}
+}
+
+// checked is compile with a check of what it makes.
+func checked(compile compileFunc, check func(*batch.Program) error) compileFunc {
+	return func(p *batch.Pipeline, inputs map[string]*columnar.Schema) (*batch.Program, error) {
+		program, err := compile(p, inputs)
+		if err == nil {
+			err = check(program)
+		}
+		return program, err
 	}
 }
 

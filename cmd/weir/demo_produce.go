@@ -94,7 +94,7 @@ func (d *demo) runPipeline(ctx context.Context, text []byte, showBatches int64, 
 				printer.W = io.Discard
 			}
 		},
-	})
+	}, nil)
 	return r, err
 }
 

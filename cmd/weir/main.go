@@ -27,6 +27,7 @@ type cli struct {
 	Run      RunCmd      `cmd:"" help:"Run a pipeline: from a stream, through SQL, into a Delta table."`
 	Pipeline PipelineCmd `cmd:"" help:"Pipelines of a server: create, list, show, pause, resume, remove."`
 	Infer    InferCmd    `cmd:"" help:"Write the schema of the records of a stream or a file, for a pipeline file."`
+	Replay   ReplayCmd   `cmd:"" help:"Feed the dead letters of a pipeline through it again, corrected by now."`
 	SQL      SQLCmd      `cmd:"" name:"sql" help:"Ask SQL of the catalog's tables."`
 	Table    TableCmd    `cmd:"" help:"Look at Delta tables, and look after them: show, history, check, vacuum, restore …"`
 	State    StateCmd    `cmd:"" help:"Look at what the query of a pipeline remembers, by SQL."`

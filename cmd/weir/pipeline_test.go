@@ -17,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/weir-data/weir/delta"
+	"github.com/weir-data/weir/objstore"
 	"github.com/weir-data/weir/pipelines"
 )
 
@@ -211,5 +212,58 @@ func killWorkers(t *testing.T, h *house) {
 	}
 	for _, pid := range workers {
 		syscall.Kill(pid, syscall.SIGKILL)
+	}
+}
+
+// Records that did not fit go through the corrected pipeline once, however often they are replayed.
+func TestReplay(t *testing.T) {
+	h, cl := pipelineHouse(t)
+	for _, data := range []string{`{"n": 1}`, `{"n": 1.5}`, `{"n": "many"}`, `{"n": [2]}`, `no JSON`} {
+		in := &kinesis.PutRecordInput{StreamName: aws.String("numbers"), Data: []byte(data), PartitionKey: aws.String("k")}
+		if _, err := cl.Kinesis.PutRecord(t.Context(), in); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write := func(text string) string {
+		name := filepath.Join(t.TempDir(), "p.yaml")
+		if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return name
+	}
+	strict := strings.Replace(numbersPipeline, "schema:", "mode: drop\n  schema:", 1)
+	target := pipelineTarget{File: write(strict), Endpoint: h.URL}
+	if err := (&RunCmd{pipelineTarget: target, Once: true}).Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := rowsOf(t, h); got != 1 {
+		t.Fatalf("%d rows at first", got)
+	}
+	target.File = write(strings.Replace(strict, "{n: bigint}", "{n: double}", 1) + "query: SELECT CAST(n AS bigint) AS n FROM source\n")
+	for _, data := range []string{"", `{"n": {}}`} {
+		if data != "" { // one more, which the second replay takes alone
+			in := &kinesis.PutRecordInput{StreamName: aws.String("numbers"), Data: []byte(data), PartitionKey: aws.String("k")}
+			if _, err := cl.Kinesis.PutRecord(t.Context(), in); err != nil {
+				t.Fatal(err)
+			}
+			if err := (&RunCmd{pipelineTarget: target, Once: true}).Run(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := (&ReplayCmd{pipelineTarget: target}).Run(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if got := rowsOf(t, h); got != 2 {
+			t.Errorf("%d rows after replay", got)
+		}
+	}
+	page, err := h.objects.List(t.Context(), "lake", objstore.ListOptions{Prefix: "_dead/_replay/"})
+	if err != nil || len(page.Objects) == 0 {
+		t.Errorf("what does not fit even now: %d objects, %v", len(page.Objects), err)
+	}
+	if err := (&ReplayCmd{pipelineTarget: pipelineTarget{File: write(strings.NewReplacer("{n: bigint}", "{n: bigint, t: timestamp}",
+		"trigger: 10 ms", "query: SELECT count(*) AS n FROM source\noutput_mode: complete").Replace(numbersPipeline)), Endpoint: h.URL}}).Run(t.Context()); err == nil ||
+		!strings.Contains(err.Error(), "remembers something between batches") {
+		t.Errorf("a query with state: %v", err)
 	}
 }

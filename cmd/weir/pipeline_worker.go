@@ -82,7 +82,7 @@ func (w *pipelineWorker) run(in *bufio.Reader) error {
 	run, err := startPipeline(ctx, p, b, batch.Options{
 		OnProgress: func(r batch.Report) { w.tell(pipelines.Event{Report: &r}) },
 		Logger:     slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{ReplaceAttr: untimed})),
-	})
+	}, nil)
 	if err != nil {
 		return err
 	}

@@ -16,17 +16,22 @@ import (
 	"github.com/weir-data/weir/batch/state"
 )
 
-// RunCmd runs one pipeline until ctrl-C.
-type RunCmd struct {
+// pipelineTarget is a pipeline file and where it runs.
+type pipelineTarget struct {
 	File     string `arg:"" help:"Pipeline file." type:"existingfile" placeholder:"PIPELINE.yaml"`
-	Once     bool   `help:"Take what is there now, then stop."`
 	Print    bool   `help:"Show every micro-batch, as Spark's console does."`
 	Rows     int    `help:"Rows shown of each micro-batch." default:"20"`
-	Progress bool   `help:"Print the progress of every batch as a line of JSON (Spark's StreamingQueryProgress)."`
 	Endpoint string `help:"Endpoint to run against. Default: AWS_ENDPOINT_URL, else a weir on this machine, else the data directory itself." placeholder:"URL"`
 	Keep     string `help:"Where to keep the pipeline's progress, if not beside its table: s3://BUCKET/FOLDER or a folder of this machine." placeholder:"PLACE"`
 	Embedded bool   `help:"Open the data directory in this process, whatever else runs: no wire between stream and table."`
 	Data     string `help:"Data directory, when no server runs." default:"./weir-data" type:"path"`
+}
+
+// RunCmd runs one pipeline until ctrl-C.
+type RunCmd struct {
+	pipelineTarget
+	Once     bool `help:"Take what is there now, then stop."`
+	Progress bool `help:"Print the progress of every batch as a line of JSON (Spark's StreamingQueryProgress)."`
 }
 
 // Help is shown by weir run --help.
@@ -71,7 +76,7 @@ func (c *RunCmd) Run(ctx context.Context) error {
 			scr.printf("\r\x1b[K%s", total.line(r))
 		}
 	}
-	run, err := startPipeline(ctx, p, b, opts)
+	run, err := startPipeline(ctx, p, b, opts, nil)
 	if err != nil {
 		return err
 	}
@@ -101,7 +106,7 @@ func sourceText(p *batch.Pipeline) string {
 }
 
 // backends finds a server, or opens the data directory in this process.
-func (c *RunCmd) backends(ctx context.Context) (b backends, done func(), err error) {
+func (c *pipelineTarget) backends(ctx context.Context) (b backends, done func(), err error) {
 	if c.Embedded && c.Endpoint != "" {
 		return b, nil, errors.New("--embedded and --endpoint contradict each other")
 	}
@@ -124,7 +129,7 @@ func (c *RunCmd) backends(ctx context.Context) (b backends, done func(), err err
 }
 
 // endpoint is where to run against; "" is this process.
-func (c *RunCmd) endpoint(ctx context.Context) string {
+func (c *pipelineTarget) endpoint(ctx context.Context) string {
 	if c.Embedded {
 		return ""
 	}
@@ -140,8 +145,9 @@ type running struct {
 }
 
 // startPipeline puts sources, runner, sinks, progress and state together and lets the engine run. The caller waits for it. When ctx
-// ends the engine goes on: stop it with engine.Stop, so that the batch at hand is finished, or with cancel.
-func startPipeline(ctx context.Context, p *batch.Pipeline, b backends, opts batch.Options) (*running, error) {
+// ends the engine goes on: stop it with engine.Stop, so that the batch at hand is finished, or with cancel. A check, if there is one, may
+// refuse the program of the query.
+func startPipeline(ctx context.Context, p *batch.Pipeline, b backends, opts batch.Options, check func(*batch.Program) error) (*running, error) {
 	place, err := b.state(p)
 	if err != nil {
 		return nil, err
@@ -167,7 +173,10 @@ func startPipeline(ctx context.Context, p *batch.Pipeline, b backends, opts batc
 		runner.Close()
 		db.Close()
 	}
-	opts.Runner, opts.Tables, opts.Compile = runner, tables, compiler(context.WithoutCancel(ctx), tables)
+	opts.Runner, opts.Tables = runner, tables
+	if opts.Compile = compiler(context.WithoutCancel(ctx), tables); check != nil {
+		opts.Compile = checked(opts.Compile, check)
+	}
 	engine, err := newEngine(ctx, p, b, db, opts)
 	if err != nil {
 		closeDB()
@@ -183,12 +192,15 @@ func startPipeline(ctx context.Context, p *batch.Pipeline, b backends, opts batc
 	return r, nil
 }
 
-// newEngine gives the engine its parts out of b.
+// newEngine gives the engine its parts out of b, but for those that opts has.
 func newEngine(ctx context.Context, p *batch.Pipeline, b backends, db *duckdb.DB, opts batch.Options) (_ *batch.Engine, err error) {
-	opts.Pipeline, opts.Sources = p, map[string]batch.Source{}
-	for i := range p.Sources {
-		if opts.Sources[p.Sources[i].Name], err = b.open(ctx, &p.Sources[i]); err != nil {
-			return nil, err
+	opts.Pipeline = p
+	if opts.Sources == nil {
+		opts.Sources = map[string]batch.Source{}
+		for i := range p.Sources {
+			if opts.Sources[p.Sources[i].Name], err = b.open(ctx, &p.Sources[i]); err != nil {
+				return nil, err
+			}
 		}
 	}
 	if opts.Progress, err = b.progress(p); err != nil {
