@@ -113,3 +113,8 @@ delta-tables:
 
 delta-bench:
 	./test/interop/delta-bench.sh
+
+# Streaming queries run by Spark Structured Streaming and by weir over the same micro-batches, compared. Needs a JDK and python3.
+.PHONY: parity
+parity:
+	./test/interop/parity.sh --page docs/spark-parity.md

@@ -57,6 +57,7 @@ type SourceSpec struct {
 	Schema   *columnar.Schema // as Format.Complete makes it
 	Mode     Mode
 	Limit    Limit // of one micro-batch
+	FilesMax int   // new files of one micro-batch; 0: as many as fit
 	// Watermark is nil if the source has no event time.
 	Watermark   *Watermark
 	Deduplicate *Deduplicate // nil: not

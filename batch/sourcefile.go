@@ -39,9 +39,9 @@ const sourcesMax = 16
 func (r *yamlReader) source(n ast.Node, path, name string) SourceSpec {
 	s := SourceSpec{Name: name, Kind: StreamSource, Format: columnar.Format{Name: "json"}, Limit: DefaultLimit}
 	var fields []columnar.Field
-	var schema ast.Node
+	var schema, perFile ast.Node
 	for key, value := range r.entries(n, path, "stream", "start", "format", "options", "schema", "mode", "corrupt_record", "rescued", "evolve",
-		"watermark", "deduplicate", "max_records_per_trigger", "max_bytes_per_trigger") {
+		"watermark", "deduplicate", "max_records_per_trigger", "max_bytes_per_trigger", "max_files_per_trigger") {
 		at := path + "." + key
 		switch key {
 		case "stream":
@@ -68,11 +68,17 @@ func (r *yamlReader) source(n ast.Node, path, name string) SourceSpec {
 			s.Deduplicate = r.deduplicate(value, at)
 		case "max_records_per_trigger":
 			s.Limit.Records = int(r.number(value, at, 1, maxLimitRecords))
+		case "max_files_per_trigger":
+			s.FilesMax = int(r.number(value, at, 1, 100_000))
+			perFile = value
 		case "max_bytes_per_trigger":
 			s.Limit.Bytes = r.size(value, at, 1<<20, maxLimitBytes)
 		}
 	}
 	r.require(n, path, "stream")
+	if perFile != nil && s.Kind != FileSource {
+		r.failf(perFile, path+".max_files_per_trigger", "is for files only, which %s is not", s.Stream)
+	}
 	if schema == nil && (s.Format.Name == "json" || s.Format.Name == "csv") {
 		r.failf(n, path+".schema", "is missing; weir infer writes it by the records that are there")
 		return s

@@ -32,6 +32,8 @@ type Options struct {
 	Whole bool
 	// Header says that the first line of each file is no record, but stands before each record, as the header of CSV that names columns.
 	Header bool
+	// FilesMax bounds the new files of a batch; 0: as many as its limits take.
+	FilesMax int
 	// MaxAge is how much older than the youngest file a new one may be; default a week.
 	MaxAge time.Duration
 	// Rest is how long a file of a folder must not have changed before it is taken; default one second.

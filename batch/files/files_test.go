@@ -245,6 +245,26 @@ func TestOldFiles(t *testing.T) {
 	}
 }
 
+func TestFilesMax(t *testing.T) {
+	shelf := shelves(t)["folder"]
+	for i := range 5 {
+		shelf.put(fmt.Sprint("f", i), []byte(fmt.Sprint(i)), began.Add(time.Duration(5-i)*time.Second))
+	}
+	s := shelf.source(Options{FilesMax: 2})
+	at, got := batch.Offset{}, ""
+	for range 3 {
+		end, err := s.Plan(t.Context(), at, batch.Limit{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got += strings.Join(read(t, s, at, end), "") + " "
+		at = end
+	}
+	if got != "34 12 0 " {
+		t.Errorf("batches %q", got)
+	}
+}
+
 func TestGone(t *testing.T) {
 	shelf := shelves(t)["folder"]
 	shelf.put("a", []byte("x"), began)

@@ -110,8 +110,8 @@ func (s *Source) plan(ctx context.Context, start batch.Offset, limit batch.Limit
 	})
 	left := &budget{records: int64(limit.Records), bytes: limit.Bytes}
 	went := goOn(all, left)
-	for _, e := range waiting {
-		if left.spent() {
+	for i, e := range waiting {
+		if left.spent() || s.opts.FilesMax > 0 && i >= s.opts.FilesMax {
 			break
 		}
 		all[e.name] = taken{left.take(e.size, s.splits(e.name)), e.size, e.mod}

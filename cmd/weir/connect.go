@@ -58,10 +58,10 @@ func (b backends) files(s *batch.SourceSpec) (batch.Source, error) {
 	format := s.Format
 	opts := files.Options{
 		Whole:  format.Name == "avro" || format.Name == "binary" || format.Options["multiLine"] == "true" || format.Options["wholetext"] == "true",
-		Header: format.Name == "csv" && format.Options["header"] == "true",
+		Header: format.Name == "csv" && format.Options["header"] == "true", FilesMax: s.FilesMax,
 	}
-	if dir, ok := strings.CutPrefix(s.Stream, "file://"); ok {
-		return files.InFolder(dir, opts)
+	if !strings.Contains(s.Stream, "://") {
+		return files.InFolder(s.Stream, opts)
 	}
 	bucket, prefix, err := objstore.ParseURL(s.Stream)
 	if err != nil {

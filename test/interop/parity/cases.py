@@ -1,0 +1,140 @@
+"""The queries that weir and Spark run over the same files, one file a micro-batch. Where the dialects differ, a case has one text for each."""
+
+import json
+import random
+
+START = 1767225600  # 2026-01-01T00:00:00Z
+EVENT = "id BIGINT, k STRING, g INT, v DOUBLE, d DECIMAL(10,2), ts TIMESTAMP, flag BOOLEAN, tags ARRAY<STRING>, s STRUCT<a:INT,b:STRING>, m MAP<STRING,INT>"
+
+
+def iso(seconds):
+    import datetime
+
+    return datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def events(seed, batches=6, rows=30, step=900, late=2400):
+    """Batches of events: event time goes on by step seconds a batch, some events are up to late seconds late, some fields are null,
+    some events come twice."""
+    rng = random.Random(seed)
+    out, n = [], 0
+    for b in range(batches):
+        lines = []
+        for _ in range(rows):
+            t = START + b * step + rng.randrange(step)
+            if rng.random() < 0.15:
+                t -= rng.randrange(late)
+            e = {
+                "id": n, "k": rng.choice("abcd"), "g": rng.randrange(5), "v": rng.randrange(1000) / 8, "d": "%.2f" % (rng.randrange(100000) / 100),
+                "ts": iso(t), "flag": rng.random() < 0.5, "tags": [rng.choice("xyz") for _ in range(rng.randrange(3))],
+                "s": {"a": rng.randrange(9), "b": rng.choice(["p", "q"])}, "m": {rng.choice("uv"): rng.randrange(9)},
+            }
+            for f in ("k", "v", "flag", "tags", "s", "d"):
+                if rng.random() < 0.07:
+                    e[f] = None
+            n += 1
+            lines.append(json.dumps(e))
+            if rng.random() < 0.08:
+                lines.append(lines[rng.randrange(len(lines))])
+        out.append(lines)
+    return out
+
+
+def source(seed=1, schema=EVENT, watermark=("ts", "10 minutes"), lines=None, **more):
+    return dict(schema=schema, watermark=watermark, batches=lines if lines is not None else events(seed), **more)
+
+
+CASES = []
+
+
+def case(name, sql, mode="append", sources=None, spark=None, refused=False, **more):
+    CASES.append(dict(name=name, sql=sql, spark=spark or sql, mode=mode, sources=sources or {"source": source()}, refused=refused, **more))
+
+
+W10 = "window(ts, '10 minutes')"
+W10S5 = "window(ts, '10 minutes', '5 minutes')"
+
+# Row by row.
+case("projection", "SELECT id, k, v * 2 AS v2 FROM source")
+case("filter", "SELECT id FROM source WHERE v > 50 AND k = 'a'")
+case("null-logic", "SELECT id, k IS NULL AS nk, coalesce(k, '?') AS k2, CASE WHEN flag THEN 1 ELSE 0 END AS f FROM source")
+case("decimals", "SELECT id, d, d + CAST(1 AS DECIMAL(10,2)) AS e FROM source")
+case("dates", "SELECT id, year(ts) AS y, month(ts) AS mo, day(ts) AS dd, hour(ts) AS h, minute(ts) AS mi FROM source")
+case("nested", "SELECT id, s.a AS a, s.b AS b FROM source WHERE s.a > 3")
+case("arrays", "SELECT id, cardinality(tags) AS n FROM source WHERE tags IS NOT NULL", spark="SELECT id, size(tags) AS n FROM source WHERE tags IS NOT NULL")
+case("unnest", "SELECT id, t FROM source CROSS JOIN UNNEST(tags) AS u(t)", spark="SELECT id, t FROM source LATERAL VIEW explode(tags) u AS t")
+case("text", "SELECT id, upper(k) AS u, concat(k, '-', CAST(g AS VARCHAR)) AS c FROM source", spark="SELECT id, upper(k) AS u, concat(k, '-', CAST(g AS STRING)) AS c FROM source")
+case("in-list", "SELECT id FROM source WHERE k IN ('a', 'c') AND g BETWEEN 1 AND 3")
+case("union", "SELECT id, k FROM source WHERE g = 1 UNION ALL SELECT id, k FROM source WHERE g = 2")
+case("cte", "WITH x AS (SELECT id, v FROM source WHERE v IS NOT NULL) SELECT id, v FROM x WHERE v < 20")
+case("whole-structs", "SELECT id, s, tags FROM source")
+case("projection-update", "SELECT id, k FROM source", mode="update")
+
+# Aggregates.
+for mode in ("append", "update", "complete"):
+    case("tumbling-count-" + mode, f"SELECT window, count(*) AS n FROM source GROUP BY {W10}", mode=mode)
+    case("tumbling-by-key-" + mode, f"SELECT window, k, count(*) AS n, sum(v) AS sv, min(g) AS lo, max(g) AS hi FROM source GROUP BY {W10}, k", mode=mode)
+    case("sliding-" + mode, f"SELECT window, count(*) AS n, avg(v) AS a FROM source GROUP BY {W10S5}", mode=mode)
+case("hopping-with-gap", "SELECT window, count(*) AS n FROM source GROUP BY window(ts, '12 minutes', '4 minutes'), g")
+case("offset-window", "SELECT window, count(*) AS n FROM source GROUP BY window(ts, '10 minutes', '10 minutes', '3 minutes')")
+case("window-fields", f"SELECT window.start AS a, window.end AS b, sum(g) AS s FROM source GROUP BY {W10}", spark=f"SELECT window.start AS a, window.end AS b, sum(g) AS s FROM source GROUP BY {W10}")
+case("count-column", f"SELECT window, count(k) AS n, count(flag) AS f FROM source GROUP BY {W10}")
+case("sum-decimal", f"SELECT window, sum(d) AS sd FROM source GROUP BY {W10}", mode="update")
+case("avg-decimal", f"SELECT window, avg(v) AS av FROM source GROUP BY {W10}, g", mode="update")
+case("min-max-text", f"SELECT window, min(k) AS lo, max(k) AS hi FROM source GROUP BY {W10}")
+case("min-max-time", f"SELECT window, min(ts) AS lo, max(ts) AS hi FROM source GROUP BY {W10}, flag")
+case("variance", f"SELECT window, var_samp(v) AS vs, stddev_pop(v) AS sp FROM source GROUP BY {W10}", mode="update")
+case("bool-agg", f"SELECT window, bool_and(flag) AS ba, bool_or(flag) AS bo FROM source GROUP BY {W10}, k")
+case("filtered-agg", f"SELECT window, count(*) FILTER (WHERE v > 50) AS n FROM source GROUP BY {W10}", mode="update")
+case("case-agg", f"SELECT window, sum(CASE WHEN flag THEN v ELSE 0 END) AS s FROM source GROUP BY {W10}")
+case("having", f"SELECT window, k, count(*) AS n FROM source GROUP BY {W10}, k HAVING count(*) > 2")
+case("where-agg", f"SELECT window, count(*) AS n FROM source WHERE k = 'b' GROUP BY {W10}")
+case("expression-keys", f"SELECT window, g % 2 AS odd, count(*) AS n FROM source GROUP BY {W10}, g % 2")
+case("expression-of-agg", f"SELECT window, sum(g) * 10 + count(*) AS x FROM source GROUP BY {W10}")
+case("key-only-update", "SELECT k, count(*) AS n, sum(v) AS s FROM source GROUP BY k", mode="update")
+case("key-only-complete", "SELECT k, count(*) AS n, max(v) AS s FROM source GROUP BY k", mode="complete")
+case("no-keys-complete", "SELECT count(*) AS n, sum(g) AS s FROM source", mode="complete")
+case("no-keys-update", "SELECT count(*) AS n FROM source", mode="update")
+case("order-complete", "SELECT k, count(*) AS n FROM source GROUP BY k ORDER BY n DESC, k LIMIT 2", mode="complete")
+case("two-keys-null", "SELECT k, flag, count(*) AS n FROM source GROUP BY k, flag", mode="complete")
+case("max-by", f"SELECT window, max_by(id, id) AS x FROM source GROUP BY {W10}")
+case("group-by-time", "SELECT ts, count(*) AS n FROM source GROUP BY ts")
+case("no-watermark-update", f"SELECT window, count(*) AS n FROM source GROUP BY {W10}", mode="update", sources={"source": source(watermark=None)})
+case("no-watermark-complete", f"SELECT window, count(*) AS n FROM source GROUP BY {W10}", mode="complete", sources={"source": source(watermark=None)})
+case("zero-delay", f"SELECT window, count(*) AS n FROM source GROUP BY {W10}", sources={"source": source(watermark=("ts", "0 seconds"))})
+case("long-delay", f"SELECT window, count(*) AS n FROM source GROUP BY {W10}", sources={"source": source(watermark=("ts", "1 hour"))})
+case("very-late", f"SELECT window, count(*) AS n FROM source GROUP BY {W10}", sources={"source": source(lines=events(7, late=7200))})
+case("empty-batches", f"SELECT window, count(*) AS n FROM source GROUP BY {W10}", sources={"source": source(lines=[events(3)[0], [""], events(3)[2], [""], events(3)[4]])})
+
+# Sessions.
+case("session", "SELECT session_window, count(*) AS n FROM source GROUP BY session_window(ts, '1 minute')", weir_window=True)
+case("session-by-key", "SELECT session_window, k, count(*) AS n, sum(g) AS s FROM source GROUP BY session_window(ts, '3 minutes'), k")
+case("session-complete", "SELECT session_window, k, count(*) AS n FROM source GROUP BY session_window(ts, '3 minutes'), k", mode="complete")
+
+# Distinct and duplicates.
+case("distinct-update", "SELECT DISTINCT k, g FROM source", mode="update")
+case("distinct-time", "SELECT DISTINCT ts, k FROM source")
+case("dedup-event-time", "SELECT id, k, ts FROM source", sources={"source": source(deduplicate=dict(columns=["id", "ts"]))})
+case("dedup-within", "SELECT id FROM source", sources={"source": source(deduplicate=dict(columns=["id"], within_watermark=True))})
+case("dedup-no-watermark", "SELECT id FROM source", sources={"source": source(watermark=None, deduplicate=dict(columns=["id"]))})
+case("dedup-then-window", f"SELECT window, count(*) AS n FROM source GROUP BY {W10}", sources={"source": source(deduplicate=dict(columns=["id", "ts"]))})
+
+# Joins of streams.
+two = lambda: {"l": source(11), "r": source(12)}
+BOUND = "l.g = r.g AND r.ts BETWEEN l.ts - INTERVAL '2' MINUTE AND l.ts + INTERVAL '3' MINUTE"
+for kind in ("INNER", "LEFT", "RIGHT", "FULL"):
+    case("join-" + kind.lower(), f"SELECT l.id AS a, r.id AS b FROM l {kind} JOIN r ON {BOUND}", sources=two())
+case("join-keys-only", "SELECT l.id AS a, r.id AS b FROM l JOIN r ON l.id = r.id", sources={"l": source(11, watermark=None), "r": source(12, watermark=None)})
+case("join-filter", f"SELECT l.id AS a, r.id AS b, l.v + r.v AS s FROM l JOIN r ON {BOUND} WHERE l.k = r.k", sources=two())
+case("join-then-window", f"SELECT window(ts, '10 minutes') AS w, count(*) AS n FROM (SELECT l.ts AS ts FROM l JOIN r ON {BOUND}) GROUP BY window(ts, '10 minutes')",
+     spark=f"SELECT window AS w, count(*) AS n FROM (SELECT l.ts AS ts FROM l JOIN r ON {BOUND}) GROUP BY window(ts, '10 minutes')", sources=two())
+
+# What is refused, by both.
+case("refuse-append-without-watermark", "SELECT k, count(*) AS n FROM source GROUP BY k", sources={"source": source(watermark=None)}, refused=True)
+case("refuse-append-key-only", "SELECT k, count(*) AS n FROM source GROUP BY k", refused=True)
+case("refuse-complete-without-aggregates", "SELECT id FROM source", mode="complete", refused=True)
+case("refuse-order-append", "SELECT id FROM source ORDER BY id", refused=True)
+case("refuse-limit-update", "SELECT id FROM source LIMIT 3", mode="update", refused=True)
+case("refuse-session-update", "SELECT session_window, count(*) AS n FROM source GROUP BY session_window(ts, '3 minutes')", mode="update", refused=True)
+case("refuse-outer-without-bound", "SELECT l.id AS a, r.id AS b FROM l LEFT JOIN r ON l.id = r.id", sources={"l": source(11, watermark=None), "r": source(12, watermark=None)}, refused=True)
+case("refuse-join-update", f"SELECT l.id AS a, r.id AS b FROM l JOIN r ON {BOUND}", sources=two(), mode="update", refused=True)

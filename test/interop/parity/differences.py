@@ -1,0 +1,3 @@
+"""Why a case differs, where it is meant to."""
+
+DIFFERENCES = {}
