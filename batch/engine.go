@@ -189,7 +189,7 @@ func (e *Engine) overdue() bool {
 	if e.program == nil || e.pipeline.Mode == Complete || !e.times.now.After(e.times.used) {
 		return false
 	}
-	return slices.ContainsFunc(e.program.States, func(s StateSpec) bool { return s.Until != "" })
+	return slices.ContainsFunc(e.program.States, func(s StateSpec) bool { return s.Until != "" || s.Replace })
 }
 
 // pause waits for the next batch's time, and for data if there was none.

@@ -110,7 +110,7 @@ def normal(v):
     if isinstance(v, bool) or v is None:
         return v
     if isinstance(v, (int, float)):
-        return float("%.9g" % v)
+        return float("%.8g" % v)
     if isinstance(v, str) and v.endswith("Z"):
         return v.replace(".000Z", "Z")
     return v
@@ -129,7 +129,7 @@ def judge(c, spark, weir):
     if "error" in spark or "error" in weir:
         if "error" in spark and "error" in weir:
             return "refused by both: " + weir["error"].split(": ", 1)[-1] if c["refused"] else "BOTH FAIL: spark: %s; weir: %s" % (spark["error"], weir["error"])
-        return "DIFFERENT: " + ("Spark refuses: " + spark["error"] if "error" in spark else "weir refuses: " + weir["error"])
+        return "DIFFERENT: " + ("Spark refuses: " + spark["error"].split("\n")[0] if "error" in spark else "weir refuses: " + weir["error"])
     if c["refused"]:
         return "DIFFERENT: neither refuses it"
     a, b = rows(spark), rows(weir)

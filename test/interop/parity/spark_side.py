@@ -49,7 +49,7 @@ def run(spark, folder, c):
         )
         query.awaitTermination()
     except Exception as e:  # what Spark says of the query
-        return {"error": str(e).split("\n")[0]}
+        return {"error": str(e)[:8000]}
     return {"batches": [batches[n] for n in sorted(batches)]}
 
 
