@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -38,13 +39,13 @@ func (r result) Write(_ context.Context, opts batch.WriteOptions) (files []batch
 // halting fails at the n-th put from now on.
 type halting struct {
 	objstore.Store
-	n int
+	n atomic.Int64
 }
 
 var errHalt = errors.New("power went")
 
 func (h *halting) Put(ctx context.Context, bucket, key string, body io.Reader, opts objstore.PutOptions) (objstore.Info, error) {
-	if h.n--; h.n < 0 {
+	if h.n.Add(-1) < 0 {
 		return objstore.Info{}, errHalt
 	}
 	return h.Store.Put(ctx, bucket, key, body, opts)
@@ -102,7 +103,9 @@ func TestCrashes(t *testing.T) {
 		if _, err := s.Write(t.Context(), 0, result{text: "zero", parts: []string{"a"}}); err != nil {
 			t.Fatal(err)
 		}
-		s, _ = open(t, &halting{store, puts})
+		halting := &halting{Store: store}
+		halting.n.Store(int64(puts))
+		s, _ = open(t, halting)
 		_, err := s.Write(t.Context(), 1, result{text: "one, cut off", parts: []string{"a", "b", "c"}})
 		if crashed := puts < 5; errors.Is(err, errHalt) != crashed {
 			t.Fatalf("after %d puts: %v", puts, err)

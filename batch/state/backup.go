@@ -155,7 +155,7 @@ func copyFile(fs vfs.FS, path string, r io.Reader) (uint32, error) {
 		return 0, err
 	}
 	h := crc32.New(castagnoli)
-	_, err = io.Copy(io.MultiWriter(f, h), r)
+	_, err = io.Copy(io.MultiWriter(h, f), r) // h first: a file may scribble over what it was given
 	if err == nil {
 		err = f.Sync()
 	}

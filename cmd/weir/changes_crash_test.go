@@ -118,6 +118,32 @@ func unharmed(t *testing.T, h *house, s *session) {
 	s.ask(t, "UPDATE t SET name = 'old' WHERE k <= 10")
 }
 
+// killUntilEnded kills the processes that change rows until a statement has ended: the first may die before it has been given the rows, and
+// is replaced then.
+func killUntilEnded(t *testing.T, h *house, id string) {
+	t.Helper()
+	for began := time.Now(); ; {
+		pids := rowsWorkers(t)
+		if len(pids) > 1 {
+			t.Fatalf("processes %v change rows, want one", pids)
+		}
+		for _, pid := range pids {
+			if err := syscall.Kill(pid, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
+				t.Fatal(err)
+			}
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+		_, err := h.queries.Wait(ctx, id)
+		cancel()
+		if err == nil {
+			return
+		}
+		if time.Since(began) > 30*time.Second {
+			t.Fatal("the statement goes on without its process")
+		}
+	}
+}
+
 // TestChangeCrash kills the process of an UPDATE in the middle, and stops another.
 func TestChangeCrash(t *testing.T) {
 	h, cl := testHouse(t)
@@ -125,13 +151,7 @@ func TestChangeCrash(t *testing.T) {
 	s.ask(t, manyRows)
 
 	id := begin(t, h, s, slowUpdate)
-	pids := rowsWorkers(t)
-	if len(pids) != 1 {
-		t.Fatalf("processes %v change rows, want one", pids)
-	}
-	if err := syscall.Kill(pids[0], syscall.SIGKILL); err != nil {
-		t.Fatal(err)
-	}
+	killUntilEnded(t, h, id)
 	if x := ended(t, h, id); x.State != query.Failed || !strings.Contains(x.Reason, "signal: killed") {
 		t.Errorf("the statement under a crash: %s %s", x.State, x.Reason)
 	} else {

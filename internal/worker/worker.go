@@ -44,6 +44,9 @@ func Main(kind string, serve func(in io.Reader, out io.Writer) error) {
 // to, as much again is allowed, and what a process needs to be there. Beyond that allocations fail, which native code tells as an error
 // where it can and dies of elsewhere.
 func LimitMemory(bytes int64) error {
+	if raceDetector { // it takes many times of what it watches
+		return nil
+	}
 	process := int64(512<<20 + runtime.NumCPU()*(16<<20)) // with the stacks of threads
 	var r syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_DATA, &r); err != nil {
