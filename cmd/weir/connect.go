@@ -60,8 +60,8 @@ func (b backends) files(s *batch.SourceSpec) (batch.Source, error) {
 		Whole:  format.Name == "avro" || format.Name == "binary" || format.Options["multiLine"] == "true" || format.Options["wholetext"] == "true",
 		Header: format.Name == "csv" && format.Options["header"] == "true", FilesMax: s.FilesMax,
 	}
-	if !strings.Contains(s.Stream, "://") {
-		return files.InFolder(s.Stream, opts)
+	if dir := strings.TrimPrefix(s.Stream, "file://"); !strings.Contains(dir, "://") {
+		return files.InFolder(dir, opts)
 	}
 	bucket, prefix, err := objstore.ParseURL(s.Stream)
 	if err != nil {

@@ -267,3 +267,34 @@ func TestReplay(t *testing.T) {
 		t.Errorf("a query with state: %v", err)
 	}
 }
+
+// Files of a folder become Parquet files of another, each once.
+func TestFolderToFolder(t *testing.T) {
+	h, _ := pipelineHouse(t)
+	in, out := t.TempDir(), filepath.Join(t.TempDir(), "out")
+	file := filepath.Join(t.TempDir(), "p.yaml")
+	text := fmt.Sprintf("name: copy\nsource:\n  stream: file://%s\n  schema: {n: bigint}\n  mode: fail\n  max_files_per_trigger: 1\n"+
+		"sinks:\n  - parquet: file://%s\n  - stream: numbers\ntrigger: available-now\ndead_letters: s3://lake/_dead\n", in, out)
+	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for round := range 2 { // the second finds nothing new but one file
+		for i := range 2 + round {
+			name := filepath.Join(in, fmt.Sprint(i, ".json"))
+			if err := os.WriteFile(name, fmt.Appendf(nil, "{\"n\": %d}\n{\"n\": %d}\n", i, i+10), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			at := time.Now().Add(-time.Hour + time.Duration(i)*time.Second)
+			if err := os.Chtimes(name, at, at); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := (&RunCmd{pipelineTarget: pipelineTarget{File: file, Endpoint: h.URL}}).Run(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		files, err := filepath.Glob(filepath.Join(out, "part-*.parquet"))
+		if err != nil || len(files) != 2+round {
+			t.Errorf("%d files, %v", len(files), err)
+		}
+	}
+}

@@ -80,7 +80,8 @@ case("offset-window", "SELECT window, count(*) AS n FROM source GROUP BY window(
 case("window-fields", f"SELECT window.start AS a, window.end AS b, sum(g) AS s FROM source GROUP BY {W10}", spark=f"SELECT window.start AS a, window.end AS b, sum(g) AS s FROM source GROUP BY {W10}")
 case("count-column", f"SELECT window, count(k) AS n, count(flag) AS f FROM source GROUP BY {W10}")
 case("sum-decimal", f"SELECT window, sum(d) AS sd FROM source GROUP BY {W10}", mode="update")
-case("avg-decimal", f"SELECT window, avg(v) AS av FROM source GROUP BY {W10}, g", mode="update")
+case("avg-by-key", f"SELECT window, g, avg(v) AS av FROM source GROUP BY {W10}, g", mode="update")
+case("update-without-keys", f"SELECT window, avg(v) AS av FROM source GROUP BY {W10}, g", mode="update")
 case("min-max-text", f"SELECT window, min(k) AS lo, max(k) AS hi FROM source GROUP BY {W10}")
 case("min-max-time", f"SELECT window, min(ts) AS lo, max(ts) AS hi FROM source GROUP BY {W10}, flag")
 case("variance", f"SELECT window, var_samp(v) AS vs, stddev_pop(v) AS sp FROM source GROUP BY {W10}", mode="update")
@@ -107,7 +108,7 @@ case("very-late", f"SELECT window, count(*) AS n FROM source GROUP BY {W10}", so
 case("empty-batches", f"SELECT window, count(*) AS n FROM source GROUP BY {W10}", sources={"source": source(lines=[events(3)[0], [""], events(3)[2], [""], events(3)[4]])})
 
 # Sessions.
-case("session", "SELECT session_window, count(*) AS n FROM source GROUP BY session_window(ts, '1 minute')", weir_window=True)
+case("session", "SELECT session_window, count(*) AS n FROM source GROUP BY session_window(ts, '1 minute')")
 case("session-by-key", "SELECT session_window, k, count(*) AS n, sum(g) AS s FROM source GROUP BY session_window(ts, '3 minutes'), k")
 case("session-complete", "SELECT session_window, k, count(*) AS n FROM source GROUP BY session_window(ts, '3 minutes'), k", mode="complete")
 
@@ -115,7 +116,7 @@ case("session-complete", "SELECT session_window, k, count(*) AS n FROM source GR
 case("distinct-update", "SELECT DISTINCT k, g FROM source", mode="update")
 case("distinct-time", "SELECT DISTINCT ts, k FROM source")
 case("dedup-event-time", "SELECT id, k, ts FROM source", sources={"source": source(deduplicate=dict(columns=["id", "ts"]))})
-case("dedup-within", "SELECT id FROM source", sources={"source": source(deduplicate=dict(columns=["id"], within_watermark=True))})
+case("dedup-within", "SELECT id, ts FROM source", sources={"source": source(deduplicate=dict(columns=["id"], within_watermark=True))})
 case("dedup-no-watermark", "SELECT id FROM source", sources={"source": source(watermark=None, deduplicate=dict(columns=["id"]))})
 case("dedup-then-window", f"SELECT window, count(*) AS n FROM source GROUP BY {W10}", sources={"source": source(deduplicate=dict(columns=["id", "ts"]))})
 

@@ -14,8 +14,6 @@ sys.path.insert(0, os.path.dirname(__file__))
 from cases import CASES, START  # noqa: E402
 from differences import DIFFERENCES  # noqa: E402
 
-SPARK_TO_WEIR = {"BIGINT": "bigint"}
-
 
 def lay_out(folder, c):
     for name, s in c["sources"].items():
