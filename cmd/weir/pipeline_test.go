@@ -298,3 +298,30 @@ func TestFolderToFolder(t *testing.T) {
 		}
 	}
 }
+
+// A pipeline with state that weir run began goes on in the server.
+func TestStateMovesIntoTheServer(t *testing.T) {
+	h, cl := pipelineHouse(t)
+	t.Setenv("HOME", t.TempDir())
+	t.Setenv("XDG_CACHE_HOME", "")
+	text := strings.Replace(numbersPipeline, "trigger: 10 ms", "query: SELECT n, count(*) AS times FROM source GROUP BY n\noutput_mode: update\ntrigger: available-now", 1)
+	file := filepath.Join(t.TempDir(), "p.yaml")
+	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	putNumbers(t, cl, 0, 10)
+	if err := (&RunCmd{pipelineTarget: pipelineTarget{File: file, Endpoint: h.URL}}).Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	putNumbers(t, cl, 5, 15)
+	if _, err := h.pipelines.Create(t.Context(), text, false); err != nil {
+		t.Fatal(err)
+	}
+	s := awaitPipeline(t, h, "numbers", func(s pipelines.Status) bool { return s.State == pipelines.Done || s.State == pipelines.Failed })
+	if got := rowsOf(t, h); s.State != pipelines.Done || got != 15 {
+		t.Errorf("%s: %s; %d rows", s.State, s.Error, got)
+	}
+	if err := (&RunCmd{pipelineTarget: pipelineTarget{File: file, Endpoint: h.URL}}).Run(t.Context()); err != nil {
+		t.Errorf("and back: %v", err)
+	}
+}

@@ -124,7 +124,10 @@ func inside(task *workerTask) backends {
 		Endpoint: "this server", Config: cfg, Glue: glue.NewFromConfig(cfg), Kinesis: kinesis.NewFromConfig(cfg),
 		S3: awss3.NewFromConfig(cfg, func(o *awss3.Options) { o.UsePathStyle = true }),
 	}, "")
-	b.state = func(p *batch.Pipeline) (state.Options, error) { return statePlace(b.objects, p, task.State, "") }
+	// Beside the progress as well, so that weir run against this server and this process go on where the other was.
+	b.state = func(p *batch.Pipeline) (state.Options, error) {
+		return statePlace(b.objects, p, task.State, progressPlace(p)+"/state")
+	}
 	b.source = func(name string) batch.Source { return feed.Dial(task.Socket, feedPath, name) }
 	return b
 }
