@@ -99,7 +99,7 @@ func newStore(opts Options) *Store {
 // prepare takes the folder, loads the streams, recovers their records and makes the first segment.
 func (s *Store) prepare() error {
 	fs := s.opts.FS
-	if err := makeDir(fs, s.opts.Dir); err != nil {
+	if err := vfs.MakeDir(fs, s.opts.Dir); err != nil {
 		return err
 	}
 	lock, err := fs.Lock(fs.PathJoin(s.opts.Dir, "LOCK"))
@@ -119,27 +119,6 @@ func (s *Store) prepare() error {
 	}
 	s.kickHousekeeper()
 	return nil
-}
-
-// makeDir makes a folder and those above it, durably.
-func makeDir(fs vfs.FS, dir string) error {
-	if _, err := fs.Stat(dir); err == nil {
-		return nil
-	}
-	parent := fs.PathDir(dir)
-	if parent != dir {
-		if err := makeDir(fs, parent); err != nil {
-			return err
-		}
-	}
-	if err := fs.MkdirAll(dir, 0o755); err != nil {
-		return err
-	}
-	d, err := fs.OpenDir(parent)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }
 
 // Close stops accepting records, finishes those under way and releases the directory.

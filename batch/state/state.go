@@ -91,7 +91,7 @@ func Open(opts Options) (*Store, error) {
 
 func (s *Store) open() (err error) {
 	for _, dir := range []string{s.opts.Dir, s.path(versionsName), s.path(runsName)} {
-		if err := makeDir(s.fs, dir); err != nil {
+		if err := vfs.MakeDir(s.fs, dir); err != nil {
 			return err
 		}
 	}
@@ -114,23 +114,6 @@ func (s *Store) open() (err error) {
 		s.files[name] = true
 	}
 	return err
-}
-
-// makeDir makes a folder and those above it, durably.
-func makeDir(fs vfs.FS, dir string) error {
-	if _, err := fs.Stat(dir); err == nil {
-		return nil
-	}
-	parent := fs.PathDir(dir)
-	if parent != dir {
-		if err := makeDir(fs, parent); err != nil {
-			return err
-		}
-	}
-	if err := fs.MkdirAll(dir, 0o755); err != nil {
-		return err
-	}
-	return syncDir(fs, parent)
 }
 
 func syncDir(fs vfs.FS, dir string) error {
