@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -22,7 +23,8 @@ import (
 // backends are what a pipeline reads from and writes to. This file is the only place that chooses between what is in
 // this process and what is behind an endpoint.
 type backends struct {
-	where    string // for messages
+	where    string    // for messages
+	console  io.Writer // of console sinks; nil: standard output
 	source   func(stream string) batch.Source
 	target   func(stream string) tostream.Stream
 	objects  objstore.Store

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 
@@ -84,7 +86,7 @@ func newSink(s *batch.SinkSpec, b backends, db *duckdb.DB) (batch.Sink, error) {
 	case batch.WebhookSink:
 		return webhook.New(webhook.Options{URL: s.Location, Headers: s.Headers})
 	case batch.ConsoleSink:
-		return &batch.ConsolePrinter{W: os.Stdout, NumRows: s.Rows}, nil
+		return &batch.ConsolePrinter{W: cmp.Or[io.Writer](b.console, os.Stdout), NumRows: s.Rows}, nil
 	}
 	return nil, fmt.Errorf("sinks of kind %s are not supported", s.Kind)
 }

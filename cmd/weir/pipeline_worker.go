@@ -124,6 +124,7 @@ func inside(task *workerTask) backends {
 		Endpoint: "this server", Config: cfg, Glue: glue.NewFromConfig(cfg), Kinesis: kinesis.NewFromConfig(cfg),
 		S3: awss3.NewFromConfig(cfg, func(o *awss3.Options) { o.UsePathStyle = true }),
 	}, "")
+	b.console = os.Stderr // standard output is for the server
 	// Beside the progress as well, so that weir run against this server and this process go on where the other was.
 	b.state = func(p *batch.Pipeline) (state.Options, error) {
 		return statePlace(b.objects, p, task.State, progressPlace(p)+"/state")
