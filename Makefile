@@ -118,3 +118,10 @@ delta-bench:
 .PHONY: parity
 parity:
 	./test/interop/parity.sh --page docs/spark-parity.md
+
+# Pipelines against Spark Structured Streaming and plain DuckDB on the same records, in one run: throughput, latency, windows, memory. All
+# of it, or BENCH="--quick". Needs a JDK and python3.
+BENCH ?=
+.PHONY: pipeline-bench
+pipeline-bench:
+	./test/interop/pipeline-bench.sh $(BENCH)
