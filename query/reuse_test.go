@@ -144,7 +144,7 @@ func TestReuseIsBounded(t *testing.T) {
 	l := reuseLake(t)
 	l.Close()
 	l.opts.History = 3
-	l.opts.Engine = duckdb.New(duckdb.Options{TempDir: t.TempDir(), Memory: "512MB", Workers: 1})
+	l.opts.Engine = duckdb.New(duckdb.Options{TempDir: t.TempDir(), MemoryLimit: 512 << 20, Workers: 1})
 	l.open()
 	for i := range 6 {
 		l.succeed(reusing("SELECT " + itoa(i)))

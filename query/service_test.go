@@ -67,7 +67,7 @@ func newLake(t testing.TB, onFiles bool) *lake {
 	}
 	l.opts = query.Options{Meta: l.meta, Catalog: l.catalog, Objects: l.objects, CacheDir: filepath.Join(dir, "cache"), Now: now}
 	l.engine = func() query.Engine {
-		return duckdb.New(duckdb.Options{TempDir: dir, Dirs: []string{dir}, Memory: "512MB", Workers: 1})
+		return duckdb.New(duckdb.Options{TempDir: dir, Dirs: []string{dir}, MemoryLimit: 512 << 20, Workers: 1})
 	}
 	l.open()
 	for _, b := range []string{"data", "results"} {

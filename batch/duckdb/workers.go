@@ -33,12 +33,8 @@ type WorkersOptions struct {
 // Workers run statements as a DB does, in processes of their own: a crash of native code there, or too much memory, fails what
 // that process did and nothing else. The program must call WorkerMain first thing.
 type Workers struct {
-	opts  WorkersOptions
-	slots chan struct{} // one token for each worker that is taken
-
-	mu     sync.Mutex // guards the fields below
-	idle   []*Worker  // the one that was used last is last: it is warm
-	closed bool
+	opts WorkersOptions
+	pool *worker.Pool[*Worker]
 }
 
 // NewWorkers returns workers. Processes start when statements need them, and then stay.
@@ -55,62 +51,23 @@ func NewWorkers(opts WorkersOptions) *Workers {
 	if opts.CancelGrace <= 0 {
 		opts.CancelGrace = 250 * time.Millisecond
 	}
-	return &Workers{opts: opts, slots: make(chan struct{}, opts.Processes)}
+	w := &Workers{opts: opts}
+	w.pool = worker.NewPool(opts.Processes, w.start, (*Worker).end)
+	return w
 }
 
 // Close ends the processes. One that is taken ends when it is released.
-func (w *Workers) Close() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.closed = true
-	for _, k := range w.idle {
-		k.end()
-	}
-	w.idle = nil
-}
+func (w *Workers) Close() { w.pool.Close() }
 
 // Take waits for a worker that nobody else has. The caller releases it.
-func (w *Workers) Take(ctx context.Context) (*Worker, error) {
-	select {
-	case w.slots <- struct{}{}:
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-	k, err := w.next()
-	if err != nil {
-		<-w.slots
-	}
-	return k, err
-}
+func (w *Workers) Take(ctx context.Context) (*Worker, error) { return w.pool.Take(ctx) }
 
-func (w *Workers) next() (*Worker, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.closed {
-		return nil, errors.New("workers are closed")
-	}
-	if n := len(w.idle); n > 0 {
-		k := w.idle[n-1]
-		w.idle = w.idle[:n-1]
-		return k, nil
-	}
+func (w *Workers) start() (*Worker, error) {
 	dir, err := os.MkdirTemp(w.opts.Dir, "rows-")
 	if err != nil {
 		return nil, fmt.Errorf("make a folder for files of statements: %w", err)
 	}
 	return &Worker{workers: w, dir: dir}, nil
-}
-
-// give takes a worker back.
-func (w *Workers) give(k *Worker) {
-	<-w.slots
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.closed {
-		k.end()
-		return
-	}
-	w.idle = append(w.idle, k)
 }
 
 // Worker runs statements in one process, and in another if that died. It is safe for concurrent use, for as many statements
@@ -130,12 +87,11 @@ func (k *Worker) Dir() string { return k.dir }
 // Release gives a worker back. No statement may be under way or follow.
 func (k *Worker) Release() {
 	if !k.reusable() {
-		k.end()
-		<-k.workers.slots
+		k.workers.pool.Drop(k)
 		return
 	}
 	// A Worker of its own for who comes next, so that this one is of no use any more.
-	k.workers.give(&Worker{workers: k.workers, dir: k.dir, p: k.p, temp: k.temp})
+	k.workers.pool.Give(&Worker{workers: k.workers, dir: k.dir, p: k.p, temp: k.temp})
 }
 
 // reusable says whether the process and its folder are as good as new.

@@ -13,7 +13,6 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -38,28 +37,6 @@ func Main(kind string, serve func(in io.Reader, out io.Writer) error) {
 		os.Exit(1)
 	}
 	os.Exit(0)
-}
-
-// LimitsMemory says whether LimitMemory bounds anything: not with the race detector, which takes many times of what it watches.
-const LimitsMemory = !raceDetector
-
-// LimitMemory bounds what this process, a worker, may allocate. Native code does not count all that it takes: for what it says it keeps
-// to, as much again is allowed, and what a process needs to be there. Beyond that allocations fail, which native code tells as an error
-// where it can and dies of elsewhere.
-func LimitMemory(bytes int64) error {
-	if !LimitsMemory {
-		return nil
-	}
-	process := int64(512<<20 + runtime.NumCPU()*(16<<20)) // with the stacks of threads
-	var r syscall.Rlimit
-	if err := syscall.Getrlimit(syscall.RLIMIT_DATA, &r); err != nil {
-		return fmt.Errorf("limit memory: %w", err)
-	}
-	r.Cur = min(uint64(2*bytes+process), r.Max)
-	if err := syscall.Setrlimit(syscall.RLIMIT_DATA, &r); err != nil {
-		return fmt.Errorf("limit memory: %w", err)
-	}
-	return nil
 }
 
 // Process is a worker as its parent sees it. In and Out are for one goroutine each.

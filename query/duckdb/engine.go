@@ -10,12 +10,10 @@ package duckdb
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"runtime"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/weir-data/weir/internal/worker"
@@ -26,7 +24,7 @@ import (
 // Options of New. Zero fields are defaults.
 type Options struct {
 	Workers     int    // processes, and so queries at a time; default 2
-	Memory      string // limit of one query in DuckDB's notation; default 1GB
+	MemoryLimit int64  // of one query, in bytes; default 1 GiB
 	Threads     int    // of one query; default: all processors
 	TempDir     string // where large sorts and joins spill; default os.TempDir()
 	Dirs        []string
@@ -35,12 +33,8 @@ type Options struct {
 
 // Engine runs queries in child processes. It is safe for concurrent use.
 type Engine struct {
-	opts  Options
-	slots chan struct{} // one token for each query that may run
-
-	mu     sync.Mutex
-	idle   []*process
-	closed bool
+	opts Options
+	pool *worker.Pool[*process]
 }
 
 // New returns an engine whose queries may read and write below opts.Dirs only. Processes start when queries need them.
@@ -48,8 +42,8 @@ func New(opts Options) *Engine {
 	if opts.Workers <= 0 {
 		opts.Workers = 2
 	}
-	if opts.Memory == "" {
-		opts.Memory = "1GB"
+	if opts.MemoryLimit <= 0 {
+		opts.MemoryLimit = 1 << 30
 	}
 	if opts.Threads <= 0 {
 		opts.Threads = runtime.NumCPU()
@@ -60,27 +54,27 @@ func New(opts Options) *Engine {
 	if opts.CancelGrace <= 0 {
 		opts.CancelGrace = 250 * time.Millisecond
 	}
-	return &Engine{opts: opts, slots: make(chan struct{}, opts.Workers)}
+	return &Engine{opts: opts, pool: worker.NewPool(opts.Workers, startProcess, func(p *process) { p.Kill() })}
+}
+
+// Close ends the workers that are idle; queries that run end theirs.
+func (e *Engine) Close() error {
+	e.pool.Close()
+	return nil
 }
 
 // Run implements query.Engine.
 func (e *Engine) Run(ctx context.Context, r *query.Request, out query.Sink) (query.Report, error) {
-	select {
-	case e.slots <- struct{}{}:
-		defer func() { <-e.slots }()
-	case <-ctx.Done():
-		return query.Report{}, ctx.Err()
-	}
-	p, err := e.take()
+	p, err := e.pool.Take(ctx)
 	if err != nil {
 		return query.Report{}, err
 	}
 	report, healthy, err := p.run(ctx, e.task(r), out, e.opts.CancelGrace)
-	if !healthy {
-		p.Kill()
-		return report, err
+	if healthy {
+		e.pool.Give(p)
+	} else {
+		e.pool.Drop(p)
 	}
-	e.give(p)
 	return report, err
 }
 
@@ -89,53 +83,21 @@ func (e *Engine) task(r *query.Request) *task {
 	if r.Copy != nil {
 		dirs = append(dirs, r.Copy.Dir)
 	}
-	return &task{r, limits{e.opts.Memory, e.opts.Threads, e.opts.TempDir, dirs}}
-}
-
-func (e *Engine) take() (*process, error) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.closed {
-		return nil, errors.New("query engine is closed")
-	}
-	if n := len(e.idle); n > 0 {
-		p := e.idle[n-1]
-		e.idle = e.idle[:n-1]
-		return p, nil
-	}
-	p, err := worker.Start(workerKind)
-	if err != nil {
-		return nil, err
-	}
-	return &process{Process: p}, nil
-}
-
-func (e *Engine) give(p *process) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.closed {
-		p.Kill()
-		return
-	}
-	e.idle = append(e.idle, p)
-}
-
-// Close ends the workers that are idle; queries that run end theirs.
-func (e *Engine) Close() error {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.closed = true
-	for _, p := range e.idle {
-		p.Kill()
-	}
-	e.idle = nil
-	return nil
+	return &task{r, limits{e.opts.MemoryLimit, e.opts.Threads, e.opts.TempDir, dirs}}
 }
 
 // process is a worker as its parent sees it.
 type process struct {
 	*worker.Process
 	buf []byte
+}
+
+func startProcess() (*process, error) {
+	p, err := worker.Start(workerKind)
+	if err != nil {
+		return nil, err
+	}
+	return &process{Process: p}, nil
 }
 
 // run relays one query. healthy is false if the worker must not be used again.
@@ -218,5 +180,9 @@ func (p *process) crashed(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	return fmt.Errorf("%w: %s", query.ErrCrashed, p.Death(err))
+	why := p.Death(err)
+	if p.UsedMemory() {
+		return fmt.Errorf("%w: %s", query.ErrMemory, why)
+	}
+	return fmt.Errorf("%w: %s", query.ErrCrashed, why)
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/weir-data/weir/internal/worker"
 	"github.com/weir-data/weir/query"
 	"github.com/weir-data/weir/sql"
 )
@@ -51,7 +52,7 @@ func (t *table) String() string {
 }
 
 func newEngine(t testing.TB, dir string) *Engine {
-	e := New(Options{TempDir: t.TempDir(), Dirs: []string{dir}, Memory: "512MB"})
+	e := New(Options{TempDir: t.TempDir(), Dirs: []string{dir}, MemoryLimit: 512 << 20})
 	t.Cleanup(func() { e.Close() })
 	return e
 }
@@ -161,7 +162,7 @@ func TestCancel(t *testing.T) {
 // TestCrash kills a worker under a query: the query fails, the engine goes on.
 func TestCrash(t *testing.T) {
 	e := newEngine(t, t.TempDir())
-	p, err := e.take()
+	p, err := e.pool.Take(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -182,15 +183,21 @@ func TestCrash(t *testing.T) {
 	}
 }
 
+// TestMemoryLimit runs queries that need much: what DuckDB counts, and what it does not.
 func TestMemoryLimit(t *testing.T) {
-	e := New(Options{Memory: "40MB", TempDir: "/nonexistent", Workers: 1})
+	e := New(Options{MemoryLimit: 40 << 20, TempDir: "/nonexistent", Workers: 1})
 	t.Cleanup(func() { e.Close() })
-	_, err := ask(t, e, &query.Request{SQL: "SELECT count(*) FROM (SELECT i, array_agg(i) FROM range(10000000) r(i) GROUP BY i)"})
-	if !errors.Is(err, query.ErrMemory) && !errors.Is(err, query.ErrEngine) {
-		t.Errorf("a query beyond the limit: %v", err)
+	queries := []string{"SELECT count(*) FROM (SELECT i, array_agg(i) FROM range(10000000) r(i) GROUP BY i)"}
+	if worker.LimitsMemory {
+		queries = append(queries, "SELECT max(length(repeat('x', 3000000) || i)) FROM range(2000) r(i)")
 	}
-	if got, err := ask(t, e, &query.Request{SQL: "SELECT 2"}); err != nil || got.String() != "2" {
-		t.Errorf("the next query: %v %v", got, err)
+	for _, q := range queries {
+		if _, err := ask(t, e, &query.Request{SQL: q}); !errors.Is(err, query.ErrMemory) {
+			t.Errorf("a query beyond the limit: %v", err)
+		}
+		if got, err := ask(t, e, &query.Request{SQL: "SELECT 2"}); err != nil || got.String() != "2" {
+			t.Errorf("the next query: %v %v", got, err)
+		}
 	}
 }
 

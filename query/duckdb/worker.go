@@ -31,7 +31,7 @@ type task struct {
 }
 
 type limits struct {
-	Memory  string // DuckDB's notation: 512MB
+	Memory  int64 // bytes
 	Threads int
 	TempDir string
 	Dirs    []string // all that may be read or written
@@ -119,7 +119,9 @@ func (w *server) run(db *database, t *task) error {
 	w.mu.Lock()
 	w.conn, w.cancel = &db.conn, false
 	w.mu.Unlock()
+	unwatch := worker.WatchMemory(t.Limits.Memory)
 	report, err := w.query(db, t)
+	unwatch()
 	w.mu.Lock()
 	w.conn = nil
 	cancelled := w.cancel
@@ -401,7 +403,7 @@ func (d *database) limit(l limits) error {
 	}
 	for _, s := range []string{
 		"SET TimeZone = 'UTC'",
-		"SET memory_limit = " + quote(l.Memory),
+		fmt.Sprintf("SET memory_limit = '%dB'", l.Memory),
 		fmt.Sprintf("SET threads = %d", threads),
 		"SET temp_directory = " + quote(l.TempDir),
 		"SET max_temp_directory_size = '16GB'",

@@ -95,7 +95,7 @@ func newReader(t *testing.T, root string) *reader {
 	}
 	dir := t.TempDir()
 	r.Service, err = query.New(query.Options{Meta: kept, Catalog: r.catalog, Objects: store, CacheDir: filepath.Join(dir, "cache"), Now: time.Now,
-		Engine: duckdb.New(duckdb.Options{TempDir: dir, Dirs: []string{dir, root}, Memory: "1GB", Workers: 1})})
+		Engine: duckdb.New(duckdb.Options{TempDir: dir, Dirs: []string{dir, root}, MemoryLimit: 1 << 30, Workers: 1})})
 	if err != nil {
 		t.Fatal(err)
 	}

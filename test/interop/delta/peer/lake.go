@@ -57,7 +57,7 @@ func openLake(ctx context.Context, dir string) (*lake, error) {
 		return nil, err
 	}
 	l.query, err = query.New(query.Options{Meta: l.meta, Catalog: l.catalog, Objects: l.objects, CacheDir: filepath.Join(dir, "cache"),
-		Engine: duckdb.New(duckdb.Options{TempDir: temp, Dirs: []string{dir}, Memory: "512MB", Workers: 1})})
+		Engine: duckdb.New(duckdb.Options{TempDir: temp, Dirs: []string{dir}, MemoryLimit: 512 << 20, Workers: 1})})
 	if err != nil {
 		return nil, err
 	}
