@@ -274,8 +274,18 @@ func (m *merge) changesOfRows(files []*delta.File, gone map[int32]bool, updates 
 
 // updated is a query of the table's rows in which marked ones have the values of their clause.
 func (m *merge) updated(query string) (string, error) {
-	mine := &sql.Compare{Op: "=", L: column(m.target, hitColumn), R: m.action(Matched)}
-	from := &sql.Join{Kind: "LEFT", L: m.target.ref(), R: m.source.ref(), On: and(mine, &sql.Compare{Op: ">", L: column(m.target, hitColumn), R: &sql.Number{Text: "0"}}, m.on())}
+	// Only marked rows look for theirs. Said as a comparison of the two sides it is one more key of a hash join; a condition on the target
+	// alone would have DuckDB compare each row with each.
+	flag := func(x sql.Expr) sql.Expr {
+		return &sql.Case{Whens: []sql.When{{Cond: x, Then: &sql.Number{Text: "1"}}}, Else: &sql.Number{Text: "0"}}
+	}
+	marked := &sql.Compare{Op: ">", L: column(m.target, hitColumn), R: &sql.Number{Text: "0"}}
+	mayMatch := &sql.Compare{Op: "=", L: flag(marked), R: flag(&sql.IsNull{X: column(m.source, hereColumn), Negated: true})}
+	from := &sql.Join{Kind: "LEFT", L: m.target.ref(), R: m.source.ref(), On: and(mayMatch, m.on())}
+	// Of the source's rows that match, that of the clause; rows without one stay.
+	where := &sql.Logical{Op: "OR", Terms: []sql.Expr{
+		&sql.IsNull{X: column(m.source, hereColumn)}, &sql.Compare{Op: "=", L: column(m.target, hitColumn), R: m.action(Matched)},
+	}}
 	var items []item
 	for _, f := range m.schema.Fields {
 		items = append(items, item{column(m.target, f.Name), strings.ToLower(f.Name)})
@@ -302,7 +312,7 @@ func (m *merge) updated(query string) (string, error) {
 			columns = append(columns, a.Column)
 		}
 	}
-	t, err := m.translate(items, from, nil, m.opts.On.Params, m.target, m.source)
+	t, err := m.translate(items, from, where, m.opts.On.Params, m.target, m.source)
 	if err != nil {
 		return "", err
 	}

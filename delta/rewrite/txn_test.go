@@ -1,9 +1,12 @@
 package rewrite
 
 import (
+	"context"
 	"errors"
 	"testing"
+	"time"
 
+	"github.com/weir-data/weir/columnar"
 	"github.com/weir-data/weir/delta"
 )
 
@@ -85,4 +88,28 @@ func TestUpsert(t *testing.T) {
 		t.Errorf("no keys: %v", err)
 	}
 	l.want(`[1,"a","z"]`, `[1,null,"y"]`, `[2,"b","z"]`, `[2,null,"y"]`)
+}
+
+// TestUpsertMany has so many rows that it would take minutes to compare each with each.
+func TestUpsertMany(t *testing.T) {
+	const rows, most = 200_000, 30 * time.Second
+	l := newLake(t)
+	many := func(v int64) Rows {
+		schema := schemaOf(l, "k bigint, v bigint")
+		b := columnar.NewBuilder(schema)
+		for i := range int64(rows) {
+			l.must(b.Append(i, v))
+		}
+		return Rows{Schema: schema, Rows: []*columnar.Batch{b.Batch()}}
+	}
+	l.create("k bigint, v bigint", nil, nil)
+	_, err := l.table.Append(t.Context(), many(1), WriteOptions{})
+	l.must(err)
+	ctx, cancel := context.WithTimeout(t.Context(), most)
+	defer cancel()
+	r, err := l.table.Upsert(ctx, many(2), []Key{{Name: "k"}}, WriteOptions{})
+	l.must(err)
+	if r.Updated != rows || r.Inserted != 0 {
+		t.Errorf("%+v", r)
+	}
 }
