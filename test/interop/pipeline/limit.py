@@ -23,7 +23,7 @@ def statement(what, files, to):
         query = RIDES_QUERY.replace("source", read(files, RIDE_FIELDS))
         return "COPY (%s) TO '%s' (FORMAT parquet, COMPRESSION snappy, PARTITION_BY (%s))" % (query, to, ", ".join(PARTS))
     source = read(files, [("key", "bigint"), ("at", "timestamp"), ("amount", "double")])
-    query = "SELECT time_bucket(INTERVAL '1 minute', at) AS start, key, count(*) AS n, sum(amount) AS total FROM %s GROUP BY ALL" % source
+    query = "SELECT time_bucket(INTERVAL '1 minute', \"at\") AS start, key, count(*) AS n, sum(amount) AS total FROM %s GROUP BY ALL" % source
     return "COPY (%s) TO '%s' (FORMAT parquet, COMPRESSION snappy)" % (query, to)
 
 

@@ -100,7 +100,7 @@ class Watched:
         out = {}
         for name, mib in self.peaks.values():
             out[name] = max(out.get(name, 0), round(mib))
-        return out
+        return {name: mib for name, mib in out.items() if mib >= 32}
 
 
 def below(pid):

@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import time
+import urllib.error
 import urllib.request
 
 from machine import STOP_AFTER, Watched, clean_environment
@@ -19,7 +20,9 @@ RIDE_FIELDS = [
 ]
 PARTS = ("year", "month", "day", "hour")
 RIDES_QUERY = "SELECT *, " + ", ".join("%s(tpep_pickup_datetime) AS %s" % (p, p) for p in PARTS) + " FROM source"
-STREAM = "input-stream"
+EVENT_FIELDS = [("key", "bigint"), ("at", "timestamp"), ("amount", "double")]
+WATERMARK_DELAY = "10 seconds"
+STREAM = "pipeline-bench"  # a name that nobody else puts into, should another program use the default port meanwhile
 
 
 def rides_pipeline(name, trigger=None):
@@ -34,6 +37,18 @@ def rides_pipeline(name, trigger=None):
     if trigger:
         p["trigger"] = trigger
     return p
+
+
+def windows_pipeline(name, mode):
+    """Windows of a minute for each key."""
+    return {
+        "name": name,
+        "source": {"stream": STREAM, "format": "json", "schema": dict(EVENT_FIELDS), "watermark": {"column": "at", "delay": WATERMARK_DELAY}},
+        "query": "SELECT window.start AS start, key, count(*) AS n, sum(amount) AS total FROM source GROUP BY window(at, '1 minute'), key",
+        "output_mode": mode,
+        "sink": {"delta": "s3://lake/" + name},
+        "dead_letters": "s3://lake/_dead/" + name,
+    }
 
 
 class Weir:
@@ -59,11 +74,16 @@ class Weir:
             time.sleep(0.05)
         else:
             raise SystemExit("weir serve is not ready: " + self.server.said_last())
-        request = urllib.request.Request(self.url + "/lake", method="PUT")
+        self.make("PUT", "/lake")
+        self.make("POST", "/", {"StreamName": STREAM, "ShardCount": 4}, {"X-Amz-Target": "Kinesis_20131202.CreateStream", "Content-Type": "application/x-amz-json-1.1"})
+
+    def make(self, method, path, body=None, headers={}):
+        """Makes a bucket or a stream unless it is there."""
+        request = urllib.request.Request(self.url + path, method=method, data=body and json.dumps(body).encode(), headers=headers)
         try:
             urllib.request.urlopen(request).close()
         except urllib.error.HTTPError as e:
-            if e.code != 409:
+            if e.code != 409 and b"ResourceInUseException" not in e.read():
                 raise
 
     def stop(self):
