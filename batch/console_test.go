@@ -70,3 +70,22 @@ func TestConsole(t *testing.T) {
 		t.Errorf("got\n%s\nwant\n%s", out.Bytes(), want)
 	}
 }
+
+// TestDiscard sees all rows and keeps none.
+func TestDiscard(t *testing.T) {
+	s := &columnar.Schema{Fields: []columnar.Field{{Name: "n", Type: columnar.Type{Kind: columnar.Int32}}}}
+	b := columnar.NewBuilder(s)
+	for n := range 3 {
+		if err := b.Append(n); err != nil {
+			t.Fatal(err)
+		}
+	}
+	last, err := batch.Discard{}.Open(t.Context(), batch.Output{Schema: s})
+	if last != -1 || err != nil {
+		t.Errorf("holds batch %d, %v", last, err)
+	}
+	w, err := batch.Discard{}.Write(t.Context(), 4, copied{s, []*columnar.Batch{b.Batch(), b.Batch()}})
+	if w != (batch.Written{Rows: 6}) || err != nil {
+		t.Errorf("%+v, %v", w, err)
+	}
+}

@@ -101,6 +101,7 @@ const (
 	StreamSink  SinkKind = "stream"
 	WebhookSink SinkKind = "webhook"
 	ConsoleSink SinkKind = "console"
+	DiscardSink SinkKind = "discard"
 )
 
 // SinkSpec says where a pipeline's rows go.

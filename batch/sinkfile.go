@@ -35,10 +35,11 @@ var sinkKeys = map[SinkKind][]string{
 	StreamSink:  {"stream", "partition_key", "format", "mode"},
 	WebhookSink: {"webhook", "headers", "mode"},
 	ConsoleSink: {"console", "rows", "mode"},
+	DiscardSink: {"discard", "mode"},
 }
 
 // sinkKinds are the kinds in the order in which messages name them.
-var sinkKinds = []SinkKind{DeltaSink, ParquetSink, StreamSink, WebhookSink, ConsoleSink}
+var sinkKinds = []SinkKind{DeltaSink, ParquetSink, StreamSink, WebhookSink, ConsoleSink, DiscardSink}
 
 func (r *yamlReader) sink(n ast.Node, path string) SinkSpec {
 	s := SinkSpec{Compression: "snappy"}
@@ -50,7 +51,7 @@ func (r *yamlReader) sink(n ast.Node, path string) SinkSpec {
 		}
 	}
 	if s.Kind == "" {
-		r.failf(n, path, "must say what it writes to: one of delta, parquet, stream, webhook, console")
+		r.failf(n, path, "must say what it writes to: one of delta, parquet, stream, webhook, console, discard")
 		return s
 	}
 	s.Compact = s.Kind == DeltaSink
@@ -65,7 +66,7 @@ func (r *yamlReader) sink(n ast.Node, path string) SinkSpec {
 			s.Location = r.text(value, at)
 		case "webhook":
 			s.Location = r.webURL(value, at)
-		case "console":
+		case "console", "discard":
 			if !r.boolean(value, at) {
 				r.failf(value, at, "can only be true; leave the sink out")
 			}

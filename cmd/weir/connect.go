@@ -87,6 +87,8 @@ func newSink(s *batch.SinkSpec, b backends, db *duckdb.DB) (batch.Sink, error) {
 		return webhook.New(webhook.Options{URL: s.Location, Headers: s.Headers})
 	case batch.ConsoleSink:
 		return &batch.ConsolePrinter{W: cmp.Or[io.Writer](b.console, os.Stdout), NumRows: s.Rows}, nil
+	case batch.DiscardSink:
+		return batch.Discard{}, nil
 	}
 	return nil, fmt.Errorf("sinks of kind %s are not supported", s.Kind)
 }
