@@ -22,6 +22,11 @@ type BenchCmd struct {
 	Retained    int           `help:"GiB that recovery finds." default:"20"`
 	Dir         string        `help:"Folder for the data (removed afterwards); its disk is what is measured." type:"path"`
 	CPUProfile  string        `help:"Folder that gets a CPU profile of the server for each measurement." type:"path" placeholder:"DIR"`
+	Events      int64         `help:"Events of nexmark." default:"2000000"`
+	EventRate   float64       `help:"Events of nexmark in a second of their own time." default:"100000"`
+	Queries     []string      `help:"Queries of nexmark; all is all that there are." default:"q0,q1,q2,q3,q4,q5,q6,q7,q8" placeholder:"QUERY"`
+	Sink        string        `help:"Where the rows of nexmark go: delta, or discard to measure the query alone." enum:"delta,discard" default:"delta"`
+	Verify      bool          `help:"Compare the tables of nexmark with the answers of DuckDB over all events at once."`
 }
 
 // Help is shown by weir bench --help.
@@ -40,7 +45,9 @@ Examples:
   weir bench put get                      writing and reading records through HTTP
   weir bench put --connections 8 --cpu-profile /tmp/prof
   weir bench --dir /mnt/nvme put          on another disk
-  weir bench recovery --retained 20       kill -9 with 20 GiB retained, and the time to be ready again`)
+  weir bench recovery --retained 20       kill -9 with 20 GiB retained, and the time to be ready again
+  weir bench nexmark --queries q0,q5 --events 10000000 --verify
+  weir bench nexmark --queries all --sink discard`)
 	return b.String()
 }
 
@@ -65,12 +72,13 @@ type measurement struct {
 	ServerCPUs  float64 `json:"server_cpus,omitempty"` // that the server kept busy
 	CPUBusy     float64 `json:"cpu_busy,omitempty"`    // of the whole machine, client included; 1 is all of it
 	Binds       string  `json:"binds,omitempty"`
-	Note        string  `json:"note,omitempty"`
-	Time        string  `json:"time"`
-	Commit      string  `json:"commit"`
-	Go          string  `json:"go"`
-	CPUs        int     `json:"cpus"`
-	CPUModel    string  `json:"cpu"`
+	*nexmarkFigures
+	Note     string `json:"note,omitempty"`
+	Time     string `json:"time"`
+	Commit   string `json:"commit"`
+	Go       string `json:"go"`
+	CPUs     int    `json:"cpus"`
+	CPUModel string `json:"cpu"`
 }
 
 // benchmark is one thing to measure, in a folder of its own. It emits a measurement for each variant.
@@ -105,6 +113,7 @@ func init() {
 		{name: "get", what: "GetRecords, a reader for each of four shards", run: benchGet},
 		{name: "push", what: "SubscribeToShard: from the start of a put to the record at the consumer", run: benchPush},
 		{name: "pipeline", what: "weir run --once: from a full stream to a committed Delta table", run: benchPipeline},
+		{name: "nexmark", what: "queries of the Nexmark benchmark as pipelines, from a full stream and a cold start; only when named", run: benchNexmark, asked: true},
 		{name: "recovery", what: "kill -9 with much data retained, time to be ready again; only when named", run: benchRecovery, asked: true},
 	}
 }
@@ -164,6 +173,9 @@ func (m *measurement) line() string {
 	part(m.DiskRatio > 0, "%.2f of the raw disk  ", m.DiskRatio)
 	part(m.Binds != "", "binds: %s  ", m.Binds)
 	part(m.PeakMiB > 0, "%.0f MiB", m.PeakMiB)
+	if m.nexmarkFigures != nil {
+		part(true, "  %s", m.nexmarkFigures.line())
+	}
 	return strings.TrimSpace(b.String())
 }
 

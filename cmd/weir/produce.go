@@ -17,11 +17,12 @@ import (
 
 	"github.com/weir-data/weir/produce"
 	"github.com/weir-data/weir/produce/awskinesis"
+	"github.com/weir-data/weir/produce/nexmark"
 )
 
 // ProduceCmd sends records to a stream.
 type ProduceCmd struct {
-	What     string        `arg:"" help:"rides, users, or a file: .csv, .json, .ndjson or .jsonl, also with .gz." placeholder:"rides|users|FILE"`
+	What     string        `arg:"" help:"rides, users, events of the Nexmark benchmark, or a file: .csv, .json, .ndjson or .jsonl, also with .gz." placeholder:"rides|users|nexmark|FILE"`
 	Stream   string        `help:"Stream to send to." default:"input-stream"`
 	Create   bool          `help:"Create the stream (on-demand) if it is not there."`
 	Amount   int           `help:"Number of records; 0 is without end, or all of the file." default:"0"`
@@ -43,6 +44,7 @@ many records were acknowledged.
 Examples:
   weir produce rides --create --amount 10000          taxi rides into input-stream, at full speed
   weir produce users --stream people --rate 50        50 people a second, until ctrl-C
+  weir produce nexmark --stream nexmark --create --amount 1000000    an online auction, for examples/nexmark
   weir produce trips.csv.gz --rate 1000 --loop        your own rows
   weir produce rides --amount 5 --output -            look at some records`
 }
@@ -98,10 +100,12 @@ func (c *ProduceCmd) source() (produce.Source, error) {
 		return produce.NewRides(produce.RidesOptions{Seed: c.Seed, Amount: c.Amount, Gap: c.Gap}), nil
 	case "users":
 		return produce.NewUsers(c.Seed, c.Amount, nil), nil
+	case "nexmark":
+		return nexmark.New(nexmark.Options{Seed: c.Seed, Events: int64(c.Amount), Start: time.Now(), Rate: c.Rate}), nil
 	}
 	f, err := produce.OpenFile(c.What)
 	if errors.Is(err, os.ErrNotExist) {
-		return nil, fmt.Errorf("%s is neither \"rides\" nor \"users\" nor a file", c.What)
+		return nil, fmt.Errorf("%s is neither \"rides\" nor \"users\" nor \"nexmark\" nor a file", c.What)
 	}
 	if err != nil {
 		return nil, err
