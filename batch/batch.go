@@ -110,3 +110,9 @@ type Tipper interface {
 	// Latest is the offset behind all records that are there now.
 	Latest(ctx context.Context) (Offset, error)
 }
+
+// Metered is a Source that has figures of its own for a Report.
+type Metered interface {
+	// Metrics are numbers as text, by name.
+	Metrics() map[string]string
+}

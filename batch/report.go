@@ -1,6 +1,7 @@
 package batch
 
 import (
+	"maps"
 	"strconv"
 	"time"
 
@@ -61,7 +62,7 @@ type SourceReport struct {
 	InputRate     float64 `json:"inputRowsPerSecond"`
 	ProcessedRate float64 `json:"processedRowsPerSecond"`
 	// Metrics are numbers as text, as Spark has them: oldestRecordAgeMs and newestRecordAgeMs, the time from the arrival of the batch's
-	// first and last record until it was done, and where offsets are numbers of records recordsBehindLatest.
+	// first and last record until it was done, where offsets are numbers of records recordsBehindLatest, and what a Metered source tells.
 	Metrics map[string]string `json:"metrics"`
 }
 
@@ -145,6 +146,9 @@ func (in *input) report(p *Plan, latest Offset, now time.Time) SourceReport {
 	}
 	if in.spec.Kind == KafkaSource && latest != nil {
 		metrics["recordsBehindLatest"] = strconv.FormatInt(recordsBetween(r.End, latest), 10)
+	}
+	if src, ok := in.source.(Metered); ok {
+		maps.Copy(metrics, src.Metrics())
 	}
 	return SourceReport{
 		LatestOffset: latest, Metrics: metrics,

@@ -3,6 +3,7 @@ package batch
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"syscall"
@@ -11,6 +12,13 @@ import (
 
 // ErrTemporary marks errors that may go away by themselves: throttling, a service that restarts, a full disk.
 var ErrTemporary = errors.New("temporary")
+
+// ErrThrottled marks errors of a source that others ask for so much that it gives nothing now. They are temporary, and never the end of a
+// pipeline: it waits for its turn, however long that takes.
+var ErrThrottled = errors.New("throttled")
+
+// Throttled marks err as ErrThrottled and ErrTemporary.
+func Throttled(err error) error { return &temporary{fmt.Errorf("%w: %w", ErrThrottled, err)} }
 
 // Temporary marks err as one to try again after.
 func Temporary(err error) error { return &temporary{err} }
@@ -38,14 +46,19 @@ func IsTemporary(err error) bool {
 const (
 	retryFirst = 100 * time.Millisecond
 	retryMax   = 15 * time.Second
+	// throttledMax is the longest pause of one that is throttled, who tries again by itself with pauses of random length.
+	throttledMax = time.Second
 )
 
-// retry does f until it succeeds, fails for good, or has failed for longer than e.opts.RetryFor. Stop ends the waiting: a
+// retry does f until it succeeds, fails for good, or has failed for longer than e.opts.RetryFor; being throttled does not count. Stop ends the waiting: a
 // batch that cannot be finished now runs again at the next start.
 func (e *Engine) retry(ctx context.Context, what string, f func() error) error {
 	since := e.opts.Now()
 	for wait := retryFirst; ; wait = min(2*wait, retryMax) {
 		err := f()
+		if errors.Is(err, ErrThrottled) {
+			since, wait = e.opts.Now(), min(wait, throttledMax)
+		}
 		if !IsTemporary(err) || ctx.Err() != nil || e.stopped() || e.opts.Now().Sub(since) > e.opts.RetryFor {
 			return err
 		}

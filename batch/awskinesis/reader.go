@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 
@@ -29,17 +28,25 @@ type reader struct {
 
 	gotRecords int // by the newest fetch
 	gotBytes   int64
-	atTip      bool // nothing newer is there now
-	used       bool // the shard is closed and all of it is read
+	atTip      bool  // nothing newer is there now
+	used       bool  // the shard is closed and all of it is read
+	throttled  error // others read all that the shard gives; there may be more
 }
 
-// fetch appends records until it has about share of them or the shard has no more now.
+// fetch appends records until it has about share of them or the shard has no more now, or gives no more to this reader.
 func (r *reader) fetch(ctx context.Context, share batch.Limit) error {
 	r.gotRecords, r.gotBytes = 0, 0
 	for r.gotRecords < share.Records && r.gotBytes < share.Bytes {
 		out, err := r.page(ctx, min(share.Records-r.gotRecords, getRecordsMax))
 		if err != nil {
-			return fmt.Errorf("read shard %s of stream %s: %w", r.shard, r.source.stream, err)
+			err = fmt.Errorf("read shard %s of stream %s: %w", r.shard, r.source.stream, err)
+		}
+		if errors.Is(err, batch.ErrThrottled) {
+			r.throttled = err
+			return nil
+		}
+		if err != nil {
+			return err
 		}
 		r.records = append(r.records, out.Records...)
 		r.gotRecords += len(out.Records)
@@ -61,23 +68,16 @@ func (r *reader) fetch(ctx context.Context, share batch.Limit) error {
 	return nil
 }
 
-// triesMax bounds how often one page is asked for. The SDK tries again too, but gives up early when it is throttled,
-// and the caller would have to begin the whole range anew.
-const triesMax = 8
-
 // page is one GetRecords. An iterator that is too old is replaced by one for the same place.
 func (r *reader) page(ctx context.Context, limit int) (out *kinesis.GetRecordsOutput, err error) {
-	for try := range triesMax {
-		if try > 0 {
-			if err := sleep(ctx, 50*time.Millisecond<<try); err != nil {
-				return nil, err
-			}
-		}
-		if out, err = r.get(ctx, limit); !batch.IsTemporary(err) {
-			return out, err
-		}
+	err = r.source.patiently(ctx, func() (err error) {
+		out, err = r.get(ctx, limit)
+		return err
+	})
+	if err == nil && out.MillisBehindLatest != nil {
+		r.source.figures.lag(r.shard, *out.MillisBehindLatest, out.NextShardIterator == nil)
 	}
-	return nil, err
+	return out, err
 }
 
 func (r *reader) get(ctx context.Context, limit int) (*kinesis.GetRecordsOutput, error) {
@@ -94,32 +94,16 @@ func (r *reader) get(ctx context.Context, limit int) (*kinesis.GetRecordsOutput,
 	return out, nil
 }
 
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
 // seek fetches the iterator that begins behind r.after.
 func (r *reader) seek(ctx context.Context) error {
-	in := &kinesis.GetShardIteratorInput{
-		StreamName: &r.source.stream, ShardId: &r.shard, ShardIteratorType: types.ShardIteratorTypeTrimHorizon,
+	at, err := positionOf(r.after)
+	if err != nil {
+		return err
 	}
-	if ms, ok := strings.CutPrefix(r.after, "@"); ok {
-		n, err := strconv.ParseInt(ms, 10, 64)
-		if err != nil {
-			return fmt.Errorf("offset %q is no time: %w", r.after, err)
-		}
-		in.ShardIteratorType, in.Timestamp = types.ShardIteratorTypeAtTimestamp, aws.Time(time.UnixMilli(n))
-	} else if r.after != "" {
-		in.ShardIteratorType, in.StartingSequenceNumber = types.ShardIteratorTypeAfterSequenceNumber, &r.after
-	}
-	out, err := r.source.client.GetShardIterator(ctx, in)
+	out, err := r.source.client.GetShardIterator(ctx, &kinesis.GetShardIteratorInput{
+		StreamName: &r.source.stream, ShardId: &r.shard, ShardIteratorType: at.Type,
+		StartingSequenceNumber: at.SequenceNumber, Timestamp: at.Timestamp,
+	})
 	if err != nil {
 		return classify(err)
 	}
@@ -127,16 +111,17 @@ func (r *reader) seek(ctx context.Context) error {
 	return nil
 }
 
-var (
-	retryable  = retry.IsErrorRetryables(retry.DefaultRetryables)
-	throttling = retry.IsErrorThrottles(retry.DefaultThrottles)
-)
-
-// classify marks errors that the SDK would try again after as temporary.
-func classify(err error) error {
-	var expired *types.ExpiredIteratorException
-	if retryable.IsErrorRetryable(err) == aws.TrueTernary || throttling.IsErrorThrottle(err) == aws.TrueTernary || errors.As(err, &expired) {
-		return batch.Temporary(err)
+// positionOf is where reading after an offset begins.
+func positionOf(offset string) (types.StartingPosition, error) {
+	if ms, ok := strings.CutPrefix(offset, "@"); ok {
+		n, err := strconv.ParseInt(ms, 10, 64)
+		if err != nil {
+			return types.StartingPosition{}, fmt.Errorf("offset %q is no time: %w", offset, err)
+		}
+		return types.StartingPosition{Type: types.ShardIteratorTypeAtTimestamp, Timestamp: aws.Time(time.UnixMilli(n))}, nil
 	}
-	return err
+	if offset == "" {
+		return types.StartingPosition{Type: types.ShardIteratorTypeTrimHorizon}, nil
+	}
+	return types.StartingPosition{Type: types.ShardIteratorTypeAfterSequenceNumber, SequenceNumber: &offset}, nil
 }

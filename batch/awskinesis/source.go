@@ -1,9 +1,11 @@
-// Package awskinesis reads a Kinesis data stream, of AWS or of anything that speaks its API, as a batch.Source.
+// Package awskinesis reads a Kinesis data stream, of AWS or of anything that speaks its API, as a batch.Source: a Source asks for records, a
+// FanOut has them pushed.
 //
 // What a service will hold is not known before it is read, so Plan reads ahead: it fetches records up to the limit of a
 // batch, takes the last ones as the end, and keeps what it fetched for the Read that follows. After a restart there is
-// nothing kept, and Read fetches the same range again: from the sequence number at its start to the one at its end. A
-// range that the stream's retention has taken in between is an error, not a gap.
+// nothing kept, and Read fetches the same range again: from the sequence number at its start to the one at its end. What
+// was fetched before the service throttled is kept for the next try. A range that the stream's retention has taken in between is an
+// error, not a gap.
 //
 // Children of a shard that was split or merged are read when all of their parents are used up, so that records with one
 // key stay in order. Records that the Kinesis Producer Library aggregated are unpacked.
@@ -12,6 +14,7 @@
 package awskinesis
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -53,14 +56,16 @@ type Source struct {
 	stream string
 	opts   Options
 
-	used   map[string]string          // shards of which nothing is left after this offset, by id
-	ahead  map[string]span            // what Plan fetched and Read has not used, by shard
-	ranges map[string]batch.HashRange // of the shards, by id
+	used    map[string]string          // shards of which nothing is left after this offset, by id
+	ahead   map[string]span            // what was fetched of the batch at hand and may be read again, by shard
+	ranges  map[string]batch.HashRange // of the shards, by id
+	figures figures
 }
 
 var (
 	_ batch.Source  = (*Source)(nil)
 	_ batch.Starter = (*Source)(nil)
+	_ batch.Metered = (*Source)(nil)
 )
 
 // span is the records of a shard after one offset up to another.
@@ -137,10 +142,12 @@ func (s *Source) Plan(ctx context.Context, start batch.Offset, limit batch.Limit
 			left.Records -= r.gotRecords
 			left.Bytes -= r.gotBytes
 		}
-		open = slices.DeleteFunc(slices.Clone(open), func(r *reader) bool { return r.atTip || r.used })
+		open = slices.DeleteFunc(slices.Clone(open), func(r *reader) bool { return r.atTip || r.used || r.throttled != nil })
 	}
 	end := start.Clone()
+	var throttled error
 	for _, r := range all {
+		throttled = cmp.Or(throttled, r.throttled)
 		if n := len(r.records); n > 0 {
 			end[r.shard] = *r.records[n-1].SequenceNumber
 			s.ahead[r.shard] = span{start[r.shard], end[r.shard], r.records}
@@ -149,8 +156,11 @@ func (s *Source) Plan(ctx context.Context, start batch.Offset, limit batch.Limit
 			s.used[r.shard] = end[r.shard]
 		}
 	}
-	if !end.Equal(start) || !slices.ContainsFunc(all, func(r *reader) bool { return r.used }) {
+	if !end.Equal(start) {
 		return end, nil
+	}
+	if !slices.ContainsFunc(all, func(r *reader) bool { return r.used }) {
+		return end, throttled // with nothing, since it is not known whether there is something
 	}
 	// Shards without records were used up just now: their children may have some.
 	return s.Plan(ctx, start, limit)
@@ -215,9 +225,13 @@ func (s *Source) shards(ctx context.Context) ([]types.Shard, error) {
 	var all []types.Shard
 	in := &kinesis.ListShardsInput{StreamName: &s.stream}
 	for {
-		out, err := s.client.ListShards(ctx, in)
+		var out *kinesis.ListShardsOutput
+		err := s.patiently(ctx, func() (err error) {
+			out, err = s.client.ListShards(ctx, in)
+			return classify(err)
+		})
 		if err != nil {
-			return nil, fmt.Errorf("list shards of stream %s: %w", s.stream, classify(err))
+			return nil, fmt.Errorf("list shards of stream %s: %w", s.stream, err)
 		}
 		all = append(all, out.Shards...)
 		if out.NextToken == nil {
@@ -266,28 +280,45 @@ func (s *Source) Read(ctx context.Context, start, end batch.Offset, f func([]bat
 		}
 	}
 	var mu sync.Mutex // f is called by one at a time
-	g, ctx := errgroup.WithContext(ctx)
+	var g errgroup.Group
 	g.SetLimit(fetchersMax)
+	fetched := make(chan fetchedSpan, len(end))
 	for shard, last := range end {
 		if last == start[shard] {
 			continue
 		}
-		if kept, ok := s.ahead[shard]; ok && kept.after == start[shard] && kept.end == last {
-			g.Go(func() error { return s.hand(ctx, &mu, shard, kept.records, f) })
-			continue
+		kept := s.ahead[shard]
+		if kept.after != start[shard] || compare(kept.end, last) > 0 {
+			kept = span{after: start[shard], end: start[shard]}
 		}
-		g.Go(func() error { return s.reread(ctx, &mu, shard, start[shard], last, f) })
+		g.Go(func() error {
+			err := s.hand(ctx, &mu, shard, kept.records, f)
+			if err == nil && kept.end != last {
+				err = s.reread(ctx, &mu, shard, &kept, last, f)
+			}
+			fetched <- fetchedSpan{shard, kept}
+			return err
+		})
 	}
-	if err := g.Wait(); err != nil {
-		return err
-	}
+	err := g.Wait()
+	close(fetched)
 	s.ahead = map[string]span{}
-	return nil
+	if err != nil { // what was fetched need not be fetched again
+		for one := range fetched {
+			s.ahead[one.shard] = one.span
+		}
+	}
+	return err
 }
 
-// reread fetches the records of a shard after one offset up to and including last.
-func (s *Source) reread(ctx context.Context, mu *sync.Mutex, shard, after, last string, f func([]batch.Record) error) error {
-	r := &reader{source: s, shard: shard, after: after}
+type fetchedSpan struct {
+	shard string
+	span
+}
+
+// reread goes on with the records of a shard where kept ends, up to and including last, and adds them to kept.
+func (s *Source) reread(ctx context.Context, mu *sync.Mutex, shard string, kept *span, last string, f func([]batch.Record) error) error {
+	r := &reader{source: s, shard: shard, after: kept.end}
 	for {
 		r.records = nil
 		err := r.fetch(ctx, batch.Limit{Records: chunkRecords, Bytes: math.MaxInt64})
@@ -307,8 +338,15 @@ func (s *Source) reread(ctx context.Context, mu *sync.Mutex, shard, after, last 
 				break
 			}
 		}
+		if n := len(r.records); n > 0 {
+			kept.records = append(kept.records, r.records...)
+			kept.end = *r.records[n-1].SequenceNumber
+		}
 		if err := s.hand(ctx, mu, shard, r.records, f); err != nil || done {
 			return err
+		}
+		if r.throttled != nil {
+			return r.throttled
 		}
 		if r.used || r.atTip {
 			return fmt.Errorf("shard %s, up to sequence number %s: %w", shard, last, errGone)

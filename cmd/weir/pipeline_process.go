@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"syscall"
 
 	"github.com/weir-data/weir/api/s3"
@@ -229,4 +230,9 @@ func observeBatch(r *metrics.Registry, b batch.Report) {
 	observe("DeadLetters", "Count", float64(b.DeadLetters))
 	observe("BatchDuration", "Milliseconds", float64(b.BatchDuration))
 	observe("ProcessedRowsPerSecond", "Count/Second", b.ProcessedRate)
+	for _, s := range b.Sources {
+		if ms, err := strconv.ParseFloat(s.Metrics["maxMsBehindLatest"], 64); err == nil {
+			observe("MillisBehindLatest", "Milliseconds", ms)
+		}
+	}
 }
