@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"runtime"
 	"slices"
@@ -16,7 +17,7 @@ import (
 // Options of New. Pipeline, Sources, Runner and Progress are required, and Sinks or Print.
 type Options struct {
 	Pipeline *Pipeline
-	Sources  map[string]Source // by their names in the pipeline
+	Sources  map[string]Source // by their names in the pipeline; those that are io.Closers are closed when Run ends
 	// Compile makes a Program of the pipeline's query over inputs of the given columns. Nil takes the query as it is, as a step of a
 	// Program without state.
 	Compile func(p *Pipeline, inputs map[string]*columnar.Schema) (*Program, error)
@@ -110,15 +111,25 @@ func (e *Engine) Stop() { e.stopOnce.Do(func() { close(e.stop) }) }
 // Run works until the trigger is done or Stop is called (nil), ctx ends (its error), or something fails that will
 // not get better by itself. It may be run again after that, by a new Engine, and goes on where this one was.
 func (e *Engine) Run(ctx context.Context) (err error) {
-	defer func() {
-		if e.state != nil {
-			err = errors.Join(err, e.state.Close())
-		}
-	}()
+	defer func() { err = errors.Join(err, e.close()) }()
 	if err := e.run(ctx); err != nil {
 		return fmt.Errorf("pipeline %s: %w", e.pipeline.Name, err)
 	}
 	return nil
+}
+
+// close closes the state, and the sources that can be closed.
+func (e *Engine) close() error {
+	var errs []error
+	if e.state != nil {
+		errs = append(errs, e.state.Close())
+	}
+	for _, in := range e.inputs {
+		if c, ok := in.source.(io.Closer); ok {
+			errs = append(errs, c.Close())
+		}
+	}
+	return errors.Join(errs...)
 }
 
 func (e *Engine) run(ctx context.Context) error {

@@ -33,6 +33,9 @@ type pipes struct {
 	conns  chan net.Conn
 	closed chan struct{}
 	once   sync.Once
+
+	mu  sync.Mutex // guards all
+	all []net.Conn // clients' ends of the connections that were made
 }
 
 func newPipes() *pipes { return &pipes{conns: make(chan net.Conn), closed: make(chan struct{})} }
@@ -57,6 +60,9 @@ func (p *pipes) Dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	ours, theirs := net.Pipe()
 	select {
 	case p.conns <- theirs:
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.all = append(p.all, ours)
 		return ours, nil
 	case <-p.closed:
 		return nil, net.ErrClosed
@@ -65,9 +71,19 @@ func (p *pipes) Dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	}
 }
 
+// taken are the connections made since it was last called.
+func (p *pipes) taken() []net.Conn {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	all := p.all
+	p.all = nil
+	return all
+}
+
 // bubble is a world within a synctest bubble, where five minutes take no time.
 type bubble struct {
 	*world
+	network   *pipes
 	transport *http.Transport
 	active    atomic.Int64 // requests under way
 	stop      context.CancelFunc
@@ -95,6 +111,7 @@ func newBubble(t *testing.T, like world, set func(*http.Protocols)) *bubble {
 	var protocols http.Protocols
 	set(&protocols)
 	network := newPipes()
+	w.network = network
 	w.transport = &http.Transport{DialContext: network.Dial, Protocols: &protocols}
 	w.another = func() *sdk.Client { return client("http://weir", w.transport) }
 	w.Client = w.another()

@@ -71,7 +71,10 @@ func newSource(topic string, opts ...kgo.Opt) (*Source, error) {
 }
 
 // Close ends the connections.
-func (s *Source) Close() { s.client.Close() }
+func (s *Source) Close() error {
+	s.client.Close()
+	return nil
+}
 
 // place is what a URL says.
 type place struct {

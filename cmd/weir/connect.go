@@ -37,11 +37,8 @@ func (b backends) open(ctx context.Context, s *batch.SourceSpec) (batch.Source, 
 	return nil, fmt.Errorf("source %s: sources of kind %s are not supported", s.Name, s.Kind)
 }
 
-// kinesisSource reads a stream of any Kinesis endpoint, with the credentials of the environment.
+// kinesisSource reads a stream of any Kinesis endpoint, with the credentials of the environment; by enhanced fan-out if it has a consumer.
 func kinesisSource(ctx context.Context, s *batch.SourceSpec) (batch.Source, error) {
-	if s.Settings["consumer"] != "" {
-		return nil, fmt.Errorf("source %s: enhanced fan-out (consumer=%s) is not supported; leave it out to read with GetRecords", s.Name, s.Settings["consumer"])
-	}
 	cl, err := newClients(ctx, s.Settings["endpoint"])
 	if err != nil {
 		return nil, err
@@ -51,6 +48,9 @@ func kinesisSource(ctx context.Context, s *batch.SourceSpec) (batch.Source, erro
 			o.Region = region
 		}
 	})
+	if consumer := s.Settings["consumer"]; consumer != "" {
+		return awskinesis.NewFanOut(client, s.Stream, consumer, awskinesis.Options{}), nil
+	}
 	return awskinesis.New(client, s.Stream, awskinesis.Options{}), nil
 }
 
