@@ -40,6 +40,9 @@ type Manager struct {
 	done   sync.WaitGroup // runners
 }
 
+// space is where files are kept in the metadata store.
+const space = "pipeline-files"
+
 // record is what is kept of a pipeline, as JSON under its name.
 type record struct {
 	File    string    `json:"file"`
@@ -62,7 +65,7 @@ func Open(opts Options) (*Manager, error) {
 	if opts.Now == nil {
 		opts.Now = time.Now
 	}
-	m := &Manager{opts: opts, space: opts.Meta.Space("pipeline-files"), all: map[string]*pipeline{}}
+	m := &Manager{opts: opts, space: opts.Meta.Space(space), all: map[string]*pipeline{}}
 	for e, err := range m.space.Scan("", "") {
 		if err != nil {
 			return nil, fmt.Errorf("read pipelines: %w", err)
@@ -83,6 +86,23 @@ func Open(opts Options) (*Manager, error) {
 		}
 	}
 	return m, nil
+}
+
+// Files are the pipeline files that a Manager keeps in a store, by the names of the pipelines: those that run and those that do not. No
+// Manager needs to be open.
+func Files(store *meta.Store) (map[string]string, error) {
+	all := map[string]string{}
+	for e, err := range store.Space(space).Scan("", "") {
+		var r record
+		if err == nil {
+			err = json.Unmarshal(e.Value, &r)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("read pipelines: %w", err)
+		}
+		all[e.Key] = r.File
+	}
+	return all, nil
 }
 
 // Close lets every pipeline finish its batch, and returns when all have.

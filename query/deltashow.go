@@ -48,6 +48,12 @@ func (p *planner) metadata(ref *sql.TableRef, t *planned, kind string) (*sql.Sou
 		t.shown = t.delta.partitionSums()
 	case "files":
 		t.shown = t.delta.fileList()
+	case "live":
+		l, err := p.live(t)
+		if err != nil {
+			return nil, err
+		}
+		t.delta, t.shown = l.deltaTable, l.cuts()
 	case "changes":
 		t.delta.changed = true
 		t.source.Columns = t.delta.columns()

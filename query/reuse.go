@@ -50,7 +50,7 @@ func reuseHash(r *running) (string, error) {
 
 // volatileText finds what gives another answer each time in the printed text of a query. It may find it in a literal
 // too: then the query just runs.
-var volatileText = regexp.MustCompile(`(?i)\b(now|rand|random|shuffle|uuid)"?\s*\(|\b(current_date|current_time|current_timestamp|localtime|localtimestamp|tablesample)\b`)
+var volatileText = regexp.MustCompile(`(?i)\b(now|rand|random|shuffle|uuid)"?\s*\(|\b(current_date|current_time|current_timestamp|localtime|localtimestamp|tablesample|for live)\b`)
 
 func volatile(q *sql.Query) bool { return volatileText.MatchString(q.String()) }
 

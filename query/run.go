@@ -32,7 +32,7 @@ func (s *Service) execute(r *running) {
 	defer r.cancel()
 	defer func() {
 		for _, path := range r.temp {
-			os.Remove(path) // what stays is among temporary files
+			os.RemoveAll(path) // what stays is among temporary files
 		}
 	}()
 	began := s.now()
@@ -195,6 +195,9 @@ func (s *Service) prepare(r *running, q *sql.Query) (*sql.Translation, *Request,
 	bindings, scanned, err := p.bindings()
 	if err != nil {
 		return nil, nil, err
+	}
+	if len(p.notes) > 0 {
+		s.update(r, func(x *Execution) { x.Reason = strings.Join(p.notes, "; ") })
 	}
 	if p.volatile {
 		s.update(r, func(x *Execution) { x.ReuseHash = "" })

@@ -47,6 +47,7 @@ type Options struct {
 	Engine  Engine
 
 	Changer Changer // of Delta tables; nil: they are only read
+	Live    Live    // the pipelines that write tables; nil: there is no FOR LIVE
 
 	CacheDir   string        // for objects of stores that are not files here, and for files being written; emptied by New
 	CacheBytes int64         // default 4 GiB

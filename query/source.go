@@ -1,9 +1,11 @@
 package query
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,8 +25,11 @@ type planner struct {
 	params   []sql.Expr
 	now      time.Time // of the statement
 	tables   []*planned
-	volatile bool              // a view gives another answer each time
-	temp     func(path string) // takes a file that is to be removed when the statement has ended
+	volatile bool                  // a view gives another answer each time
+	lives    map[string]*liveTable // by location
+	parts    []*livePart
+	notes    []string          // that go with the result
+	temp     func(path string) // takes a file or folder that is to be removed when the statement has ended; nil: no rows are read
 }
 
 // planned is one occurrence of a table in a statement.
@@ -35,6 +40,8 @@ type planned struct {
 	inline [][]string  // rows of information_schema
 	delta  *deltaTable // of Delta tables
 	shown  *shown      // what is read is worked out from the log
+	tail   []dataFile  // FOR LIVE: files beside those of the table
+	part   *livePart   // what is read is a part of a table FOR LIVE; nil: it is no such part
 }
 
 // split is a name as catalog, database and table.
@@ -58,7 +65,10 @@ func (p *planner) resolve(ref *sql.TableRef) (*sql.Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	if database == "information_schema" {
+	if database == liveDatabase {
+		return p.resolvePart(name)
+	}
+	if database == "information_schema" && !ref.Live {
 		return p.informationSchema(ref, name)
 	}
 	base, kind, isMetadata := strings.Cut(name, "$")
@@ -68,6 +78,9 @@ func (p *planner) resolve(ref *sql.TableRef) (*sql.Source, error) {
 	}
 	if err != nil {
 		return nil, fmt.Errorf("look up table %s.%s: %w", database, name, err)
+	}
+	if ref.Live && (isView(t) || isMetadata) {
+		return nil, &sql.Error{Code: "NOT_SUPPORTED", Pos: ref.Name.Pos, Msg: "FOR LIVE is for tables: a view has it in its query"}
 	}
 	if isView(t) && !isMetadata {
 		q, err := viewQuery(t)
@@ -88,6 +101,9 @@ func (p *planner) resolve(ref *sql.TableRef) (*sql.Source, error) {
 		}
 		p.tables = append(p.tables, planned)
 		return src, nil
+	}
+	if ref.Live && p.temp != nil {
+		return p.resolveLive(planned)
 	}
 	if isDelta(t) {
 		if planned.delta, err = p.openDelta(planned); err != nil {
@@ -149,6 +165,10 @@ func (p *planner) bind(t *planned, wantPath bool) (*Binding, int64, error) {
 		b, err := p.bindShown(t)
 		return b, 0, err
 	}
+	if t.part != nil && t.delta == nil {
+		b, n := t.bindTail()
+		return b, n, nil
+	}
 	var files []dataFile
 	var err error
 	if t.delta != nil && t.delta.changed {
@@ -160,6 +180,9 @@ func (p *planner) bind(t *planned, wantPath bool) (*Binding, int64, error) {
 	}
 	if err != nil {
 		return nil, 0, err
+	}
+	if len(t.tail) > 0 {
+		files = slices.Concat(files, t.tail)
 	}
 	b, err := p.layout(t)
 	if err != nil {
@@ -226,6 +249,7 @@ type dataFile struct {
 	etag        string
 	values      map[string]*string // by partition column in lower case
 	path        string             // on this machine, if it is known already
+	label       string             // what "$path" shows, if it is no object
 	vector      *delta.File        // nil if no rows of it are deleted
 	gone        *delta.Rows        // rows that are left out without being deleted by vector
 	baseRow     *int64             // id of its first row, if the table tracks rows
@@ -259,7 +283,7 @@ func (p *planner) attach(b *Binding, t *planned, files []dataFile, wantPath bool
 			b.Files[i] = path
 		}
 		if wantPath {
-			b.Paths[i] = "s3://" + f.bucket + "/" + f.key
+			b.Paths[i] = cmp.Or(f.label, "s3://"+f.bucket+"/"+f.key)
 		}
 		for j, part := range b.Partitions {
 			switch part.Name {

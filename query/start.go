@@ -33,7 +33,7 @@ type running struct {
 	Execution // guarded by Service.mu
 	stmt      sql.Statement
 	params    []sql.Expr
-	temp      []string   // files that are removed when it has ended
+	temp      []string   // files and folders that are removed when it has ended
 	reused    *Execution // whose result this one takes; nil: it runs
 	ctx       context.Context
 	cancel    context.CancelFunc

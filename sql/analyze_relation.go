@@ -89,6 +89,9 @@ func (a *analyzer) table(r *TableRef, out *rel) Relation {
 	if len(r.Name.Parts) == 1 {
 		for i := len(a.ctes) - 1; i >= 0; i-- {
 			if c := a.ctes[i][r.Name.Parts[0]]; c != nil {
+				if r.Live {
+					a.failf("NOT_SUPPORTED", r.Name.Pos, "FOR LIVE is for tables: write it behind those of WITH %s", r.Name)
+				}
 				out.cols, out.open = c.cols, c.open
 				return &TableRef{Name: Name{Parts: []string{c.name}}}
 			}

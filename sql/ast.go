@@ -311,11 +311,12 @@ func (*Query) setExpr()     {}
 type Relation interface{ relation() }
 
 type (
-	// TableRef is a table, view or WITH query by name, possibly at an older version.
+	// TableRef is a table, view or WITH query by name, possibly at an older version, or with what its pipeline has yet to write (Live).
 	TableRef struct {
 		Name     Name
 		AsOf     Expr
 		AsOfKind string // VERSION or TIMESTAMP
+		Live     bool   // FOR LIVE, which AWS does not have
 	}
 	// QueryRef is a query in parentheses; Lateral lets it see what stands left of it.
 	QueryRef struct {

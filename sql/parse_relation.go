@@ -130,6 +130,9 @@ func (p *parser) relationPrimary() (Relation, error) {
 	if !p.word("FOR") {
 		return ref, nil
 	}
+	if ref.Live = p.word("LIVE"); ref.Live {
+		return ref, nil
+	}
 	if ref.AsOfKind = p.oneOf("VERSION", "TIMESTAMP", "SYSTEM_TIME", "SYSTEM_VERSION"); ref.AsOfKind == "" {
 		return nil, p.mismatch("'TIMESTAMP'", "'VERSION'")
 	}

@@ -193,6 +193,9 @@ func (p *printer) relation(r Relation) {
 			p.put(" FOR ", r.AsOfKind, " AS OF ")
 			p.expr(r.AsOf, precConcat)
 		}
+		if r.Live {
+			p.put(" FOR LIVE")
+		}
 	case *QueryRef:
 		if r.Lateral {
 			p.put("LATERAL ")

@@ -269,6 +269,9 @@ func (c *compiler) table(ref *sql.TableRef) (*sql.Source, error) {
 
 // named finds what a table name stands for: a WITH query, a stream or a static table.
 func (c *compiler) named(ref *sql.TableRef, last bool) (*relation, error) {
+	if ref.Live {
+		return nil, unsupported("%s FOR LIVE: a pipeline reads what is committed", ref.Name)
+	}
 	if len(ref.Name.Parts) == 1 {
 		if v := c.views.find(ref.Name.Parts[0]); v != nil {
 			return c.view(v, last)

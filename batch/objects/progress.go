@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 
 	"github.com/weir-data/weir/batch"
@@ -78,6 +79,29 @@ func (p *Progress) newest(ctx context.Context, kind string) (s batch.Saved, err 
 	}
 	s.JSON, err = p.get(ctx, batch.ProgressName(kind, s.Batch))
 	return s, err
+}
+
+// At is the progress as of a batch: its plan, and its mark or, if there is none yet, that of the batch before. os.ErrNotExist if the
+// plan is not kept.
+func (p *Progress) At(ctx context.Context, number int64) (batch.Progress, error) {
+	plan, mark := batch.Saved{Batch: number}, batch.Saved{Batch: number}
+	var err error
+	if plan.JSON, err = p.get(ctx, batch.ProgressName("offsets", number)); err == nil {
+		mark.JSON, err = p.get(ctx, batch.ProgressName("commits", number))
+		if errors.Is(err, objstore.ErrNoSuchKey) {
+			err = nil
+			if mark.Batch--; mark.Batch >= 0 {
+				mark.JSON, err = p.get(ctx, batch.ProgressName("commits", mark.Batch))
+			}
+		}
+	}
+	if errors.Is(err, objstore.ErrNoSuchKey) || errors.Is(err, objstore.ErrNoSuchBucket) {
+		err = fmt.Errorf("%w: %w", os.ErrNotExist, err)
+	}
+	if err != nil {
+		return batch.Progress{}, p.failed("read", err)
+	}
+	return batch.ProgressOf("s3://"+p.bucket+"/"+p.prefix, plan, mark)
 }
 
 func (p *Progress) get(ctx context.Context, name string) ([]byte, error) {

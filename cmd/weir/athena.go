@@ -16,7 +16,8 @@ type answer struct {
 	Columns []string
 	Types   []string
 	Rows    [][]*string
-	Scanned int64 // bytes of files read
+	Scanned int64  // bytes of files read
+	Note    string // what a weir says of the result
 }
 
 // text is the rows with "" for NULL.

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/weir-data/weir/access"
 	"github.com/weir-data/weir/api/athena"
@@ -57,6 +58,7 @@ type house struct {
 	queries   *query.Service
 	pipelines *pipelines.Manager   // nil if this house runs none
 	workers   *batchduckdb.Workers // change tables
+	socket    string               // for processes of this house; see openInside
 
 	closers closers
 	stop    context.CancelFunc
@@ -85,7 +87,7 @@ func openHouse(ctx context.Context, cfg houseConfig) (_ *house, err error) {
 		return nil, err
 	}
 	h.closers.add(func() error { ln.Close(); return nil })
-	for _, step := range []func() error{h.openMeta, h.openStreams, h.openTables, h.openDelivery, h.openQueries} {
+	for _, step := range []func() error{h.openMeta, h.openStreams, h.openTables, h.openDelivery, h.openQueries, h.openInside} {
 		if err := step(); err != nil {
 			return nil, err
 		}
@@ -207,9 +209,14 @@ func (h *house) openQueries() (err error) {
 	h.closers.add(engine.Close)
 	h.workers = batchduckdb.NewWorkers(batchduckdb.WorkersOptions{Dir: batchdelta.StagingDir(h.objects), TempDir: tmp})
 	h.closers.add(func() error { h.workers.Close(); return nil })
+	workers := &liveWorkers{socket: func() string { return h.socket }, region: h.cfg.Region, scratch: batchdelta.StagingDir(h.objects)}
+	h.closers.add(workers.Close)
+	tails := &liveTables{
+		meta: h.meta, objects: h.objects, state: func(name string) string { return h.dir("pipelines", name) }, workers: workers, now: time.Now,
+	}
 	changes := &changer{objects: h.objects, workers: h.workers}
 	h.queries, err = query.New(query.Options{
-		Meta: h.meta, Catalog: h.catalog, Objects: h.objects, Engine: engine, Changer: changes, CacheDir: h.dir("tmp", "cache"),
+		Meta: h.meta, Catalog: h.catalog, Objects: h.objects, Engine: engine, Changer: changes, Live: tails, CacheDir: h.dir("tmp", "cache"),
 		Region: h.cfg.Region, Account: h.cfg.Account, Logger: h.cfg.Logger, Observe: observeQuery(h.metrics, h.publishesMetrics),
 	})
 	if err != nil {

@@ -40,6 +40,7 @@ type cli struct {
 func workerMain() {
 	duckdb.WorkerMain()
 	batchduckdb.WorkerMain()
+	liveWorkerMain()
 	pipelineWorkerMain()
 }
 

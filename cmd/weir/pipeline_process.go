@@ -25,19 +25,21 @@ import (
 	"github.com/weir-data/weir/wire"
 )
 
-// openPipelines starts the pipelines of the data directory, each in a process of its own: a crash of native code there takes no
-// stream down. The processes come back through a Unix socket that only this user may open, where streams are read by batch/feed
-// and everything else through the AWS APIs, unsigned.
-func (h *house) openPipelines() error {
+// openInside opens the house for processes of its own, in which native code runs that must not take streams down when it crashes. They
+// come back through a Unix socket that only this user may open, where streams are read by batch/feed and everything else through the AWS
+// APIs, unsigned.
+func (h *house) openInside() (err error) {
 	tmp := h.dir("tmp", "pipelines")
 	if err := errors.Join(os.RemoveAll(tmp), os.MkdirAll(tmp, 0o700)); err != nil {
 		return fmt.Errorf("data directory: %w", err)
 	}
-	socket, err := h.serveInside()
-	if err != nil {
-		return err
-	}
-	starter := &processStarter{socket: socket, tmp: tmp, state: h.dir("pipelines"), region: h.cfg.Region, logger: h.cfg.Logger}
+	h.socket, err = h.serveInside()
+	return err
+}
+
+// openPipelines starts the pipelines of the data directory, each in a process of its own.
+func (h *house) openPipelines() (err error) {
+	starter := &processStarter{socket: h.socket, tmp: h.dir("tmp", "pipelines"), state: h.dir("pipelines"), region: h.cfg.Region, logger: h.cfg.Logger}
 	h.pipelines, err = pipelines.Open(pipelines.Options{
 		Meta: h.meta, Start: starter.start, Observe: func(r batch.Report) { observeBatch(h.metrics, r) }, Logger: h.cfg.Logger,
 	})

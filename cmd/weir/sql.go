@@ -239,7 +239,7 @@ func (s *session) run(ctx context.Context, sql string) (*answer, error) {
 		}
 		return nil, err
 	}
-	a := &answer{Scanned: aws.ToInt64(done.Statistics.DataScannedInBytes)}
+	a := &answer{Scanned: aws.ToInt64(done.Statistics.DataScannedInBytes), Note: aws.ToString(done.Status.StateChangeReason)}
 	pages := athena.NewGetQueryResultsPaginator(s.api, &athena.GetQueryResultsInput{QueryExecutionId: started.QueryExecutionId})
 	header := aws.ToString(done.SubstatementType) == "SELECT"
 	for pages.HasMorePages() {

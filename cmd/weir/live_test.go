@@ -1,0 +1,268 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis"
+
+	"github.com/weir-data/weir/pipelines"
+)
+
+// liveHouse is a pipelineHouse and a session on it.
+func liveHouse(t *testing.T) (*house, *clients, *session) {
+	t.Helper()
+	h, cl := pipelineHouse(t)
+	s := &session{api: cl.Athena, database: "lake", workgroup: "primary"}
+	var err error
+	if s.place, err = defaultPlace(t.Context(), cl, "primary"); err != nil {
+		t.Fatal(err)
+	}
+	return h, cl, s
+}
+
+// livePipelineFile is numbersPipeline with a table in the catalog, and other changes: pairs of old and new.
+func livePipelineFile(changes ...string) string {
+	changes = append(changes, "sink:\n", "sink:\n  table: lake.numbers\n")
+	return strings.NewReplacer(changes...).Replace(numbersPipeline)
+}
+
+func create(t *testing.T, h *house, file string) {
+	t.Helper()
+	if _, err := h.pipelines.Create(t.Context(), file, false); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func pause(t *testing.T, h *house) {
+	t.Helper()
+	if _, err := h.pipelines.Pause(t.Context(), "numbers"); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// after waits until the pipeline has done as many batches as it had and n more.
+func afterBatches(t *testing.T, h *house, n int64) {
+	t.Helper()
+	s, err := h.pipelines.Status("numbers")
+	if err != nil {
+		t.Fatal(err)
+	}
+	awaitPipeline(t, h, "numbers", func(now pipelines.Status) bool { return now.Totals.Batches >= s.Totals.Batches+n })
+}
+
+func putNumber(t *testing.T, cl *clients, data string) {
+	t.Helper()
+	in := &kinesis.PutRecordInput{StreamName: aws.String("numbers"), Data: []byte(data), PartitionKey: aws.String("k")}
+	if _, err := cl.Kinesis.PutRecord(t.Context(), in); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A table FOR LIVE has what is committed and what the pipeline has yet to write, and says so.
+func TestLive(t *testing.T) {
+	h, cl, s := liveHouse(t)
+	putNumbers(t, cl, 0, 250)
+	create(t, h, livePipelineFile("dead_letters:", "query: SELECT n, n % 3 AS part FROM source WHERE n % 10 <> 9\ndead_letters:", "sink:\n", "sink:\n  table: lake.numbers\n  partition_by: [part]\n"))
+	awaitPipeline(t, h, "numbers", func(s pipelines.Status) bool { return s.Totals.Records >= 250 })
+	pause(t, h)
+	for _, c := range []struct{ sql, want string }{
+		{"SELECT count(*), sum(n) FROM numbers FOR LIVE", "225,27900\n"},
+		{`SELECT count(*), sum(records), sum(rows) FROM "numbers$live"`, "2,0,0\n"},
+	} {
+		if got := s.ask(t, c.sql); got != c.want {
+			t.Errorf("nothing is waiting: %s gives %s, want %s", c.sql, got, c.want)
+		}
+	}
+	putNumbers(t, cl, 250, 300)
+	putNumber(t, cl, "no JSON")
+	for _, c := range []struct{ sql, want string }{
+		{"SELECT count(*), sum(n) FROM numbers", "225,27900\n"},
+		{"SELECT count(*), sum(n), count(DISTINCT n) FROM lake.numbers FOR LIVE", "270,40230,270\n"},
+		{"SELECT part, count(*) FROM numbers FOR LIVE AS x WHERE x.n >= 240 GROUP BY 1 ORDER BY 1", "0,18\n1,18\n2,18\n"},
+		{"SELECT count(*) FROM numbers FOR LIVE WHERE part = 1 AND n > 260", "12\n"},
+		{`SELECT "$path", count(*) FROM numbers FOR LIVE WHERE n >= 250 GROUP BY 1`, "live://numbers,45\n"},
+		{"SELECT count(*) FROM numbers FOR LIVE a JOIN numbers b ON a.n = b.n", "225\n"},
+		{`SELECT count(*), max(records), max(dead_letters), max(rows), count(DISTINCT shard), count(after_sequence_number), max(pipeline), max(stream)
+			FROM "numbers$live" WHERE to_sequence_number > after_sequence_number`, "2,51,1,45,2,2,numbers,numbers\n"},
+		{`SELECT max(rows), (SELECT count(*) FROM numbers FOR LIVE) - (SELECT count(*) FROM numbers) FROM "numbers$live"`, "45,45\n"},
+		{"SELECT count(*) FROM (WITH x AS (SELECT * FROM numbers FOR LIVE) SELECT * FROM x)", "270\n"},
+		{"CREATE VIEW lake.now AS SELECT n FROM lake.numbers FOR LIVE", ""},
+		{"SELECT count(*) FROM lake.now", "270\n"},
+	} {
+		if got := s.ask(t, c.sql); got != c.want {
+			t.Errorf("%s gives %s, want %s", c.sql, got, c.want)
+		}
+	}
+	a, err := s.run(t.Context(), "SELECT count(*) FROM numbers FOR LIVE")
+	if err != nil || !strings.Contains(a.Note, "lake.numbers FOR LIVE: version ") || !strings.Contains(a.Note, "45 rows of 51 records up to shardId-000000000000 4") {
+		t.Errorf("note %q, %v", a.Note, err)
+	}
+	if _, err := h.pipelines.Resume(t.Context(), "numbers"); err != nil {
+		t.Fatal(err)
+	}
+	afterBatches(t, h, 1)
+	if got := s.ask(t, "SELECT count(*), sum(n) FROM numbers FOR LIVE"); got != "270,40230\n" {
+		t.Errorf("after the pipeline has gone on: %s", got)
+	}
+}
+
+// While records come, the pipeline commits, is killed, and shards are split, each count FOR LIVE has all that was acknowledged before, none
+// twice, and never goes back.
+func TestLiveWhileThePipelineRuns(t *testing.T) {
+	h, cl, s := liveHouse(t)
+	putNumbers(t, cl, 0, 10)
+	create(t, h, livePipelineFile("max_records_per_trigger: 100", "max_records_per_trigger: 30"))
+	afterBatches(t, h, 1)
+	const last = 3000
+	var acknowledged atomic.Int64
+	acknowledged.Store(10)
+	var writing sync.WaitGroup
+	writing.Go(func() {
+		for from := 10; from < last; from += 10 {
+			if t.Failed() {
+				return
+			}
+			putNumbers(t, cl, from, from+10)
+			acknowledged.Store(int64(from + 10))
+			if from == last/2 {
+				split := &kinesis.UpdateShardCountInput{StreamName: aws.String("numbers"), TargetShardCount: aws.Int32(4), ScalingType: "UNIFORM_SCALING"}
+				if _, err := cl.Kinesis.UpdateShardCount(t.Context(), split); err != nil {
+					t.Error(err)
+				}
+			}
+		}
+	})
+	before := int64(0)
+	for round := 0; ; round++ {
+		low := acknowledged.Load()
+		rows, distinct, top := int64(0), int64(0), int64(0)
+		got := s.ask(t, "SELECT count(*), count(DISTINCT n), max(n) FROM numbers FOR LIVE")
+		if _, err := fmt.Sscanf(got, "%d,%d,%d\n", &rows, &distinct, &top); err != nil {
+			t.Fatal(got, err)
+		}
+		if rows != distinct || rows < low || rows < before || top+1 < rows {
+			t.Fatalf("round %d: %d rows, %d of them distinct, the greatest %d; %d were acknowledged, %d seen before", round, rows, distinct, top, low, before)
+		}
+		if before = rows; rows == last {
+			break
+		}
+		if round%5 == 3 {
+			for _, pid := range workersOf(t, h) {
+				syscall.Kill(pid, syscall.SIGKILL)
+			}
+		}
+	}
+	writing.Wait()
+	pause(t, h)
+	if got := s.ask(t, "SELECT count(*), count(DISTINCT n) FROM numbers FOR LIVE"); got != fmt.Sprintf("%d,%d\n", last, last) {
+		t.Error(got)
+	}
+}
+
+// A batch that is committed and not marked done, since the pipeline is killed between the two each time, counts once.
+func TestLiveAfterACommitWithoutMark(t *testing.T) {
+	for name, c := range map[string]struct{ old, new, want string }{
+		"rows":         {"name:", "name:", "160,140,9920\n"},
+		"aggregate":    {"dead_letters:", "query: SELECT n % 10 AS n, count(*) AS times FROM source GROUP BY 1\noutput_mode: update\ndead_letters:", "10,10,45\n"},
+		"deduplicated": {"schema:", "deduplicate: {columns: [n]}\n  schema:", "140,140,9730\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Setenv(faultEnv, "sink 0:1")
+			h, cl, s := liveHouse(t)
+			putNumbers(t, cl, 0, 60)
+			create(t, h, livePipelineFile(c.old, c.new))
+			awaitPipeline(t, h, "numbers", func(s pipelines.Status) bool { return s.Restarts > 0 })
+			pause(t, h)
+			putNumbers(t, cl, 60, 140)
+			putNumbers(t, cl, 0, 20)
+			if got := s.ask(t, "SELECT count(*), count(DISTINCT n), sum(n) FROM numbers FOR LIVE"); got != c.want {
+				t.Errorf("%s, want %s", got, c.want)
+			}
+			if name == "aggregate" {
+				if got := s.ask(t, "SELECT sum(times), min(times), max(times) FROM numbers FOR LIVE"); got != "160,16,16\n" {
+					t.Errorf("counts %s", got)
+				}
+			}
+		})
+	}
+}
+
+// Queries with state go on from the state that the table's version has, in every output mode.
+func TestLiveWithState(t *testing.T) {
+	const events = `{"n": %d, "ts": "2026-01-01T00:%02d:00Z"}`
+	for _, c := range []struct{ name, query, ask, committed, live string }{
+		{"update of windows", "SELECT window(ts, '10 minutes') AS w, count(*) AS c FROM source GROUP BY 1\noutput_mode: update",
+			"SELECT CAST(w.start AS varchar), c FROM numbers %s ORDER BY 1", "2026-01-01 00:00:00.000,4\n", "2026-01-01 00:00:00.000,7\n2026-01-01 00:10:00.000,3\n"},
+		{"complete", "SELECT max(n) AS n, count(*) AS c FROM source\noutput_mode: complete", "SELECT n, c FROM numbers %s", "3,4\n", "9,10\n"},
+		{"append", "SELECT window(ts, '2 minutes') AS w, count(*) AS c FROM source GROUP BY 1\nwatermark: {column: ts, delay: 1 minute}",
+			"SELECT CAST(w.start AS varchar), c FROM numbers %s ORDER BY 1",
+			"2026-01-01 00:00:00.000,2\n", "2026-01-01 00:00:00.000,2\n2026-01-01 00:02:00.000,2\n2026-01-01 00:04:00.000,2\n2026-01-01 00:06:00.000,1\n"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			h, cl, s := liveHouse(t)
+			for i := range 4 {
+				putNumber(t, cl, fmt.Sprintf(events, i, i))
+			}
+			create(t, h, livePipelineFile("{n: bigint}", "{n: bigint, ts: timestamp}", "dead_letters:", "query: "+c.query+"\ndead_letters:", "10 ms", "available-now"))
+			if s := awaitPipeline(t, h, "numbers", func(s pipelines.Status) bool { return s.State == pipelines.Done || s.State == pipelines.Failed }); s.State != pipelines.Done {
+				t.Fatal(s.Error)
+			}
+			for i := 4; i < 10; i++ {
+				minute := i
+				if i > 6 {
+					minute = i + 3
+				}
+				putNumber(t, cl, fmt.Sprintf(events, i, minute))
+			}
+			for range 2 { // the first changes nothing
+				if got := s.ask(t, fmt.Sprintf(c.ask, "FOR LIVE")); got != c.live {
+					t.Errorf("FOR LIVE %s, want %s", got, c.live)
+				}
+				if got := s.ask(t, fmt.Sprintf(c.ask, "")); got != c.committed {
+					t.Errorf("committed %s, want %s", got, c.committed)
+				}
+			}
+			if _, err := h.pipelines.Resume(t.Context(), "numbers"); err != nil {
+				t.Fatal(err)
+			}
+			awaitPipeline(t, h, "numbers", func(s pipelines.Status) bool { return s.State == pipelines.Done && s.Totals.Records == 10 })
+			if got := s.ask(t, fmt.Sprintf(c.ask, "")); got != c.live {
+				t.Errorf("when the pipeline has run: %s, FOR LIVE said %s", got, c.live)
+			}
+		})
+	}
+}
+
+// What cannot be read FOR LIVE is refused by name.
+func TestLiveRefused(t *testing.T) {
+	h, cl, s := liveHouse(t)
+	putNumbers(t, cl, 0, 10)
+	create(t, h, livePipelineFile("schema:", "mode: fail\n  schema:"))
+	afterBatches(t, h, 1)
+	pause(t, h)
+	s.ask(t, "CREATE VIEW lake.v AS SELECT * FROM lake.numbers")
+	s.ask(t, "CREATE TABLE lake.plain WITH (format = 'PARQUET', external_location = 's3://lake/plain/') AS SELECT 1 AS n")
+	refused := func(sql, want string) {
+		t.Helper()
+		if _, err := s.run(t.Context(), sql); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", sql, err, want)
+		}
+	}
+	refused("SELECT * FROM lake.v FOR LIVE", "a view has it in its query")
+	refused("SELECT * FROM lake.plain FOR LIVE", "FOR LIVE is for Delta tables")
+	refused(`SELECT * FROM "numbers$history" FOR LIVE`, "FOR LIVE is for tables")
+	refused("WITH x AS (SELECT 1 AS n) SELECT * FROM x FOR LIVE", "FOR LIVE is for tables")
+	refused("SELECT * FROM lake.nothing FOR LIVE", "TABLE_NOT_FOUND")
+	putNumber(t, cl, "no JSON")
+	refused("SELECT * FROM numbers FOR LIVE", "does not fit the schema")
+	if err := h.pipelines.Remove(t.Context(), "numbers"); err != nil {
+		t.Fatal(err)
+	}
+	refused("SELECT * FROM numbers FOR LIVE", "no pipeline of this server writes lake.numbers")
+}
