@@ -70,6 +70,8 @@ type Options struct {
 	CacheBytes   int64 // recent records kept in memory; default 32 MiB
 	QueueBytes   int64 // records waiting for the disk before Put answers ErrThrottled; default 64 MiB
 
+	RetentionMost time.Duration // records expire after it, however long their stream keeps them; zero: streams decide
+
 	tuning tuning
 }
 
@@ -117,7 +119,11 @@ func (o Options) withDefaults() Options {
 	t.indexStride = orDefault(t.indexStride, 512<<10)
 	t.indexBytes = orDefault(t.indexBytes, 8<<20)
 	t.readBytes = orDefault(t.readBytes, 256<<10)
-	t.trimEvery = orDefault(t.trimEvery, time.Minute)
+	trimEvery := time.Minute
+	if o.RetentionMost > 0 {
+		trimEvery = min(trimEvery, max(o.RetentionMost/4, time.Second))
+	}
+	t.trimEvery = orDefault(t.trimEvery, trimEvery)
 	return o
 }
 

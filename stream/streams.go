@@ -116,6 +116,7 @@ type streamState struct {
 	layout    atomic.Pointer[layout]
 	bell      bell          // rung when any of the shards has changed
 	frozen    chan struct{} // not nil during a reshard, closed after it; guarded by Store.appendMu
+	most      time.Duration // Options.RetentionMost
 	retention atomic.Int64
 	expired   atomic.Int64  // Unix milliseconds; what arrived before does not come back, however long the retention is
 	monitored atomic.Uint32 // bits of the shard-level metrics
@@ -129,7 +130,7 @@ type streamState struct {
 }
 
 func newStreamState(doc streamDoc, o *Options) *streamState {
-	st := &streamState{name: doc.Name, number: doc.Number}
+	st := &streamState{name: doc.Name, number: doc.Number, most: o.RetentionMost}
 	l := st.newLayout(new(layout), doc.Shards)
 	l.close(doc.Shards)
 	st.layout.Store(l)
@@ -141,7 +142,11 @@ func newStreamState(doc streamDoc, o *Options) *streamState {
 // use makes the attributes of doc effective. Store.mu is held, or nobody else knows the stream yet.
 func (st *streamState) use(doc streamDoc) {
 	st.doc = doc
-	st.retention.Store(int64(time.Duration(doc.RetentionHours) * time.Hour))
+	retention := time.Duration(doc.RetentionHours) * time.Hour
+	if st.most > 0 {
+		retention = min(retention, st.most)
+	}
+	st.retention.Store(int64(retention))
 	st.expired.Store(doc.ExpiredMillis)
 	st.monitored.Store(monitoringBits(doc.Monitoring))
 	st.onDemand.Store(doc.OnDemand)

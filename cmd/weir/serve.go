@@ -15,16 +15,17 @@ import (
 
 // ServeCmd serves all APIs until ctrl-C.
 type ServeCmd struct {
-	Listen      string `help:"Address to listen on." default:"127.0.0.1:4566"`
-	Data        string `help:"Data directory." default:"./weir-data" type:"path"`
-	Keys        string `help:"Folder of the keys of streams that are encrypted at rest; on another disk than the data it protects more. Default: keys in the data directory." type:"path" placeholder:"DIR"`
-	Credentials string `help:"File with access keys (aws.cfg or ~/.aws/credentials style); every request must then be signed. Keys in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY count too." type:"existingfile" placeholder:"FILE"`
-	Insecure    bool   `help:"Listen on an address of the network although requests are not verified."`
-	Limits      string `help:"Limits of Kinesis: aws (per shard, call and account, as AWS has them, with its throttling answers) or off. Default: off on loopback, aws elsewhere." enum:",aws,off" default:"" placeholder:"aws|off"`
-	Region      string `help:"Region in names and answers." default:"us-east-1"`
-	Account     string `help:"Account in names and answers, 12 digits. Default: aws_account_id of the default profile in the credentials, else 000000000000." placeholder:"ID"`
-	Verbose     bool   `help:"Log more." short:"v"`
-	CPUProfile  string `help:"File that gets a CPU profile of the whole run." type:"path" hidden:""`
+	Listen      string        `help:"Address to listen on." default:"127.0.0.1:4566"`
+	Data        string        `help:"Data directory." default:"./weir-data" type:"path"`
+	Keys        string        `help:"Folder of the keys of streams that are encrypted at rest; on another disk than the data it protects more. Default: keys in the data directory." type:"path" placeholder:"DIR"`
+	Credentials string        `help:"File with access keys (aws.cfg or ~/.aws/credentials style); every request must then be signed. Keys in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY count too." type:"existingfile" placeholder:"FILE"`
+	Insecure    bool          `help:"Listen on an address of the network although requests are not verified."`
+	Limits      string        `help:"Limits of Kinesis: aws (per shard, call and account, as AWS has them, with its throttling answers) or off. Default: off on loopback, aws elsewhere." enum:",aws,off" default:"" placeholder:"aws|off"`
+	Region      string        `help:"Region in names and answers." default:"us-east-1"`
+	Account     string        `help:"Account in names and answers, 12 digits. Default: aws_account_id of the default profile in the credentials, else 000000000000." placeholder:"ID"`
+	Verbose     bool          `help:"Log more." short:"v"`
+	Retention   time.Duration `help:"Records of streams expire after this time, however long their stream keeps them: for long runs on small disks." hidden:""`
+	CPUProfile  string        `help:"File that gets a CPU profile of the whole run." type:"path" hidden:""`
 }
 
 // Help is shown by weir serve --help.
@@ -55,7 +56,7 @@ func (c *ServeCmd) Run(ctx context.Context) error {
 	began := time.Now()
 	h, err := openHouse(ctx, houseConfig{
 		Dir: c.Data, Keys: c.Keys, Listen: c.Listen, Credentials: c.Credentials, Environment: true, Insecure: c.Insecure,
-		Limits: c.Limits, Region: c.Region, Account: c.Account, Pipelines: true, Logger: logger,
+		Limits: c.Limits, Region: c.Region, Account: c.Account, Retention: c.Retention, Pipelines: true, Logger: logger,
 	})
 	if err != nil {
 		return err
@@ -94,7 +95,8 @@ type houseConfig struct {
 	Limits          string // aws, off, or empty: by the address
 	Region          string
 	Account         string
-	Pipelines       bool // run those of the data directory
+	Retention       time.Duration // of records, at most; zero: streams decide
+	Pipelines       bool          // run those of the data directory
 	Logger          *slog.Logger
 }
 

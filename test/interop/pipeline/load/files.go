@@ -6,11 +6,13 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/weir-data/weir/test/traffic"
 )
 
 // writeFiles writes all records.
 func writeFiles(o options, dir string) (out outcome, err error) {
-	m, err := newMaker(o)
+	m, err := traffic.NewMaker(o.records)
 	if err != nil {
 		return out, err
 	}
@@ -18,8 +20,8 @@ func writeFiles(o options, dir string) (out outcome, err error) {
 		return out, err
 	}
 	var buf []byte
-	for first := 0; first < o.total; first += o.per {
-		n := min(o.per, o.total-first)
+	for first := 0; first < o.records.Total; first += o.per {
+		n := min(o.per, o.records.Total-first)
 		if buf, err = writeFile(m, buf, filepath.Join(dir, fileName(first/o.per)), first, n); err != nil {
 			return out, err
 		}
@@ -30,11 +32,11 @@ func writeFiles(o options, dir string) (out outcome, err error) {
 
 func fileName(i int) string { return fmt.Sprintf("%06d.json", i) }
 
-func writeFile(m *maker, buf []byte, name string, first, n int) ([]byte, error) {
+func writeFile(m *traffic.Maker, buf []byte, name string, first, n int) ([]byte, error) {
 	buf = buf[:0]
 	now := time.Now()
 	for i := range n {
-		buf = append(m.append(buf, first+i, now), '\n')
+		buf = append(m.Append(buf, first+i, now), '\n')
 	}
 	return buf, os.WriteFile(name, buf, 0o644)
 }
@@ -44,7 +46,7 @@ const dropEvery = 100 * time.Millisecond
 
 // dropFiles writes a file of what is due, and renames it into dir, again and again.
 func dropFiles(ctx context.Context, o options, dir string, log *times) (out outcome, err error) {
-	m, err := newMaker(o)
+	m, err := traffic.NewMaker(o.records)
 	if err != nil {
 		return out, err
 	}
@@ -65,7 +67,7 @@ func dropFiles(ctx context.Context, o options, dir string, log *times) (out outc
 		if buf, err = writeFile(m, buf, filepath.Join(aside, name), i*n, n); err != nil {
 			return out, err
 		}
-		if !sleepUntil(ctx, began.Add(time.Duration(i+1)*dropEvery)) {
+		if !traffic.Until(ctx, began.Add(time.Duration(i+1)*dropEvery)) {
 			return out, nil
 		}
 		if err := os.Rename(filepath.Join(aside, name), filepath.Join(dir, name)); err != nil {
@@ -75,14 +77,4 @@ func dropFiles(ctx context.Context, o options, dir string, log *times) (out outc
 		out.Records, out.Bytes = out.Records+n, out.Bytes+int64(len(buf))
 	}
 	return out, nil
-}
-
-// sleepUntil is false if ctx ended meanwhile.
-func sleepUntil(ctx context.Context, at time.Time) bool {
-	select {
-	case <-time.After(time.Until(at)):
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }

@@ -16,38 +16,36 @@ import (
 	"os/signal"
 	"syscall"
 	"time"
+
+	"github.com/weir-data/weir/test/traffic"
 )
 
 // options of all commands.
 type options struct {
-	shape       string
-	total       int
+	records     traffic.Options
 	per         int
 	rate        float64
 	duration    time.Duration
 	stream      string
 	shards      int
 	connections int
-	times       string
-	span        time.Duration
-	keys        int
 	log         string
 }
 
 func main() {
 	var o options
 	flags := flag.NewFlagSet("load", flag.ExitOnError)
-	flags.StringVar(&o.shape, "shape", "rides", "rides or events")
-	flags.IntVar(&o.total, "n", 0, "records; 0: for -for")
+	flags.StringVar(&o.records.Shape, "shape", "rides", "rides or events")
+	flags.IntVar(&o.records.Total, "n", 0, "records; 0: for -for")
 	flags.DurationVar(&o.duration, "for", 0, "how long to put or drop")
 	flags.IntVar(&o.per, "per", 62_500, "records of a file of files")
 	flags.Float64Var(&o.rate, "rate", 0, "records a second; 0: as fast as they are taken")
 	flags.StringVar(&o.stream, "stream", "input-stream", "stream to put into; created with -shards if it is not there")
 	flags.IntVar(&o.shards, "shards", 4, "shards of a new stream")
 	flags.IntVar(&o.connections, "connections", 8, "connections that put")
-	flags.StringVar(&o.times, "times", "order", "event times: order and mixed spread -n records over -span; now is the time of sending")
-	flags.DurationVar(&o.span, "span", 24*time.Hour, "event time between the first and the last of -n records")
-	flags.IntVar(&o.keys, "keys", 1_000_000, "different keys of events")
+	flags.StringVar(&o.records.Times, "times", "order", "event times: order and mixed spread -n records over -span; now is the time of sending")
+	flags.DurationVar(&o.records.Span, "span", 24*time.Hour, "event time between the first and the last of -n records")
+	flags.IntVar(&o.records.Keys, "keys", 1_000_000, "different keys of events")
 	flags.StringVar(&o.log, "log", "", "file that gets first record, records and Unix microseconds of each call or file; of watch: version and microseconds")
 	if len(os.Args) < 3 {
 		fmt.Fprintln(os.Stderr, "usage: load files|drop|put|watch WHERE [FLAG…]")
@@ -84,7 +82,7 @@ func run(ctx context.Context, command, where string, o options) error {
 	case "drop":
 		out, err = dropFiles(ctx, o, where, log)
 	case "put":
-		out, err = putRecords(ctx, o, where, log)
+		out, err = put(ctx, o, where, log)
 	case "watch":
 		err = watch(ctx, where, log)
 	default:
@@ -98,4 +96,19 @@ func run(ctx context.Context, command, where string, o options) error {
 		return err
 	}
 	return json.NewEncoder(os.Stdout).Encode(out)
+}
+
+// put puts records and notes when each call was answered.
+func put(ctx context.Context, o options, addr string, log *times) (outcome, error) {
+	if o.duration > 0 {
+		var stop context.CancelFunc
+		ctx, stop = context.WithTimeout(ctx, o.duration)
+		defer stop()
+	}
+	p := &traffic.Putter{
+		Addr: addr, Stream: o.stream, Shards: o.shards, Connections: o.connections, Records: o.records, Total: o.records.Total, Rate: o.rate,
+		Answered: func(first, n int, _ time.Duration) { log.add(first, n, time.Now()) },
+	}
+	err := p.Run(ctx)
+	return outcome{Records: int(p.Sent()), Bytes: p.Bytes()}, err
 }
