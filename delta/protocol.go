@@ -105,7 +105,7 @@ func checkWrite(p *Protocol, m *Metadata, s *columnar.Schema, rowsChecked bool) 
 		}
 	}
 	return eachField(s.Fields, "", func(name string, f *columnar.Field) error {
-		for _, key := range []string{"delta.invariants", "delta.generationExpression", "delta.identity.start"} {
+		for _, key := range []string{"delta.invariants", "delta.generationExpression", "delta.identity.start", "__CHAR_VARCHAR_TYPE_STRING"} {
 			if _, ok := f.Metadata[key]; ok {
 				return fmt.Errorf("%w: writing to a table whose column %s has %s", ErrUnsupported, name, key)
 			}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -158,7 +159,7 @@ func (c *cell) Rows(cells [][]byte) error {
 func (d *deltaTable) columns() []sql.Column {
 	var cols []sql.Column
 	for _, f := range d.snapshot.Schema().Fields {
-		cols = append(cols, sql.Column{Name: strings.ToLower(f.Name), Type: sqlType(f.Type)})
+		cols = append(cols, sql.Column{Name: strings.ToLower(f.Name), Type: withChars(sqlType(f.Type), &f)})
 	}
 	if d.changed {
 		cols = append(cols, changeColumns()...)
@@ -168,6 +169,32 @@ func (d *deltaTable) columns() []sql.Column {
 
 // sqlType is a column type of package columnar in Trino's terms, which know no upper case.
 func sqlType(t columnar.Type) sql.Type { return namedType(t, strings.ToLower) }
+
+// withChars is the type of a column in which text that Spark's metadata calls char(n) is that: it is read with blanks up to n, as Spark
+// and Trino read it. The length of varchar(n) matters to writers only.
+func withChars(t sql.Type, f *columnar.Field) sql.Type {
+	text, ok := f.Metadata["__CHAR_VARCHAR_TYPE_STRING"].(string)
+	if !ok || !strings.Contains(strings.ToLower(text), "char") {
+		return t
+	}
+	raw, err := sql.ParseHiveType(text)
+	if err != nil {
+		return t // a name of a field that cannot be told from the type's text; Spark does not read such a type either
+	}
+	return sql.TextLengths(t, unbounded(raw))
+}
+
+// unbounded is a type without the lengths of varchar.
+func unbounded(t sql.Type) sql.Type {
+	if t.Name == "varchar" {
+		t.Len = 0
+	}
+	t.Args = slices.Clone(t.Args)
+	for i := range t.Args {
+		t.Args[i] = unbounded(t.Args[i])
+	}
+	return t
+}
 
 // fileType is sqlType with the names that fields have in files.
 func fileType(t columnar.Type) sql.Type {

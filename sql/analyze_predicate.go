@@ -14,6 +14,7 @@ func (a *analyzer) predicate(e Expr, sc *scope) (Expr, Type) {
 		if !comparable(ts[0], ts[1]) || !comparable(ts[0], ts[2]) {
 			a.failf("TYPE_MISMATCH", e.Pos, "Cannot check if %s is BETWEEN %s and %s", ts[0], ts[1], ts[2])
 		}
+		blankless(xs, ts)
 		return &Between{X: xs[0], Low: xs[1], High: xs[2], Negated: e.Negated}, boolType
 	case *In:
 		return a.in(e, sc), boolType
@@ -40,7 +41,9 @@ func (a *analyzer) compare(e *Compare, sc *scope) Expr {
 	if !comparable(lt, rt) {
 		a.failf("TYPE_MISMATCH", e.Pos, "Cannot apply operator: %s %s %s", lt, e.Op, rt)
 	}
-	return &Compare{Op: e.Op, L: l, R: r}
+	sides := []Expr{l, r}
+	blankless(sides, []Type{lt, rt})
+	return &Compare{Op: e.Op, L: sides[0], R: sides[1]}
 }
 
 // oneColumn rewrites a query that must yield one column to compare with t.
@@ -74,7 +77,9 @@ func (a *analyzer) in(e *In, sc *scope) Expr {
 				"Cannot find common type between %s and %s", t, it)
 		}
 	}
-	return &In{X: x, List: xs, Negated: e.Negated}
+	all := append([]Expr{x}, xs...)
+	blankless(all, append([]Type{t}, ts...))
+	return &In{X: all[0], List: all[1:], Negated: e.Negated}
 }
 
 func (a *analyzer) like(e *Like, sc *scope) Expr {

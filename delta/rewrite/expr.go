@@ -27,11 +27,17 @@ func (r *relation) ref() sql.Relation {
 
 func (r *relation) source() (*sql.Source, error) {
 	s := &sql.Source{Binding: r.name, Columns: []sql.Column{}}
-	for _, f := range r.schema.Fields {
+	for i := range r.schema.Fields {
+		f := &r.schema.Fields[i]
 		t, err := sqlType(f.Type)
 		if err != nil {
 			return nil, err
 		}
+		sized, err := lengths(f)
+		if err != nil {
+			return nil, err
+		}
+		t = sql.TextLengths(t, sized)
 		s.Columns = append(s.Columns, sql.Column{Name: strings.ToLower(f.Name), Type: t})
 	}
 	for _, name := range r.hidden {

@@ -25,6 +25,9 @@ func (j *job) pruner(predicates []sql.Predicate) *pruner {
 		p.by[strings.ToLower(name)] = true
 	}
 	for _, x := range predicates {
+		if i := indexOf(p.schema.Fields, x.Column); i >= 0 && hasChars(&p.schema.Fields[i]) {
+			continue
+		}
 		p.all[x.Column] = append(p.all[x.Column], x)
 	}
 	return p

@@ -359,6 +359,10 @@ func (j *job) columns(schema, have *columnar.Schema, partition map[string]*strin
 		} else {
 			x = "CAST(NULL AS " + typeText(f.Type) + ")"
 		}
+		x, err := padded(x, &f)
+		if err != nil {
+			return nil, err
+		}
 		items = append(items, x+" AS "+quoteName(f.Name))
 	}
 	return items, nil

@@ -4,9 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/weir-data/weir/columnar"
@@ -108,7 +106,7 @@ func (j *job) valueOf(f *columnar.Field, given map[string]bool) (string, error) 
 	case identity && given[f.Name] && f.Metadata[metaIDExplicit] != true:
 		return "", fmt.Errorf("%w: column %s is an identity column, which gets its values by itself", delta.ErrInvalid, f.Name)
 	case given[f.Name]:
-		return j.lengthened(f), nil
+		return quoteName(f.Name), nil
 	case identity:
 		return j.identityValue(f)
 	}
@@ -124,28 +122,6 @@ func (j *job) valueOf(f *columnar.Field, given map[string]bool) (string, error) 
 		return "CAST((" + t.Text + ") AS " + typeText(f.Type) + ")", nil
 	}
 	return "CAST(NULL AS " + typeText(f.Type) + ")", nil
-}
-
-// lengthened pads char(n) columns with spaces, as Spark writes them.
-func (j *job) lengthened(f *columnar.Field) string {
-	q := quoteName(f.Name)
-	if kind, n := lengthOf(f); kind == "char" {
-		return fmt.Sprintf("CASE WHEN length(%s) < %d THEN rpad(%s, %d, ' ') ELSE %s END", q, n, q, n, q)
-	}
-	return q
-}
-
-var lengthText = regexp.MustCompile(`^(char|varchar)\((\d{1,9})\)$`)
-
-// lengthOf is char or varchar and the length, of a column that has one.
-func lengthOf(f *columnar.Field) (kind string, n int) {
-	text, _ := f.Metadata[metaLength].(string)
-	m := lengthText.FindStringSubmatch(text)
-	if m == nil {
-		return "", 0
-	}
-	n, _ = strconv.Atoi(m[2])
-	return m[1], n
 }
 
 func metaInt(f *columnar.Field, key string) (int64, bool) {
@@ -206,7 +182,10 @@ func (j *job) setIdentity() {
 
 // generate computes the generated columns that the caller did not give.
 func (j *job) generate(query string, given map[string]bool) (string, error) {
-	query = j.emptyIsNull(query)
+	query, err := j.fit(query)
+	if err != nil {
+		return "", err
+	}
 	r := &relation{name: rowsName, schema: j.schema, hidden: j.carried()}
 	var items []item
 	for i := range j.schema.Fields {
@@ -248,18 +227,28 @@ func (j *job) generate(query string, given map[string]bool) (string, error) {
 	return "SELECT " + strings.Join(j.withCarried(out), ", ") + " FROM (" + with(t.text, rowsName, query) + ")", nil
 }
 
-// emptyIsNull makes empty texts in partition columns null before anything looks at them: the log cannot tell the two.
-func (j *job) emptyIsNull(query string) string {
+// fit makes of values what is stored of them before anything looks at them: texts get the lengths of their columns, and empty ones
+// in partition columns are null, as the log cannot tell the two.
+func (j *job) fit(query string) (string, error) {
 	var items []string
-	for _, name := range j.by {
-		if f := j.field(name); f.Type.Kind == columnar.String || f.Type.Kind == columnar.Binary {
-			items = append(items, "nullif("+quoteName(name)+", '') AS "+quoteName(name))
+	for i := range j.schema.Fields {
+		f := &j.schema.Fields[i]
+		q := quoteName(f.Name)
+		x, err := fitted(q, f)
+		if err != nil {
+			return "", err
+		}
+		if slices.Contains(j.by, f.Name) && (f.Type.Kind == columnar.String || f.Type.Kind == columnar.Binary) {
+			x = "nullif(" + x + ", '')"
+		}
+		if x != q {
+			items = append(items, x+" AS "+q)
 		}
 	}
 	if len(items) == 0 {
-		return query
+		return query, nil
 	}
-	return "SELECT * REPLACE (" + strings.Join(items, ", ") + ") FROM (\n" + query + "\n)"
+	return "SELECT * REPLACE (" + strings.Join(items, ", ") + ") FROM (\n" + query + "\n)", nil
 }
 
 // checked is a query of rows, with all columns of the table, that fails at the first row that breaks a rule. extra
@@ -311,8 +300,10 @@ func (j *job) columnChecks() []check {
 	for i := range j.schema.Fields {
 		f := &j.schema.Fields[i]
 		all = append(all, nullChecks(quoteName(f.Name), f.Name, f, "")...)
-		if kind, n := lengthOf(f); kind != "" {
-			all = append(all, check{fmt.Sprintf("column %s is longer than %s(%d)", f.Name, kind, n), fmt.Sprintf("length(%s) > %d", quoteName(f.Name), n)})
+		if t, err := lengths(f); err == nil {
+			if long := tooLong(quoteName(f.Name), t, 0); long != "" {
+				all = append(all, check{fmt.Sprintf("a text of column %s is longer than %s", f.Name, f.Metadata[metaLength]), long})
+			}
 		}
 	}
 	return all

@@ -41,7 +41,7 @@ func define(b *query.Binding, layouts []layout) ([]string, error) {
 		scan, err = union(b, layouts)
 		index, row = "weir_index", "weir_row"
 		for _, c := range shown(b) {
-			cols = append(cols, ident(c.Name))
+			cols = append(cols, padded(ident(c.Name), c.Type, 0)+" AS "+ident(c.Name))
 		}
 	}
 	if err != nil {
@@ -88,6 +88,7 @@ func fileTable(b *query.Binding, row string) (create string, cols []string) {
 		if p.Own != "" {
 			value = "coalesce(weir_s." + ident(p.Own) + ", " + value + ")"
 		}
+		value = padded(value, p.Type, 0)
 		cols = append(cols, value+" AS "+ident(p.Name))
 	}
 	for _, p := range b.Partitions {
@@ -230,9 +231,9 @@ func column(b *query.Binding, c query.BoundColumn) string {
 		}
 	}
 	if b.Format == query.CSV {
-		return csvColumn(b, c, from) + " AS " + ident(c.Name)
+		from = csvColumn(b, c, from)
 	}
-	return from + " AS " + ident(c.Name)
+	return padded(from, c.Type, 0) + " AS " + ident(c.Name)
 }
 
 // renamed is the expression from, of type have, as a t: fields of rows are those that want, which is of the shape of t,
@@ -261,6 +262,34 @@ func renamed(from string, have, want, t sql.Type, depth int) string {
 			renamed(x+".value", have.Args[1], want.Args[1], t.Args[1], depth+1) + "}))"
 	}
 	return from
+}
+
+// padded is the expression x of type t with blanks at the end of every char(n) that is shorter.
+func padded(x string, t sql.Type, depth int) string {
+	if !hasChar(t) {
+		return x
+	}
+	v := "weir_p" + strconv.Itoa(depth)
+	switch t.Name {
+	case "char":
+		n := strconv.Itoa(t.Len)
+		return "CASE WHEN length(" + x + ") < " + n + " THEN rpad(" + x + ", " + n + ", ' ') ELSE " + x + " END"
+	case "row":
+		fields := make([]string, len(t.Args))
+		for i, f := range t.Fields {
+			fields[i] = ident(f) + " := " + padded("struct_extract("+x+", "+quote(f)+")", t.Args[i], depth)
+		}
+		return "CASE WHEN " + x + " IS NOT NULL THEN struct_pack(" + strings.Join(fields, ", ") + ") END"
+	case "array":
+		return "list_transform(" + x + ", lambda " + v + ": " + padded(v, t.Args[0], depth+1) + ")"
+	}
+	return "map_from_entries(list_transform(map_entries(" + x + "), lambda " + v + ": {'key': " + padded(v+".key", t.Args[0], depth+1) +
+		", 'value': " + padded(v+".value", t.Args[1], depth+1) + "}))"
+}
+
+// hasChar says whether some text in a type is a char(n).
+func hasChar(t sql.Type) bool {
+	return t.Name == "char" && t.Len > 0 || slices.ContainsFunc(t.Args, hasChar)
 }
 
 func csvColumn(b *query.Binding, c query.BoundColumn, from string) string {

@@ -121,6 +121,14 @@ TABLES = {
         [("k", "BIGINT", IdentityGenerator(5, -2)), ("v", "STRING", None)],
         "INSERT INTO T (v) SELECT 'a' FROM range(0, 5, 1, 1)", "INSERT INTO T (v) VALUES ('b')",
     ],
+    "defaults-and-lengths": [
+        "CREATE TABLE T (id BIGINT, v STRING DEFAULT 'x', c CHAR(4), w VARCHAR(6)) USING delta TBLPROPERTIES ('delta.feature.allowColumnDefaults' = 'supported')",
+        "INSERT INTO T VALUES (1, DEFAULT, 'a', 'bcd')", "INSERT INTO T (id, c) VALUES (2, 'abcd')", "INSERT INTO T VALUES (3, 'y', 'abc    ', 'é☃      ')",
+    ],
+    "lengths-below": [
+        "CREATE TABLE T (id BIGINT, s STRUCT<A: CHAR(3), n: INT>, l ARRAY<CHAR(2)>, m MAP<CHAR(2), VARCHAR(3)>, p CHAR(5)) USING delta PARTITIONED BY (p)",
+        "INSERT INTO T VALUES (1, named_struct('A', 'x', 'n', 1), array('a', NULL, 'bc'), map('k', 'v'), 'part'), (2, NULL, NULL, NULL, NULL)",
+    ],
     "generated": [
         [("at", "TIMESTAMP", None), ("day", "DATE", "CAST(at AS DATE)"), ("y", "INT", "YEAR(at)")],
         "INSERT INTO T (at) VALUES (TIMESTAMP'2023-12-31 23:59:59'), (TIMESTAMP'2024-01-01 00:00:00')",
