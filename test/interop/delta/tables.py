@@ -1,6 +1,7 @@
 """A table that several implementations change in turn. After each step every one of them reads it: rows and schema must be those
 of the model, which is a dict in this program."""
 
+import collections
 import glob
 import json
 import os
@@ -28,6 +29,7 @@ class Table:
         self.held = {}
         self.derived = {}  # columns that the table computes from others
         self.spent = {}  # seconds, by peer
+        self.done = collections.Counter()  # changes, by peer and method
 
     def step(self, what):
         """Compares what every reader sees with the model."""
@@ -82,7 +84,9 @@ class Table:
             self.spent[peer] = self.spent.get(peer, 0) + time.monotonic() - start
 
     def do(self, peer, method, *args, **more):
-        return self.ask(f"{peer} {method}", peer, method, *args, **more)
+        answer = self.ask(f"{peer} {method}", peer, method, *args, **more)
+        self.done[peer, method] += 1
+        return answer
 
     # The steps. Each is done by one peer, and to the model.
 
