@@ -161,6 +161,9 @@ func (tx *Transaction) conflict(w *winner) error {
 		if w.added[key] {
 			return &Conflict{With: ConflictPath, What: pathOf(key)}
 		}
+		if w.removed[key] { // the file would come back
+			return &Conflict{With: ConflictDelete, What: pathOf(key)}
+		}
 	}
 	if tx.bulk != nil {
 		if err := tx.bulk.conflict(w); err != nil {

@@ -22,6 +22,17 @@ func (t *Table) SetProperties(ctx context.Context, set map[string]string, unset 
 	if err != nil {
 		return 0, err
 	}
+	if set[propRowTracking] == "true" && s.metadata.Configuration[propRowTracking] != "true" {
+		if _, err := t.NumberRows(ctx); err != nil {
+			return 0, err
+		}
+		if s, err = t.Snapshot(ctx); err != nil {
+			return 0, err
+		}
+		if alteration, err = s.altered(set, unset); err != nil {
+			return 0, err
+		}
+	}
 	tx := t.Begin(s)
 	tx.Alter(alteration)
 	parameters := map[string]string{}
@@ -87,6 +98,7 @@ func (s *Snapshot) altered(set map[string]string, unset []string) (Alteration, e
 var featureProperties = map[string][]string{
 	propChangeDataFeed:            {"true", "false"},
 	propInCommit:                  {"true", "false"},
+	propRowTracking:               {"true", "false"},
 	propMappingMode:               {"none", "name"},
 	"delta.enableDeletionVectors": {"true", "false"},
 	"delta.enableTypeWidening":    {"true", "false"},

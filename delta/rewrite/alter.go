@@ -49,8 +49,24 @@ func (t *Table) Alter(ctx context.Context, a Alteration) (Result, error) {
 			return err
 		}
 		j.alter = j.alter || len(j.features) > 0
-		return j.checkConstraints(a)
+		if err := j.checkConstraints(a); err != nil {
+			return err
+		}
+		return j.numberRows()
 	})
+}
+
+// numberRows gives ids to the rows of a table that is to track them from now on. The alteration is then made again, on the version in
+// which all rows have them.
+func (j *job) numberRows() error {
+	if !j.tracksRows() || j.snapshot.Properties()[propRowTracking] == "true" {
+		return nil
+	}
+	version, err := j.t.table.NumberRows(j.ctx)
+	if err == nil && version != j.snapshot.Version() {
+		err = fmt.Errorf("%w: rows were numbered", delta.ErrConflict)
+	}
+	return err
 }
 
 // checkSchema says why a schema does not hold the rows of the old one.

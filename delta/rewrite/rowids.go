@@ -17,11 +17,12 @@ const (
 	rowIDColumn      = "weir_row_id"
 	rowVersionColumn = "weir_row_version" // null: that of the commit
 
+	propRowTracking    = "delta.enableRowTracking"
 	propRowIDName      = "delta.rowTracking.materializedRowIdColumnName"
 	propRowVersionName = "delta.rowTracking.materializedRowCommitVersionColumnName"
 )
 
-func (j *job) tracksRows() bool { return j.property("delta.enableRowTracking") }
+func (j *job) tracksRows() bool { return j.property(propRowTracking) }
 
 // carried are the hidden columns that rows take along when they are written anew.
 func (j *job) carried() []string {

@@ -158,12 +158,12 @@ def log_compactions(t):
 
 
 def damage(t):
-    """Commits that a log compaction stands for become unreadable for a while. The newest says when and how it came about, and delta-rs
-    reads all of them."""
+    """Commits that a log compaction stands for become unreadable for a while; of two that overlap readers take the first. The newest
+    commit says when and how it came about, and delta-rs reads all of them."""
     covered = set()
-    for p in t.log("*.compacted.json"):
-        first, last = (int(n) for n in os.path.basename(p).split(".")[:2])
-        covered.update(range(first, last + 1))
+    for first, last in sorted(tuple(int(n) for n in os.path.basename(p).split(".")[:2]) for p in t.log("*.compacted.json")):
+        if not covered or first > max(covered):
+            covered.update(range(first, last + 1))
     kept = {}
     for p in t.commits():
         version = int(os.path.basename(p)[:20])
