@@ -72,9 +72,6 @@ func (d *deltaTable) versions(ctx context.Context, predicates []sql.Predicate) (
 
 // changes are the files whose rows the versions changed.
 func (d *deltaTable) changes(ctx context.Context, store *files, predicates []sql.Predicate) ([]dataFile, error) {
-	if d.snapshot.Mapping() == delta.MapID {
-		return nil, &sql.Error{Code: "NOT_SUPPORTED", Msg: "changes of a table whose columns are found by id are not supported"}
-	}
 	from, to, err := d.versions(ctx, predicates)
 	if err != nil || from > to {
 		return nil, err

@@ -3,7 +3,6 @@ package query
 import (
 	"strconv"
 
-	"github.com/weir-data/weir/delta"
 	"github.com/weir-data/weir/sql"
 )
 
@@ -14,10 +13,9 @@ const (
 	rowVersionColumn = "$row_commit_version"
 )
 
-// rowColumns are the hidden columns that the table has. In a table whose columns are found by id they are not offered: the
-// columns of the files that hold them have no ids.
+// rowColumns are the hidden columns that the table has.
 func (d *deltaTable) rowColumns() []sql.Column {
-	if d.snapshot.Properties()["delta.enableRowTracking"] != "true" || d.snapshot.Mapping() == delta.MapID {
+	if d.snapshot.Properties()["delta.enableRowTracking"] != "true" {
 		return nil
 	}
 	bigint := sql.Type{Name: "bigint"}

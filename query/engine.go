@@ -74,7 +74,7 @@ type Binding struct {
 type BoundColumn struct {
 	Name string
 	File string // its name in the files, if it is spelled otherwise
-	ID   *int32 // its field id in Parquet files, if it is found by that; then all columns of the Binding are
+	ID   *int32 // its field id in Parquet files, if it is found by that
 	Type sql.Type
 	// FileType is the type with the names that fields of rows have in the files; the zero Type if they are the same.
 	FileType sql.Type

@@ -11,8 +11,8 @@ import (
 )
 
 // A scan casts the structs of each file to those of the table, field by field, by name. Two kinds of files need more: those
-// with a struct that has none of the table's fields, which DuckDB refuses to cast, and those whose structs have other
-// names for fields that are found by id. Then the files are put into groups that agree, each group has a scan of its own,
+// with a struct that has none of the table's fields, which DuckDB refuses to cast, and those in which fields are found by
+// id, if their structs have other names for them or a column is found by its name all the same. Then the files are put into groups that agree, each group has a scan of its own,
 // and the view is their union. A layout is such a group.
 type layout struct {
 	columns []query.BoundColumn // FileType is the part of the column's type that the files have
@@ -83,7 +83,7 @@ func (l *layout) key() string {
 	var b strings.Builder
 	for i, c := range l.columns {
 		if !l.missing[i] {
-			b.WriteString(c.FileType.DuckDB() + " " + l.wants[i].DuckDB())
+			b.WriteString(c.FileType.DuckDB() + " " + l.wants[i].DuckDB() + " " + c.File)
 		}
 		b.WriteByte('\n')
 	}
@@ -112,6 +112,9 @@ func (d *database) layoutOf(b *query.Binding, file string) (*layout, error) {
 		name, want := fileName(*c), fileType(*c)
 		if c.ID != nil {
 			name, want = names[strconv.Itoa(int(*c.ID))], named(c.FileIDs, names)
+			if mixed(b) { // DuckDB finds all columns of a scan by id, or none
+				c.ID, c.File = nil, name
+			}
 		}
 		l.wants[i] = want
 		got, ok := have[strings.ToLower(name)]
@@ -193,6 +196,9 @@ func (d *database) needsLayouts(b *query.Binding) (bool, error) {
 			idNames(c.FileIDs, fileType(c), ids)
 		}
 	}
+	if len(b.Files) > 0 && mixed(b) {
+		return true, nil
+	}
 	if len(ids) == 0 || len(b.Files) == 0 {
 		return false, nil
 	}
@@ -206,6 +212,13 @@ func (d *database) needsLayouts(b *query.Binding) (bool, error) {
 		}
 	}
 	return false, nil
+}
+
+// mixed says whether some columns of a binding are found by id and others by name.
+func mixed(b *query.Binding) bool {
+	byID := func(c query.BoundColumn) bool { return c.ID != nil }
+	byName := func(c query.BoundColumn) bool { return c.ID == nil }
+	return slices.ContainsFunc(b.Columns, byID) && slices.ContainsFunc(b.Columns, byName)
 }
 
 // idNames collects the names that a type expects of its field ids.

@@ -101,4 +101,22 @@ func TestLayouts(t *testing.T) {
 `; got != want {
 		t.Errorf("by id:\n%s", got)
 	}
+	// A hidden column has no id: it is found by its name beside those that are found by id.
+	b.Name = "mixed"
+	b.Columns = append(b.Columns, query.BoundColumn{Name: "weir_own", File: "own id", Type: scalar("bigint"), Hidden: true})
+	b.Files = append(b.Files, write("e", "SELECT {'newer': 60} AS struct, 6 AS number, 66 AS \"own id\"", "{number: 1, struct: {__duckdb_field_id: 2, newer: 3}}"))
+	b.Deleted = append(b.Deleted, nil)
+	base := "7"
+	b.Partitions = []query.PartitionColumn{{Name: "rid", Type: scalar("bigint"), Values: []*string{&base, &base, &base, &base, &base}, Position: true, Own: "weir_own"}}
+	if err := db.define(b, false); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := read("SELECT id, s, l, rid FROM mixed ORDER BY id"), `1 {xx=10, yy=a} [{zz=1}] 7 
+2 null null 8 
+3 {xx=30, yy=null} [{zz=3}, null] 7 
+5 null null 7 
+6 {xx=60, yy=null} null 66 
+`; got != want {
+		t.Errorf("by id and name:\n%s", got)
+	}
 }

@@ -168,6 +168,29 @@ def with_defaults(t):
     changes_of_spark(t, 200)
 
 
+def with_lengths(t):
+    """Columns char(n) and varchar(n): blanks fill the one up, whoever wrote it, and no text is longer than it may be."""
+    schema = json.loads(r.SCHEMA)
+    for f in schema["fields"]:
+        f["type"] = {"region": "char(10)", "word": "varchar(60)"}.get(f["name"], f["type"])
+    t.do("spark", "create", json.dumps(schema), ["slot"], {})
+    t.derived["region"] = lambda x: x["region"] and x["region"].ljust(10)
+    t.schema, t.readers = r.SCHEMA, ["weir", "spark"]
+    t.step("spark creates")
+    for n, peer in enumerate(("weir", "spark", "delta-rs")):
+        t.append(peer, 100 * n, 100 * n + 50)
+        t.merge(peer, 100 * n + 40, 100 * n + 60, n)
+        t.keep(peer, "optimize", "checkpoint")
+    for peer, region in (("weir", "north"), ("spark", "süd   ")):
+        t.do(peer, "delete", f"region = '{region}' AND id % 3 = 0")
+        t.model = {i: x for i, x in t.model.items() if x["region"] != region.strip() or i % 3}
+        t.step(f"{peer} deletes by region")
+        t.refuses(peer, {"weir": "longer than", "spark": "LIMIT"}[peer], "append", r.table([{**r.row(1), "region": "x" * 11}]))
+        t.refuses(peer, {"weir": "longer than", "spark": "LIMIT"}[peer], "update", "word", "'" + "x" * 61 + "'", "id = 1")
+    changes_of_weir(t, 400)
+    changes_of_spark(t, 500)
+
+
 def widened(t, steps):
     """Columns whose types are widened after all had written to them."""
     t.create("spark", [], {"delta.enableTypeWidening": "true"})

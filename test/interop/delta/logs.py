@@ -49,6 +49,29 @@ def tracked(t, vectors):
         changed()
 
 
+def tracked_later(t):
+    """Row tracking that starts when there are rows, of all writers."""
+    t.create("spark", ["slot"], {"delta.enableDeletionVectors": "true"})
+    t.append("spark", 0, 50)
+    t.append("weir", 50, 100)
+    t.merge("weir", 90, 110, 1)
+    t.delete("spark", 7, 3)
+    t.keep("weir", "checkpoint")
+    t.do("weir", "alter", properties={"delta.enableRowTracking": "true"})
+    t.step("weir tracks rows")
+    ids = {}
+    changed = lambda *rows: compare_ids(t, ids, rows)
+    changed()
+    for n, peer in ((1, "spark"), (2, "weir")):
+        t.update(peer, 9, n, f"{peer} was here")
+        changed(*(i for i in t.model if i % 9 == n))
+        t.append(peer, 100 * n + 100, 100 * n + 140)
+        changed(*range(100 * n + 100, 100 * n + 140))
+        t.keep(peer, "optimize", "checkpoint")
+        t.forget_commits()
+        changed()
+
+
 def compare_ids(t, before, changed):
     """Row ids must be the same for both readers and stay what they were; other rows than those that changed keep their commit version."""
     seen = {peer: t.do(peer, "row_ids") for peer in ("spark", "weir")}

@@ -35,6 +35,7 @@ SCENARIOS = {
     "changes_of_weir": Scenario(lambda t: logs.with_changes(t, "weir")),
     "rules": Scenario(columns.with_rules),
     "defaults": Scenario(columns.with_defaults, without=("delta-rs",)),
+    "lengths": Scenario(columns.with_lengths),
     "generated": Scenario(lambda t: columns.with_generated(t, "spark")),
     "generated_of_weir": Scenario(lambda t: columns.with_generated(t, "weir")),
     "type_widening_preview": Scenario(lambda t: columns.widened(t, [("spark", "tiny", "short"), ("spark", "small", "integer"), ("spark", "tiny", "integer")]), without=("delta-rs",)),
@@ -45,6 +46,8 @@ SCENARIOS = {
     "in_commit_timestamps": Scenario(logs.in_commit_timestamps, "4.0"),
     "row_tracking": Scenario(lambda t: logs.tracked(t, {}), "4.0"),
     "row_tracking_with_vectors": Scenario(lambda t: logs.tracked(t, VECTORS), "4.0"),
+    "row_tracking_by_id": Scenario(lambda t: logs.tracked(t, {"delta.columnMapping.mode": "id"}), "4.0"),
+    "row_tracking_later": Scenario(logs.tracked_later, "4.0"),
     "type_widening": Scenario(lambda t: columns.widened(t, [
         ("spark", "tiny", "short"), ("weir", "small", "integer"), ("spark", "num", "long"), ("weir", "tiny", "integer"), ("spark", "single", "double"),
         ("weir", "price", "decimal(20,5)"), ("spark", "price", "decimal(24,7)"), ("weir", "small", "double")]), "4.0", ("delta-rs",)),
