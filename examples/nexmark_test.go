@@ -63,7 +63,7 @@ func decodeEvents(t *testing.T, source *batch.SourceSpec) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if rows, bad, err := d.Append(record, nil); err != nil || rows != 1 || len(bad) > 0 {
+		if rows, bad, err := d.Append(record, &columnar.Origin{Arrival: time.Unix(1.8e9, 0)}); err != nil || rows != 1 || len(bad) > 0 {
 			t.Fatalf("event %d, %s: %d rows, %v, %v", n, record, rows, bad, err)
 		}
 	}

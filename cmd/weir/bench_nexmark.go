@@ -74,11 +74,18 @@ func benchNexmark(b *bench) error {
 		}
 		defer answers.close()
 	}
+	var all []measurement
 	for _, q := range queries {
-		if err := b.nexmarkQuery(q, put, answers); err != nil {
+		m, err := b.nexmarkQuery(q, put, answers)
+		if err != nil {
 			return fmt.Errorf("%s: %w", q, err)
 		}
+		if err := b.emit(m); err != nil {
+			return err
+		}
+		all = append(all, m)
 	}
+	fmt.Fprint(os.Stderr, "\n", nexmarkTable(all))
 	return nil
 }
 
@@ -162,14 +169,14 @@ func (c directClient) PutRecords(ctx context.Context, name string, entries []pro
 func (directClient) Temporary(err error) bool { return errors.Is(err, stream.ErrThrottled) }
 
 // nexmarkQuery runs one pipeline, and compares its table with the answer if there is one.
-func (b *bench) nexmarkQuery(query string, put measurement, answers *nexmarkAnswers) error {
+func (b *bench) nexmarkQuery(query string, put measurement, answers *nexmarkAnswers) (m measurement, err error) {
 	file, err := b.nexmarkFile(query)
 	if err != nil {
-		return err
+		return m, err
 	}
 	exe, err := os.Executable()
 	if err != nil {
-		return err
+		return m, err
 	}
 	cmd := exec.CommandContext(b.ctx, exe, "run", file, "--once", "--progress", "--embedded", "--data", filepath.Join(b.dir, "data"))
 	cmd.Env = withoutAWS(os.Environ())
@@ -178,24 +185,24 @@ func (b *bench) nexmarkQuery(query string, put measurement, answers *nexmarkAnsw
 	began := time.Now()
 	peak, err := runWatched(cmd)
 	if err != nil {
-		return fmt.Errorf("%w: %s", err, log.String())
+		return m, fmt.Errorf("%w: %s", err, log.String())
 	}
 	took := time.Since(began).Seconds()
 	cpu := (cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()).Seconds()
 	n := &nexmarkFigures{Query: query, Sink: b.Sink, Events: b.Events, Seconds: took, Cores: cpu / took, PerCore: float64(b.Events) / cpu}
 	if err := n.addReports(&out); err != nil {
-		return err
+		return m, err
 	}
-	m := measurement{nexmarkFigures: n, RecordBytes: put.RecordBytes, Records: float64(b.Events) / took, Peer: "put in the same run", PeerRate: put.PeerRate}
+	m = measurement{nexmarkFigures: n, RecordBytes: put.RecordBytes, Records: float64(b.Events) / took, Peer: "put in the same run", PeerRate: put.PeerRate}
 	m.MB, m.Ratio = m.Records*float64(put.RecordBytes)/1e6, m.Records/put.PeerRate
 	m.PeakMiB = peak
 	if answers != nil {
 		if err := b.withHouse(func(h *house) error { return answers.compare(b.ctx, h, query) }); err != nil {
-			return err
+			return m, err
 		}
 		n.Verified = true
 	}
-	return b.emit(m)
+	return m, nil
 }
 
 // runWatched runs a command, and returns the greatest resident size that was seen, in MiB. What the system says of a process that has

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -123,9 +124,10 @@ func (a *nexmarkAnswers) compare(ctx context.Context, h *house, query string) er
 	for _, t := range nexmarkTables {
 		with += fmt.Sprintf("%s AS (SELECT * FROM read_parquet('%s')), ", t.name, strings.ReplaceAll(filepath.Join(a.dir, t.name, "*", "*.parquet"), "'", "''"))
 	}
-	with += "answer AS (" + answer + "), result AS (" + table + ")\n"
-	b, err := db.Query(ctx, with+`SELECT (SELECT count(*) FROM answer), (SELECT count(*) FROM result),
-		(SELECT count(*) FROM (FROM answer EXCEPT ALL FROM result)), (SELECT count(*) FROM (FROM result EXCEPT ALL FROM answer))`)
+	result := cmp.Or(nexmarkResult[query], "FROM result")
+	with += "answer AS (" + answer + "), result AS (" + table + "), compared AS (" + result + ")\n"
+	b, err := db.Query(ctx, with+`SELECT (SELECT count(*) FROM answer), (SELECT count(*) FROM compared),
+		(SELECT count(*) FROM (FROM answer EXCEPT ALL FROM compared)), (SELECT count(*) FROM (FROM compared EXCEPT ALL FROM answer))`)
 	if err != nil {
 		return fmt.Errorf("compare with the answer: %w", err)
 	}

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/weir-data/weir/examples"
 )
 
 // The load is what it says: so many records of so many bytes, that a server takes.
@@ -65,5 +67,20 @@ func TestRawDisk(t *testing.T) {
 	}
 	if err := checkRoom(dir, 1<<60); err == nil || !strings.Contains(err.Error(), "--dir") {
 		t.Errorf("an exbibyte fits: %v", err)
+	}
+}
+
+// Every query of Nexmark has an answer to be compared with, and the table says what it cannot.
+func TestNexmarkAnswers(t *testing.T) {
+	for _, q := range examples.NexmarkQueries() {
+		if nexmarkSQL[q] == "" {
+			t.Errorf("%s has no answer", q)
+		}
+	}
+	table := nexmarkTable([]measurement{{Records: 1e6, PeakMiB: 300, nexmarkFigures: &nexmarkFigures{Query: "q6", Cores: 2, PerCore: 5e5}},
+		{Records: 1e6, nexmarkFigures: &nexmarkFigures{Query: "q3", Cores: 2, PerCore: 304_240, Rows: 12345}}})
+	if !strings.Contains(table, "| q6 | 1000 k | 2.00 | 500 k | 300 MiB | 0.0 MiB | 0 | – | – | – | – |\n") ||
+		!strings.Contains(table, "| 12,345 | 152 k | 2.0 | 219 k | 1.4 |\n") {
+		t.Error(table)
 	}
 }
