@@ -125,3 +125,10 @@ BENCH ?=
 .PHONY: pipeline-bench
 pipeline-bench:
 	./test/interop/pipeline-bench.sh $(BENCH)
+
+# A server with a pipeline into a Delta table, alone for DURATION at RATE records a second (0: as fast as they are taken): nothing lost,
+# nothing twice, large files, flat memory. Needs some 10 GiB in SOAK_DIR at full rate. Samples go to soak.csv.
+RATE ?= 0
+.PHONY: pipeline-soak
+pipeline-soak:
+	go test ./test/soak -run 'TestPipeline$$' -v -count=1 -timeout 0 -pipeline $(DURATION) -rate $(RATE) -dir $(abspath $(SOAK_DIR)) -csv $(abspath soak.csv)

@@ -154,20 +154,19 @@ func (w *world) judge(retention time.Duration) {
 		w.t.Errorf("%d samples are too few", len(samples))
 		return
 	}
-	if err := writeCSV(*csvFile, samples); err != nil {
+	if err := writeSamples(*csvFile, samples); err != nil {
 		w.t.Error(err)
 	}
 	w.judgeDisk(samples, retention)
 	steady := samples[len(samples)/8:] // the first retention, and caches that fill
-	third := len(steady) / 3
 	var out strings.Builder
 	for i, c := range columns {
-		first, last := medianOf(steady[:third], i), medianOf(steady[len(steady)-third:], i)
+		first, last := thirds(columnOf(steady, i))
 		bound := "-"
 		if c.bound > 0 {
 			bound = fmt.Sprintf("<= %.1f x + %g", c.bound, c.slack)
 		}
-		fmt.Fprintf(&out, "%-14s %10.1f %10.1f  %-18s %s\n", c.name, first, last, bound, plot(samples, i, 60))
+		fmt.Fprintf(&out, "%-14s %10.1f %10.1f  %-18s %s\n", c.name, first, last, bound, plot(columnOf(samples, i), 60))
 		if *duration >= long && c.bound > 0 && last > c.bound*first+c.slack {
 			w.t.Errorf("%s grew from %.1f to %.1f (medians of the first and the last third), bound %s", c.name, first, last, bound)
 		}
@@ -201,34 +200,64 @@ func (w *world) judgeDisk(samples []sample, retention time.Duration) {
 	w.t.Logf("%.0f MiB of data were written, %.0f MiB are on disk at the end", last.liveMost, last.values[columnDisk])
 }
 
-func medianOf(samples []sample, column int) float64 {
-	var v []float64
-	for _, s := range samples {
-		v = append(v, s.values[column])
+// columnOf is a column of samples.
+func columnOf(samples []sample, column int) []float64 {
+	v := make([]float64, len(samples))
+	for i, s := range samples {
+		v[i] = s.values[column]
 	}
-	slices.Sort(v)
-	if len(v) == 0 {
+	return v
+}
+
+func medianOf(values []float64) float64 {
+	if len(values) == 0 {
 		return 0
 	}
+	v := slices.Sorted(slices.Values(values))
 	return v[len(v)/2]
 }
 
-// plot draws a column's course as a line of blocks, from zero to its greatest value.
-func plot(samples []sample, column, width int) string {
-	width = min(width, len(samples))
+// thirds are the medians of the first and the last third.
+func thirds(values []float64) (first, last float64) {
+	third := len(values) / 3
+	return medianOf(values[:third]), medianOf(values[len(values)-third:])
+}
+
+// plot draws the course of values as a line of blocks, from zero to the greatest.
+func plot(values []float64, width int) string {
+	width = min(width, len(values))
 	top := 0.0
-	for _, s := range samples {
-		top = max(top, s.values[column])
+	for _, v := range values {
+		top = max(top, v)
 	}
 	var b strings.Builder
 	for i := range width {
-		v := medianOf(samples[i*len(samples)/width:(i+1)*len(samples)/width], column)
+		v := medianOf(values[i*len(values)/width : (i+1)*len(values)/width])
 		b.WriteRune([]rune("▁▂▃▄▅▆▇█")[min(7, int(v/max(top, 1e-9)*8))])
 	}
 	return b.String()
 }
 
-func writeCSV(name string, samples []sample) error {
+func writeSamples(name string, samples []sample) error {
+	rows := [][]string{{"seconds"}}
+	for _, c := range columns {
+		rows[0] = append(rows[0], c.name)
+	}
+	for _, s := range samples {
+		rows = append(rows, csvRow(s.seconds, s.values[:]))
+	}
+	return writeCSV(name, rows)
+}
+
+func csvRow(seconds float64, values []float64) []string {
+	row := []string{fmt.Sprintf("%.1f", seconds)}
+	for _, v := range values {
+		row = append(row, fmt.Sprintf("%.2f", v))
+	}
+	return row
+}
+
+func writeCSV(name string, rows [][]string) error {
 	if name == "" {
 		return nil
 	}
@@ -237,19 +266,5 @@ func writeCSV(name string, samples []sample) error {
 		return err
 	}
 	defer f.Close()
-	out := csv.NewWriter(f)
-	row := []string{"seconds"}
-	for _, c := range columns {
-		row = append(row, c.name)
-	}
-	out.Write(row)
-	for _, s := range samples {
-		row = append(row[:0], fmt.Sprintf("%.1f", s.seconds))
-		for _, v := range s.values {
-			row = append(row, fmt.Sprintf("%.2f", v))
-		}
-		out.Write(row)
-	}
-	out.Flush()
-	return out.Error()
+	return csv.NewWriter(f).WriteAll(rows)
 }

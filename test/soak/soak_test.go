@@ -10,6 +10,8 @@
 // are sampled: they must not grow.
 //
 // go test runs a short form. The real one is make soak DURATION=20m SEED=1; it writes samples to soak.csv.
+//
+// TestPipeline is the same for a pipeline of a whole server, in processes of its own: make pipeline-soak.
 package soak
 
 import (
