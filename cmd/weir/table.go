@@ -110,7 +110,7 @@ func (t *tableTarget) openIn(ctx context.Context, b backends) (*openTable, error
 		database, name, _ := strings.Cut(location, ".")
 		entry, err := b.catalog.Table(ctx, database, name)
 		if errors.Is(err, catalog.ErrNotFound) {
-			return nil, fmt.Errorf("%w at %s. List the tables with: weir sql \"SHOW TABLES IN %s\"", err, b.where, database)
+			return nil, fmt.Errorf("the catalog at %s has no such table. List its tables with: weir sql \"SHOW TABLES IN %s\"", b.where, database)
 		}
 		if err != nil {
 			return nil, err
