@@ -286,21 +286,26 @@ func addDecimalValue(e *element, b *builder, v parquet.Value) error {
 		return nil
 	}
 	raw := v.ByteArray()
+	for len(raw) > 16 {
+		if sign := byte(int8(raw[1]) >> 7); raw[0] != sign {
+			return fmt.Errorf("%w: decimal of %d bytes", ErrCorrupt, len(raw))
+		}
+		raw = raw[1:]
+	}
+	b.addDecimal(bigEndian128(raw))
+	return nil
+}
+
+// bigEndian128 is a number of at most 16 bytes.
+func bigEndian128(raw []byte) Int128 {
 	var wide [16]byte
 	if len(raw) > 0 && raw[0] >= 0x80 {
 		for i := range wide {
 			wide[i] = 0xff
 		}
 	}
-	for len(raw) > len(wide) {
-		if raw[0] != wide[0] {
-			return fmt.Errorf("%w: decimal of %d bytes", ErrCorrupt, len(raw))
-		}
-		raw = raw[1:]
-	}
 	copy(wide[len(wide)-len(raw):], raw)
-	b.addDecimal(Int128{Hi: int64(binary.BigEndian.Uint64(wide[:])), Lo: binary.BigEndian.Uint64(wide[8:])})
-	return nil
+	return Int128{Hi: int64(binary.BigEndian.Uint64(wide[:])), Lo: binary.BigEndian.Uint64(wide[8:])}
 }
 
 func int128Of(v int64) Int128 { return Int128{Hi: v >> 63, Lo: uint64(v)} }

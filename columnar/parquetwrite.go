@@ -3,6 +3,7 @@ package columnar
 import (
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 
@@ -53,6 +54,12 @@ type ParquetWriter struct {
 	group  int64 // bytes of values in the present row group
 }
 
+const (
+	blockSizeDefault = 128 << 20
+	pageSizeDefault  = 1 << 20
+	createdBy        = "weir version 1.0.0(build 0)"
+)
+
 // dictionaryMax is the size in bytes beyond which a column of a row group goes on without dictionary.
 const dictionaryMax = 1 << 20
 
@@ -66,10 +73,10 @@ func NewParquetWriter(w io.Writer, schema *Schema, opts ParquetOptions) (*Parque
 		return nil, err
 	}
 	if opts.BlockSize == 0 {
-		opts.BlockSize = 128 << 20
+		opts.BlockSize = blockSizeDefault
 	}
 	if opts.PageSize == 0 {
-		opts.PageSize = 1 << 20
+		opts.PageSize = pageSizeDefault
 	}
 	if opts.Version == 0 {
 		opts.Version = 1
@@ -89,12 +96,7 @@ func NewParquetWriter(w io.Writer, schema *Schema, opts ParquetOptions) (*Parque
 		parquet.DefaultEncodingFor(parquet.ByteArray, &parquet.Plain), // Spark reads DELTA_LENGTH_BYTE_ARRAY wrongly in nested columns
 		parquet.CreatedBy("weir", "1.0.0", "0"),
 	}
-	keys := make([]string, 0, len(opts.Metadata))
-	for k := range opts.Metadata {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys) // the same file for the same input
-	for _, k := range keys {
+	for _, k := range sortedKeys(opts.Metadata) {
 		settings = append(settings, parquet.KeyValueMetadata(k, opts.Metadata[k]))
 	}
 	p.file = parquet.NewWriter(&p.out, settings...)
@@ -106,6 +108,9 @@ func NewParquetWriter(w io.Writer, schema *Schema, opts ParquetOptions) (*Parque
 	}
 	return p, nil
 }
+
+// sortedKeys are the names of metadata in order: the same file for the same input.
+func sortedKeys(metadata map[string]string) []string { return slices.Sorted(maps.Keys(metadata)) }
 
 func parquetCodec(name string) (compress.Codec, error) {
 	switch name {
@@ -125,6 +130,9 @@ func parquetCodec(name string) (compress.Codec, error) {
 func WriteParquet(w io.Writer, opts ParquetOptions, batches ...*Batch) (ParquetStats, error) {
 	if len(batches) == 0 {
 		return ParquetStats{}, fmt.Errorf("write Parquet: no batch, so no schema")
+	}
+	if flat(batches[0].Schema) && opts.Version <= 1 {
+		return writeGroups(w, opts, batches)
 	}
 	p, err := NewParquetWriter(w, batches[0].Schema, opts)
 	if err != nil {

@@ -28,7 +28,8 @@ type partitions struct {
 	ids     string      // of fields, as DuckDB's option has them
 	columns string      // their expressions as files have them
 	max     int64       // bytes of rows in memory
-	small   int         // rows up to which a file is written here
+	own     bool        // rows in memory are written here, whatever their number
+	small   int         // rows up to which a file is written here else
 
 	spilled map[string][]string // files of rows by partition
 	err     error               // of spilling
@@ -38,7 +39,7 @@ type partitions struct {
 	files []CopiedFile
 }
 
-// smallRows is the number of rows up to which a file is written without a statement, which takes longer to begin.
+// smallRows is the number of rows up to which a file with nested columns is written without a statement, which takes longer to begin.
 const smallRows = 500
 
 // gatheredMax bounds the rows that one statement gathers in memory, whatever DuckDB may take.
@@ -47,12 +48,25 @@ const gatheredMax = 256 << 20
 func (d *DB) partitions(c *conn, opts CopyOptions, ids string) *partitions {
 	opts.Columns = &columnar.Schema{Fields: optional(opts.Columns.Fields)}
 	p := &partitions{
-		db: d, conn: c, opts: opts, ids: ids, columns: fileColumns(opts.Columns.Fields), max: min(2*d.opts.MemoryLimit, gatheredMax), small: smallRows, spilled: map[string][]string{},
+		db: d, conn: c, opts: opts, ids: ids, columns: fileColumns(opts.Columns.Fields), max: min(2*d.opts.MemoryLimit, gatheredMax), own: flat(opts.Columns), small: smallRows, spilled: map[string][]string{},
 	}
 	if ids != "" {
-		p.small = 0
+		p.small, p.own = 0, false
 	}
 	return p
+}
+
+// flat says whether no column is nested.
+func flat(s *columnar.Schema) bool {
+	return !slices.ContainsFunc(s.Fields, func(f columnar.Field) bool { return len(f.Type.Fields) > 0 })
+}
+
+// here says whether the rows of a partition are written by this process, as one file.
+func (p *partitions) here(part *part) bool {
+	if len(p.spilled[part.key]) > 0 || p.opts.FileBytes > 0 && part.bytes > p.opts.FileBytes {
+		return false
+	}
+	return p.own || part.rows <= p.small
 }
 
 // write gathers the rows of query, which has Columns and the texts of PartitionBy, and writes them.
@@ -159,13 +173,14 @@ func (p *partitions) writeAll(ctx context.Context, parts map[string]*part) error
 func (p *partitions) writeOne(ctx context.Context, c *conn, part *part, path string, serial bool) error {
 	partition := partitionOf(part.key, p.opts.PartitionBy)
 	var files []CopiedFile
-	if spilled := p.spilled[part.key]; len(spilled) == 0 && part.rows <= p.small {
+	if p.here(part) {
 		f, err := writeFile(path+".parquet", part.blocks, p.opts.Compression)
 		if err != nil {
 			return err
 		}
 		files = []CopiedFile{f}
 	} else {
+		spilled := p.spilled[part.key]
 		s := openScan(p.opts.Columns, piecesOf(part.blocks))
 		s.serial = serial
 		defer s.close()
@@ -202,6 +217,9 @@ func quoteTexts(texts []string) string {
 	return strings.Join(all, ", ")
 }
 
+// groupBytes bounds the values of a row group of a file that is written without DuckDB.
+const groupBytes = 32 << 20
+
 // dictionaryMin is the number of rows from which a dictionary makes a file smaller.
 const dictionaryMin = 100
 
@@ -215,7 +233,7 @@ func writeFile(path string, blocks []*columnar.Batch, compression string) (Copie
 	for _, b := range blocks {
 		rows += b.Len
 	}
-	stats, err := columnar.WriteParquet(f, columnar.ParquetOptions{Compression: strings.ToUpper(compression), NoDictionary: rows < dictionaryMin}, blocks...)
+	stats, err := columnar.WriteParquet(f, columnar.ParquetOptions{Compression: strings.ToUpper(compression), NoDictionary: rows < dictionaryMin, BlockSize: groupBytes}, blocks...)
 	if closeErr := f.Close(); err == nil {
 		err = closeErr
 	}
