@@ -73,7 +73,7 @@ func (e *Engine) plan(ctx context.Context, c *clock, early bool) (*Plan, error) 
 		return nil, nil
 	}
 	err = e.retry(ctx, "look at tables", func() (err error) {
-		p.Tables, err = e.versions(ctx)
+		p.Tables, err = e.tableStates(ctx)
 		return err
 	})
 	if err != nil {

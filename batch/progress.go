@@ -28,8 +28,8 @@ type Plan struct {
 	Watermark time.Time        `json:"watermark,omitzero"`
 	Late      time.Time        `json:"late,omitzero"`
 	Sources   map[string]Range `json:"sources"` // by name in the query
-	// Tables are the versions of the tables that the query reads beside its sources, by database.table.
-	Tables map[string]int64 `json:"tables,omitempty"`
+	// Tables are the states of the tables that the query reads beside its sources, by database.table.
+	Tables map[string]TableState `json:"tables,omitempty"`
 }
 
 // Range is what a batch takes from one source.

@@ -2,19 +2,52 @@ package batch
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"strings"
 
 	"github.com/weir-data/weir/columnar"
 )
 
 // Tables are the tables of the catalog that queries join with their sources, by database.table.
 type Tables interface {
-	// Columns are those of the table's newest version.
+	// Columns are those of the table as it is now.
 	Columns(ctx context.Context, table string) (*columnar.Schema, error)
-	// Version is the newest. A plan keeps it, so that a batch that runs again reads the same rows.
-	Version(ctx context.Context, table string) (int64, error)
-	// Select is a SELECT of the rows of a version, in the Runner's SQL. It holds until another version of the table is asked for.
-	Select(ctx context.Context, table string, version int64) (sql string, err error)
+	// State is what the table holds now. A plan keeps it, so that a batch that runs again reads the same rows.
+	State(ctx context.Context, table string) (TableState, error)
+	// Select is a SELECT of the rows of a state, in the Runner's SQL. It holds until another state of the table is asked for.
+	Select(ctx context.Context, table string, state TableState) (sql string, err error)
+}
+
+// TableState is what a table holds at one moment: a version, of a table that has versions, else its files.
+type TableState struct {
+	Version int64
+	Files   []TableFile // nil: the table has versions
+}
+
+// TableFile is a file of a table without versions.
+type TableFile struct {
+	URL    string             `json:"file"` // s3://bucket/key
+	ETag   string             `json:"etag"`
+	Size   int64              `json:"size"`
+	Values map[string]*string `json:"partition,omitempty"` // by partition key; nil is NULL
+}
+
+// MarshalJSON writes the version, or the list of the files.
+func (s TableState) MarshalJSON() ([]byte, error) {
+	if s.Files != nil {
+		return json.Marshal(s.Files)
+	}
+	return json.Marshal(s.Version)
+}
+
+// UnmarshalJSON reads what MarshalJSON writes.
+func (s *TableState) UnmarshalJSON(b []byte) error {
+	*s = TableState{}
+	if strings.HasPrefix(string(b), "[") {
+		return json.Unmarshal(b, &s.Files)
+	}
+	return json.Unmarshal(b, &s.Version)
 }
 
 // addTables adds the columns of the tables that the program reads to those of the sources.
@@ -32,15 +65,15 @@ func (e *Engine) addTables(ctx context.Context, schemas map[string]*columnar.Sch
 	return nil
 }
 
-// versions are the newest of the tables that the program reads.
-func (e *Engine) versions(ctx context.Context) (map[string]int64, error) {
-	all := map[string]int64{}
+// tableStates are what the tables hold now that the program reads.
+func (e *Engine) tableStates(ctx context.Context) (map[string]TableState, error) {
+	all := map[string]TableState{}
 	for _, table := range e.program.Tables {
-		v, err := e.opts.Tables.Version(ctx, table)
+		state, err := e.opts.Tables.State(ctx, table)
 		if err != nil {
 			return nil, fmt.Errorf("table %s: %w", table, err)
 		}
-		all[table] = v
+		all[table] = state
 	}
 	return all, nil
 }
@@ -50,14 +83,14 @@ func (e *Engine) versions(ctx context.Context) (map[string]int64, error) {
 func (e *Engine) statics(ctx context.Context, p *Plan) (map[string]string, error) {
 	all := map[string]string{}
 	for name, table := range e.program.Tables {
-		version, ok := p.Tables[table]
+		state, ok := p.Tables[table]
 		if !ok {
 			var err error
-			if version, err = e.opts.Tables.Version(ctx, table); err != nil {
+			if state, err = e.opts.Tables.State(ctx, table); err != nil {
 				return nil, fmt.Errorf("table %s: %w", table, err)
 			}
 		}
-		sql, err := e.opts.Tables.Select(ctx, table, version)
+		sql, err := e.opts.Tables.Select(ctx, table, state)
 		if err != nil {
 			return nil, err
 		}

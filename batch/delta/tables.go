@@ -78,7 +78,7 @@ func (t *Tables) table(ctx context.Context, name string) (*static, error) {
 		return nil, err
 	}
 	if !strings.EqualFold(entry.Parameters["table_type"], "delta") && !strings.EqualFold(entry.Parameters["spark.sql.sources.provider"], "delta") {
-		return nil, errors.New("is no Delta table; only those can be joined with streams")
+		return nil, errors.New("is no Delta table")
 	}
 	r, err := rewrite.Open(ctx, rewrite.Options{
 		Store: t.opts.Store, Location: strings.TrimRight(entry.Storage.Location, "/"), DB: t.opts.DB, Staging: t.opts.Staging,
@@ -107,17 +107,21 @@ func (t *Tables) Columns(ctx context.Context, name string) (*columnar.Schema, er
 	return s.Schema(), nil
 }
 
-// Version implements batch.Tables.
-func (t *Tables) Version(ctx context.Context, name string) (int64, error) {
+// State implements batch.Tables.
+func (t *Tables) State(ctx context.Context, name string) (batch.TableState, error) {
 	s, err := t.snapshot(ctx, name)
 	if err != nil {
-		return 0, err
+		return batch.TableState{}, err
 	}
-	return s.Version(), nil
+	return batch.TableState{Version: s.Version()}, nil
 }
 
 // Select implements batch.Tables.
-func (t *Tables) Select(ctx context.Context, name string, version int64) (string, error) {
+func (t *Tables) Select(ctx context.Context, name string, state batch.TableState) (string, error) {
+	if state.Files != nil {
+		return "", fmt.Errorf("table %s: the batch was planned when it was no Delta table", name)
+	}
+	version := state.Version
 	s, err := t.table(ctx, name)
 	if err != nil {
 		return "", fmt.Errorf("table %s: %w", name, err)

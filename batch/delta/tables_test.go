@@ -64,7 +64,7 @@ func TestTables(t *testing.T) {
 	rows := columnar.NewBuilder(n)
 	must(rows.Append(1))
 	names := func(version int64) string {
-		query, err := tables.Select(ctx, "lake.zones", version)
+		query, err := tables.Select(ctx, "lake.zones", batch.TableState{Version: version})
 		must(err)
 		res, err := runner.Run(ctx, p, d, batch.RunInput{
 			Inputs: map[string][]*columnar.Batch{"source": {rows.Batch()}}, Statics: map[string]string{"zones": query}})
@@ -90,8 +90,8 @@ func TestTables(t *testing.T) {
 	must(err)
 	where, err := rewrite.Where("id = 1")
 	must(err)
-	if v, err := tables.Version(ctx, "lake.zones"); err != nil || v != 1 {
-		t.Errorf("version %d, %v", v, err)
+	if v, err := tables.State(ctx, "lake.zones"); err != nil || v.Version != 1 {
+		t.Errorf("state %+v, %v", v, err)
 	}
 	_, err = table.Delete(ctx, where, "")
 	must(err)
@@ -104,7 +104,7 @@ func TestTables(t *testing.T) {
 	if _, err := tables.Columns(ctx, "lake.csv"); err == nil || !strings.Contains(err.Error(), "no Delta table") {
 		t.Errorf("a table of text: %v", err)
 	}
-	if _, err := tables.Version(ctx, "lake.none"); err == nil {
+	if _, err := tables.State(ctx, "lake.none"); err == nil {
 		t.Error("a table that is not there has a version")
 	}
 }

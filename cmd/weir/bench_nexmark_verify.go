@@ -112,11 +112,11 @@ func (a *nexmarkAnswers) compare(ctx context.Context, h *house, query string) er
 	tables := batchdelta.NewTables(batchdelta.TablesOptions{Store: h.objects, Catalog: h.catalog, DB: db})
 	defer tables.Close()
 	name := "nexmark." + query
-	version, err := tables.Version(ctx, name)
+	state, err := tables.State(ctx, name)
 	if err != nil {
 		return err
 	}
-	table, err := tables.Select(ctx, name, version)
+	table, err := tables.Select(ctx, name, state)
 	if err != nil {
 		return err
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/weir-data/weir/batch"
 	batchdelta "github.com/weir-data/weir/batch/delta"
 	"github.com/weir-data/weir/batch/duckdb"
+	"github.com/weir-data/weir/batch/folders"
 	"github.com/weir-data/weir/batch/state"
 )
 
@@ -167,9 +168,11 @@ func startPipeline(ctx context.Context, p *batch.Pipeline, b backends, opts batc
 		db.Close()
 		return nil, err
 	}
-	tables := batchdelta.NewTables(batchdelta.TablesOptions{Store: b.objects, Catalog: b.catalog, DB: db})
+	deltas := batchdelta.NewTables(batchdelta.TablesOptions{Store: b.objects, Catalog: b.catalog, DB: db})
+	tables := folders.New(folders.Options{Store: b.objects, Catalog: b.catalog, Delta: deltas, Staging: batchdelta.StagingDir(b.objects)})
 	closeDB := func() {
 		tables.Close() // what stays is emptied when the store opens
+		deltas.Close()
 		runner.Close()
 		db.Close()
 	}

@@ -52,7 +52,7 @@ func define(b *query.Binding, layouts []layout) ([]string, error) {
 	table, parts := fileTable(b, row)
 	cols = append(cols, parts...)
 	if table != "" {
-		out = append(out, table)
+		out = append(out, "CREATE OR REPLACE TEMP TABLE "+perFile(b)+" AS "+table)
 		scan += " JOIN " + perFile(b) + " AS weir_f ON weir_s." + index + " = weir_f.weir_i"
 	}
 	if len(cols) == 0 {
@@ -69,9 +69,30 @@ func shown(b *query.Binding) []query.BoundColumn {
 	return slices.DeleteFunc(slices.Clone(b.Columns), func(c query.BoundColumn) bool { return c.Hidden })
 }
 
-// fileTable is the statement that makes a table of what differs from file to file, and the view's columns of it. What is
-// the same for all files becomes a constant; if all is, there is no table. row is the scan's column with the row's position.
-func fileTable(b *query.Binding, row string) (create string, cols []string) {
+// Select is a SELECT of the rows of a binding of files, one statement that needs nothing around it. It is not for files of Delta tables.
+func Select(b *query.Binding) (string, error) {
+	if len(b.Files) == 0 {
+		return empty(b), nil
+	}
+	scan, err := scanOf(b, list(b.Files))
+	if err != nil {
+		return "", err
+	}
+	var cols []string
+	for _, c := range shown(b) {
+		cols = append(cols, column(b, c))
+	}
+	scan += " AS weir_s"
+	table, parts := fileTable(b, "file_row_number")
+	if table != "" {
+		scan += " JOIN (" + table + ") AS weir_f ON weir_s.file_index = weir_f.weir_i"
+	}
+	return "SELECT " + strings.Join(append(cols, parts...), ", ") + " FROM " + scan, nil
+}
+
+// fileTable is a SELECT of what differs from file to file, and the view's columns of it. What is
+// the same for all files becomes a constant; if all is, there is no such SELECT. row is the scan's column with the row's position.
+func fileTable(b *query.Binding, row string) (table string, cols []string) {
 	items := []string{"CAST(unnest(range(" + strconv.Itoa(len(b.Files)) + ")) AS UBIGINT) AS weir_i"}
 	add := func(p query.PartitionColumn) {
 		var value string
@@ -104,7 +125,7 @@ func fileTable(b *query.Binding, row string) (create string, cols []string) {
 	if len(items) == 1 {
 		return "", cols
 	}
-	return "CREATE OR REPLACE TEMP TABLE " + perFile(b) + " AS SELECT " + strings.Join(items, ", "), cols
+	return "SELECT " + strings.Join(items, ", "), cols
 }
 
 // list is a list of texts: one literal that is split, which parses much faster than thousands.
