@@ -106,10 +106,14 @@ func (p *pipelineSoak) table(ctx context.Context) (version int64, all []*partiti
 }
 
 const (
-	keepHours  = 2 // that an hour is over before it is deleted
 	keepEvery  = 20 * time.Second
 	vacuumLife = "1m"
 )
+
+// over says whether an hour has been over for long enough.
+func (p *pipelineSoak) over(hour time.Time) bool {
+	return p.eventTime().Sub(hour.Add(time.Hour)).Seconds() > rest.Seconds()**speed
+}
 
 // keep deletes hours that have been over for a while, and vacuums.
 func (p *pipelineSoak) keep(ctx context.Context) error {
@@ -119,7 +123,7 @@ func (p *pipelineSoak) keep(ctx context.Context) error {
 			return err
 		}
 		for _, part := range all {
-			if p.eventTime().Sub(part.hour) < (1+keepHours)*time.Hour {
+			if !p.over(part.hour) {
 				continue
 			}
 			d, err := p.digest(ctx, part.where())
