@@ -125,7 +125,7 @@ func (l *livePipeline) Tail(ctx context.Context, held int64, partitionBy []strin
 	}
 	task := &liveTask{Name: l.p.Name, File: l.file, From: from, Held: held, PartitionBy: partitionBy, Dir: dir, State: filepath.Join(dir, "state"), Time: l.now()}
 	if from.Mark.Batch >= 0 {
-		if err := l.fork(task.State, from.Mark.Batch); err != nil {
+		if err := l.fork(ctx, task.State, from.Mark.Batch); err != nil {
 			task.NoState = err.Error() // which matters only if the query has state
 		}
 	}
@@ -157,13 +157,13 @@ func (l *livePipeline) refused(format string, args ...any) error {
 	return &sql.Error{Code: "NOT_SUPPORTED", Msg: "FOR LIVE: pipeline " + l.p.Name + ": " + fmt.Sprintf(format, args...)}
 }
 
-// fork copies the state after a batch, if there is any.
-func (l *livePipeline) fork(to string, number int64) error {
-	place, err := statePlace(l.objects, l.p, l.state(l.p.Name), "")
+// fork copies the state after a batch, if there is any: that of the server's own process, or its backup.
+func (l *livePipeline) fork(ctx context.Context, to string, number int64) error {
+	place, err := statePlace(l.objects, l.p, l.state(l.p.Name), progressPlace(l.p)+"/state")
 	if err != nil {
 		return err
 	}
-	return state.Fork(place.Dir, to, number)
+	return state.Fork(ctx, place, to, number)
 }
 
 // queryTail is t in the terms of package query.

@@ -2,11 +2,13 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
@@ -15,7 +17,7 @@ import (
 )
 
 // liveHouse is a pipelineHouse and a session on it.
-func liveHouse(t *testing.T) (*house, *clients, *session) {
+func liveHouse(t testing.TB) (*house, *clients, *session) {
 	t.Helper()
 	h, cl := pipelineHouse(t)
 	s := &session{api: cl.Athena, database: "lake", workgroup: "primary"}
@@ -32,22 +34,22 @@ func livePipelineFile(changes ...string) string {
 	return strings.NewReplacer(changes...).Replace(numbersPipeline)
 }
 
-func create(t *testing.T, h *house, file string) {
+func create(t testing.TB, h *house, file string) {
 	t.Helper()
 	if _, err := h.pipelines.Create(t.Context(), file, false); err != nil {
 		t.Fatal(err)
 	}
 }
 
-func pause(t *testing.T, h *house) {
+func pause(t testing.TB, h *house) {
 	t.Helper()
 	if _, err := h.pipelines.Pause(t.Context(), "numbers"); err != nil {
 		t.Fatal(err)
 	}
 }
 
-// after waits until the pipeline has done as many batches as it had and n more.
-func afterBatches(t *testing.T, h *house, n int64) {
+// afterBatches waits until the pipeline has done as many batches as it had and n more.
+func afterBatches(t testing.TB, h *house, n int64) {
 	t.Helper()
 	s, err := h.pipelines.Status("numbers")
 	if err != nil {
@@ -56,7 +58,7 @@ func afterBatches(t *testing.T, h *house, n int64) {
 	awaitPipeline(t, h, "numbers", func(now pipelines.Status) bool { return now.Totals.Batches >= s.Totals.Batches+n })
 }
 
-func putNumber(t *testing.T, cl *clients, data string) {
+func putNumber(t testing.TB, cl *clients, data string) {
 	t.Helper()
 	in := &kinesis.PutRecordInput{StreamName: aws.String("numbers"), Data: []byte(data), PartitionKey: aws.String("k")}
 	if _, err := cl.Kinesis.PutRecord(t.Context(), in); err != nil {
@@ -265,4 +267,42 @@ func TestLiveRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	refused("SELECT * FROM numbers FOR LIVE", "no pipeline of this server writes lake.numbers")
+}
+
+// BenchmarkLive measures the time from the answer to PutRecords until an answer FOR LIVE has the record, while others come at a modest rate and
+// the pipeline commits every second.
+func BenchmarkLive(b *testing.B) {
+	h, cl, s := liveHouse(b)
+	putNumbers(b, cl, 1, 100)
+	create(b, h, livePipelineFile("10 ms", "1 second", "max_records_per_trigger: 100", "max_records_per_trigger: 100000"))
+	afterBatches(b, h, 1)
+	stop := make(chan struct{})
+	var writing sync.WaitGroup
+	writing.Go(func() { // 1,000 records a second
+		tick := time.NewTicker(100 * time.Millisecond)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+				putNumbers(b, cl, 1, 101)
+			case <-stop:
+				return
+			}
+		}
+	})
+	s.ask(b, "SELECT count(*) FROM numbers FOR LIVE") // starts the process
+	var took []time.Duration
+	for i := range b.N {
+		putNumber(b, cl, fmt.Sprintf(`{"n": %d}`, -1-i))
+		began := time.Now()
+		if got := s.ask(b, fmt.Sprintf("SELECT count(*) FROM numbers FOR LIVE WHERE n = %d", -1-i)); got != "1\n" {
+			b.Fatalf("record %d: %s", i, got)
+		}
+		took = append(took, time.Since(began))
+	}
+	close(stop)
+	writing.Wait()
+	slices.Sort(took)
+	b.ReportMetric(float64(took[len(took)/2].Microseconds())/1000, "p50-ms")
+	b.ReportMetric(float64(took[len(took)*99/100].Microseconds())/1000, "p99-ms")
 }

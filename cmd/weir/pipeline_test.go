@@ -34,7 +34,7 @@ dead_letters: s3://lake/_dead
 `
 
 // pipelineHouse is a server that runs pipelines, with a stream and a bucket, whose requests must be signed.
-func pipelineHouse(t *testing.T) (*house, *clients) {
+func pipelineHouse(t testing.TB) (*house, *clients) {
 	t.Helper()
 	t.Setenv("AWS_CONFIG_FILE", "/dev/null")
 	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
@@ -62,7 +62,7 @@ func pipelineHouse(t *testing.T) (*house, *clients) {
 	return h, cl
 }
 
-func putNumbers(t *testing.T, cl *clients, from, to int) {
+func putNumbers(t testing.TB, cl *clients, from, to int) {
 	t.Helper()
 	in := &kinesis.PutRecordsInput{StreamName: aws.String("numbers")}
 	for i := from; i < to; i++ {
@@ -93,7 +93,7 @@ func rowsOf(t *testing.T, h *house) (rows int64) {
 }
 
 // awaitPipeline waits until a pipeline is as ready says.
-func awaitPipeline(t *testing.T, h *house, name string, ready func(pipelines.Status) bool) pipelines.Status {
+func awaitPipeline(t testing.TB, h *house, name string, ready func(pipelines.Status) bool) pipelines.Status {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()

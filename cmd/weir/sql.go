@@ -37,6 +37,7 @@ Examples:
   weir sql "SELECT vendorid, count(*) FROM lake.rides GROUP BY 1"
   weir sql -o csv "SELECT * FROM lake.rides WHERE year = 2019" > rides.csv
   weir sql -f report.sql
+  weir sql "SELECT count(*) FROM lake.rides FOR LIVE"    with what the table's pipeline has yet to write
   weir sql -d lake                                  a shell; \q ends it`
 }
 
@@ -107,6 +108,9 @@ func runAll(ctx context.Context, s statements, text, format string, w io.Writer)
 		}
 		if err := printers[format](w, a); err != nil {
 			return fmt.Errorf("print result: %w", err)
+		}
+		if a.Note != "" {
+			fmt.Fprintln(os.Stderr, a.Note)
 		}
 	}
 	return nil

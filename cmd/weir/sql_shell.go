@@ -144,6 +144,9 @@ func (sh *shell) statement(ctx context.Context, sql string) {
 			fmt.Println(err)
 		}
 	}
+	if a.Note != "" {
+		fmt.Println(a.Note)
+	}
 	fmt.Printf("%d rows in %.3f s, %s bytes scanned\n\n", len(a.Rows), time.Since(began).Seconds(), count(a.Scanned))
 }
 
