@@ -20,12 +20,17 @@ import (
 func liveHouse(t testing.TB) (*house, *clients, *session) {
 	t.Helper()
 	h, cl := pipelineHouse(t)
+	return h, cl, lakeSession(t, cl)
+}
+
+func lakeSession(t testing.TB, cl *clients) *session {
+	t.Helper()
 	s := &session{api: cl.Athena, database: "lake", workgroup: "primary"}
 	var err error
 	if s.place, err = defaultPlace(t.Context(), cl, "primary"); err != nil {
 		t.Fatal(err)
 	}
-	return h, cl, s
+	return s
 }
 
 // livePipelineFile is numbersPipeline with a table in the catalog, and other changes: pairs of old and new.
@@ -94,6 +99,9 @@ func TestLive(t *testing.T) {
 			FROM "numbers$live" WHERE to_sequence_number > after_sequence_number`, "2,51,1,45,2,2,numbers,numbers\n"},
 		{`SELECT max(rows), (SELECT count(*) FROM numbers FOR LIVE) - (SELECT count(*) FROM numbers) FROM "numbers$live"`, "45,45\n"},
 		{"SELECT count(*) FROM (WITH x AS (SELECT * FROM numbers FOR LIVE) SELECT * FROM x)", "270\n"},
+		{"CREATE TABLE lake.copy WITH (format = 'PARQUET', external_location = 's3://lake/copy/') AS SELECT n FROM numbers FOR LIVE WHERE n >= 200", ""},
+		{"INSERT INTO lake.copy SELECT n FROM numbers FOR LIVE WHERE n >= 290", ""},
+		{"SELECT count(*), count(DISTINCT n) FROM lake.copy", "99,90\n"},
 		{"CREATE VIEW lake.now AS SELECT n FROM lake.numbers FOR LIVE", ""},
 		{"SELECT count(*) FROM lake.now", "270\n"},
 	} {
@@ -111,6 +119,39 @@ func TestLive(t *testing.T) {
 	afterBatches(t, h, 1)
 	if got := s.ask(t, "SELECT count(*), sum(n) FROM numbers FOR LIVE"); got != "270,40230\n" {
 		t.Errorf("after the pipeline has gone on: %s", got)
+	}
+}
+
+// Tails of several pipelines that append to a table are added up. They need not have run before, nor run now, nor does a server.
+func TestLiveOfSeveralPipelines(t *testing.T) {
+	h, cl, shut := signedHouse(t, t.TempDir(), true)
+	provision(t, cl)
+	s := lakeSession(t, cl)
+	putNumbers(t, cl, 0, 10)
+	create(t, h, livePipelineFile())
+	afterBatches(t, h, 1)
+	more := &kinesis.CreateStreamInput{StreamName: aws.String("more"), ShardCount: aws.Int32(1)}
+	if _, err := cl.Kinesis.CreateStream(t.Context(), more); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.pipelines.Create(t.Context(), livePipelineFile("name: numbers", "name: more", "stream: numbers", "stream: more"), true); err != nil {
+		t.Fatal(err)
+	}
+	in := &kinesis.PutRecordInput{StreamName: aws.String("more"), Data: []byte(`{"n": 100}`), PartitionKey: aws.String("k")}
+	if _, err := cl.Kinesis.PutRecord(t.Context(), in); err != nil {
+		t.Fatal(err)
+	}
+	const query, want = `SELECT count(*), sum(n), (SELECT count(DISTINCT pipeline) FROM "numbers$live") FROM numbers FOR LIVE`, "12,165,2\n"
+	pause(t, h)
+	putNumbers(t, cl, 20, 21)
+	if got := s.ask(t, query); got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+	shut()
+	_, cl, _ = signedHouse(t, h.cfg.Dir, false)
+	s.api = cl.Athena
+	if got := s.ask(t, query); got != want {
+		t.Errorf("without a server: %s, want %s", got, want)
 	}
 }
 
@@ -263,6 +304,13 @@ func TestLiveRefused(t *testing.T) {
 	refused("SELECT * FROM lake.nothing FOR LIVE", "TABLE_NOT_FOUND")
 	putNumber(t, cl, "no JSON")
 	refused("SELECT * FROM numbers FOR LIVE", "does not fit the schema")
+	if _, err := h.pipelines.Create(t.Context(), livePipelineFile("stream: numbers", "stream: kafka://127.0.0.1:1/t", "name: numbers", "name: a-topic"), true); err != nil {
+		t.Fatal(err)
+	}
+	refused("SELECT * FROM numbers FOR LIVE", "pipeline a-topic: reads kafka t")
+	if err := h.pipelines.Remove(t.Context(), "a-topic"); err != nil {
+		t.Fatal(err)
+	}
 	if err := h.pipelines.Remove(t.Context(), "numbers"); err != nil {
 		t.Fatal(err)
 	}

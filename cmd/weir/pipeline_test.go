@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -36,30 +37,43 @@ dead_letters: s3://lake/_dead
 // pipelineHouse is a server that runs pipelines, with a stream and a bucket, whose requests must be signed.
 func pipelineHouse(t testing.TB) (*house, *clients) {
 	t.Helper()
-	t.Setenv("AWS_CONFIG_FILE", "/dev/null")
-	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
-	t.Setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
-	t.Setenv("AWS_SECRET_ACCESS_KEY", "secret")
-	h, err := openHouse(t.Context(), houseConfig{Dir: t.TempDir(), Listen: "127.0.0.1:0", Environment: true, Pipelines: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := h.Close(); err != nil {
-			t.Errorf("close: %v", err)
-		}
-	})
-	cl, err := newClients(t.Context(), h.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
+	h, cl, _ := signedHouse(t, t.TempDir(), true)
+	provision(t, cl)
+	return h, cl
+}
+
+// provision makes the stream numbers and the bucket lake.
+func provision(t testing.TB, cl *clients) {
+	t.Helper()
 	if _, err := cl.Kinesis.CreateStream(t.Context(), &kinesis.CreateStreamInput{StreamName: aws.String("numbers"), ShardCount: aws.Int32(2)}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := cl.S3.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String("lake")}); err != nil {
 		t.Fatal(err)
 	}
-	return h, cl
+}
+
+// signedHouse opens a house whose requests must be signed. It is closed with the test, if not before.
+func signedHouse(t testing.TB, dir string, runs bool) (h *house, cl *clients, shut func()) {
+	t.Helper()
+	t.Setenv("AWS_CONFIG_FILE", "/dev/null")
+	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
+	t.Setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "secret")
+	h, err := openHouse(t.Context(), houseConfig{Dir: dir, Listen: "127.0.0.1:0", Environment: true, Pipelines: runs})
+	if err != nil {
+		t.Fatal(err)
+	}
+	shut = sync.OnceFunc(func() {
+		if err := h.Close(); err != nil {
+			t.Errorf("close: %v", err)
+		}
+	})
+	t.Cleanup(shut)
+	if cl, err = newClients(t.Context(), h.URL); err != nil {
+		t.Fatal(err)
+	}
+	return h, cl, shut
 }
 
 func putNumbers(t testing.TB, cl *clients, from, to int) {
