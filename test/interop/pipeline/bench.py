@@ -56,7 +56,7 @@ class Bench:
         flags = ["-n", str(n), "-times", times]
         what = "rides of 24 hours, " + ("in order" if times == "order" else "mixed")
         if "weir" in self.args.sides:
-            self.weir_backlog(what, n, flags, weir_side.rides_pipeline("rides-run"), weir_side.rides_pipeline("rides-served", "available-now"))
+            self.weir_backlog(what, n, flags, "rides", weir_side.rides_pipeline("rides-run"), weir_side.rides_pipeline("rides-served", "available-now"))
         self.on_files(what, n, flags, "rides", "rides")
 
     def windows(self):
@@ -65,7 +65,7 @@ class Bench:
         for mode in ("append", "update"):
             what = "windows of a minute, %s keys, %s" % (format(self.args.keys, ","), mode)
             if "weir" in self.args.sides:
-                self.weir_backlog(what, n, flags, weir_side.windows_pipeline("windows-run", mode))
+                self.weir_backlog(what, n, flags, mode, weir_side.windows_pipeline("windows-run", mode))
             self.on_files(what, n, flags, "windows", mode)
 
     def on_files(self, what, n, flags, limit, spark):
@@ -76,14 +76,14 @@ class Bench:
             self.spark_backlog(what, n, spark, folder)
         shutil.rmtree(folder)
 
-    def weir_backlog(self, what, n, flags, run, served=None):
+    def weir_backlog(self, what, n, flags, kind, run, served=None):
         w = self.new_weir()
         w.serve()
         put = w.put(*flags)
         w.stop()
         self.say(what, "put", cold=put["records"] / put["seconds"], note="while the stream was filled, generator on the same cores")
         seconds, reports, p = w.run_once(run)
-        self.check(reports, n)
+        self.check(reports, n, kind, w.table(run["name"]))
         self.say(what, "weir run", cold=n / seconds, steady=weir_side.rate(reports), seconds=seconds, batches=len(reports), peak=p.peak(), peaks=p.peaks_by_name())
         w.drop(run["name"])
         if served:
@@ -93,16 +93,16 @@ class Bench:
             w.await_status(served["name"], lambda s: s["state"] == "done")
             seconds = time.monotonic() - began
             reports = w.reports(served["name"])
-            self.check(reports, n)
+            self.check(reports, n, kind, w.table(served["name"]))
             server = w.stop()
             self.say(what, "weir serve", cold=n / seconds, steady=weir_side.rate(reports), seconds=seconds, batches=len(reports), peak=server.peak(), peaks=server.peaks_by_name())
         w.remove()
 
-    @staticmethod
-    def check(reports, n):
+    def check(self, reports, n, kind, table):
         got = sum(r["numInputRows"] for r in reports)
         if got != n:
             raise SystemExit("%d records were read of %d" % (got, n))
+        self.python(self.args.duckdb, "table.py", kind, table, n).wait()
 
     def limit(self, what, n, kind, folder):
         to = self.path("limit")
@@ -116,7 +116,7 @@ class Bench:
         p = self.python(self.args.spark, "spark.py", kind, "once", folder, table, table + ".checkpoint")
         seconds = p.wait()
         reports = [r for r in map(json.loads, p.lines()) if "batchId" in r]
-        self.check(reports, n)
+        self.check(reports, n, kind, table)
         some = [r for r in reports if r["numInputRows"] > 0]
         warm = some[len(some) // 2:]  # the JVM has compiled by then
         self.say(what, "spark", cold=n / seconds, steady=sum(r["numInputRows"] for r in warm) / sum(r["batchDuration"] for r in warm) * 1000,

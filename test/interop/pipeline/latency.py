@@ -2,25 +2,11 @@
 latency.py TABLE TIMES VERSIONS WARM-UP-SECONDS; it reads the data files of all commits and prints one line of JSON."""
 
 import json
-import os
 import sys
 
 import duckdb
 
-RIDE_FIRST = 100_000_000_000
-
-
-def added(table):
-    """The data files of each version, those that only rearrange rows left out."""
-    log = os.path.join(table, "_delta_log")
-    for name in sorted(os.listdir(log)):
-        if not name.endswith(".json") or len(name) != 25:
-            continue
-        with open(os.path.join(log, name)) as f:
-            for line in f:
-                action = json.loads(line)
-                if "add" in action and action["add"]["dataChange"]:
-                    yield int(name[:20]), os.path.join(table, action["add"]["path"].replace("%3A", ":"))
+from table import RIDE_FIRST, added
 
 
 def main(table, times, versions, warm_up):
