@@ -172,7 +172,7 @@ type Trigger struct {
 }
 
 // DefaultLimit keeps a micro-batch of wide JSON records, its columns and its Parquet files well under 500 MiB.
-var DefaultLimit = Limit{Records: 250_000, Bytes: 64 << 20}
+var DefaultLimit = Limit{Records: 500_000, Bytes: 128 << 20}
 
 // Bounds of Limit in a pipeline file.
 const (

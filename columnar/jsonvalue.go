@@ -105,6 +105,10 @@ func (d *JSONDecoder) unquote(raw []byte) []byte {
 }
 
 func (d *JSONDecoder) float64Value(n *node, b []byte, p, depth int) (int, error) {
+	if f, end, ok := shortDecimal(b, p); ok {
+		n.addFloat64(f)
+		return end, nil
+	}
 	if b[p] != '-' && b[p]-'0' > 9 {
 		return d.numberText(n, b, p, depth)
 	}

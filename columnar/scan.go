@@ -220,6 +220,30 @@ func scanNumber(b []byte, p int) (n number, end int, err error) {
 	return n, p, nil
 }
 
+// shortDecimal reads what most fractions in records are, such as 12.75 and a comma: up to seven bytes of digits with a point among
+// them, all at once. ok is false for whatever else is at p, be it a number or not.
+func shortDecimal(b []byte, p int) (f float64, end int, ok bool) {
+	if len(b)-p < 8 {
+		return 0, p, false
+	}
+	digits := binary.LittleEndian.Uint64(b[p:]) ^ 0x3030303030303030
+	others := (digits + 0x7676767676767676 | digits) & 0x8080808080808080 // the high bit of each byte that is no digit
+	point := bits.TrailingZeros64(others) / 8
+	size := bits.TrailingZeros64(others&(others-1)) / 8
+	if point < 1 || size > 7 || size < point+2 || b[p+point] != '.' || point > 1 && b[p] == '0' {
+		return 0, p, false
+	}
+	switch b[p+size] {
+	case ',', '}', ' ', ']':
+	default:
+		return 0, p, false
+	}
+	whole := uint64(1)<<(8*point) - 1
+	digits = (digits&whole | digits>>8&^whole) << (8 * (9 - size)) // without the point, behind zeros
+	digits = digits & 0x0f0f0f0f0f0f0f0f * 2561 >> 8 & 0x00ff00ff00ff00ff * 6553601 >> 16 & 0x0000ffff0000ffff * 42949672960001 >> 32
+	return float64(digits) / pow10[size-1-point], p + size, true
+}
+
 func scanExponent(b []byte, p int, n number) (number, int, error) {
 	start := p + 1
 	p = start
