@@ -125,11 +125,22 @@ func (e *Engine) runBatch(ctx context.Context, p *Plan, c *clock) (cut bool, err
 	if err := c.step("commitOffsets", func() error { return b.mark(ctx) }); err != nil {
 		return false, err
 	}
+	cut = slices.ContainsFunc(e.inputs, (*input).full)
+	b.maintain(ctx, cut)
 	if e.opts.OnProgress != nil {
 		b.look(ctx)
 		e.opts.OnProgress(b.report())
 	}
-	return slices.ContainsFunc(e.inputs, (*input).full), nil
+	return cut, nil
+}
+
+// maintain lets the sinks do their own work.
+func (b *microbatch) maintain(ctx context.Context, behind bool) {
+	for _, s := range b.sinks {
+		if m, ok := s.(Maintainer); ok {
+			b.clock.step("maintain", func() error { m.Maintain(ctx, behind); return nil })
+		}
+	}
 }
 
 // readAll reads the batch, twice if its records widen the schema.

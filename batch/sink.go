@@ -76,6 +76,13 @@ type Sink interface {
 	About() SinkInfo
 }
 
+// Maintainer is a Sink that has work of its own between batches, such as writing small files together.
+type Maintainer interface {
+	// Maintain does a bounded part of that work. What fails is tried again after a later batch. behind says that another batch is waiting:
+	// what has time is left for later.
+	Maintain(ctx context.Context, behind bool)
+}
+
 // SinkInfo says what a sink is.
 type SinkInfo struct {
 	Description string // as Spark's progress has it, such as DeltaSink[s3://lake/rides]

@@ -34,7 +34,7 @@ func (s *Sink) change(ctx context.Context, id int64, rows batch.Rows, dir string
 	case err != nil:
 		return batch.Written{}, fmt.Errorf("table %s: %w", s.opts.Location, temporaryConflict(err))
 	}
-	s.compactChanged(ctx)
+	s.changes++
 	return batch.Written{Rows: r.Inserted + r.Updated, Files: r.AddedFiles, Bytes: r.AddedBytes}, nil
 }
 
@@ -51,25 +51,28 @@ func keysOf(names []string, files []batch.ParquetFile) []rewrite.Key {
 	return keys
 }
 
-// compact lets the compactor work. The batch stands whatever comes of it.
-func (s *Sink) compact(ctx context.Context, added []table.File) {
-	if s.compactor == nil {
+// Maintain implements batch.Maintainer: small files are written together. While more batches are waiting that is left for later, as then
+// more files are written together at a time, and each row fewer times.
+func (s *Sink) Maintain(ctx context.Context, behind bool) {
+	if s.compactor == nil || len(s.added) == 0 && s.changes < changesPerCompaction {
 		return
 	}
+	if s.left++; behind && s.left < leftMax {
+		return
+	}
+	s.left = 0
+	if s.changes >= changesPerCompaction {
+		s.changes, s.compactor = 0, s.rows.NewCompactor(rewrite.CompactorOptions{}) // which looks at all files
+	}
+	added := s.added
+	s.added = nil
 	if err := s.compactor.Compact(ctx, added); err != nil && ctx.Err() == nil {
 		s.opts.Logger.Warn("small files not written together; a later batch tries again", "table", s.opts.Location, "error", err)
 	}
 }
 
+// leftMax is the number of batches after which small files are written together though more batches are waiting.
+const leftMax = 16
+
 // changesPerCompaction is the number of batches that change rows after which small files are looked for.
 const changesPerCompaction = 32
-
-// compactChanged is compact after a batch whose files the compactor was not told of: once in a while it looks at all.
-func (s *Sink) compactChanged(ctx context.Context) {
-	if s.changes++; s.compactor == nil || s.changes < changesPerCompaction {
-		return
-	}
-	s.changes = 0
-	s.compactor = s.rows.NewCompactor(rewrite.CompactorOptions{})
-	s.compact(ctx, nil)
-}

@@ -84,10 +84,15 @@ type Sink struct {
 	table          *table.Table
 	rows           *rewrite.Table     // nil: there is no DB
 	compactor      *rewrite.Compactor // nil: none
-	changes        int                // that did not go through the compactor, since it was made
+	changes        int                // whose files the compactor was not told of
+	added          []table.File       // that it will be told of
+	left           int                // batches since it ran
 }
 
-var _ batch.Sink = (*Sink)(nil)
+var (
+	_ batch.Sink       = (*Sink)(nil)
+	_ batch.Maintainer = (*Sink)(nil)
+)
 
 // New returns a sink; nothing is read or written before Open.
 func New(opts Options) (*Sink, error) {
@@ -314,7 +319,9 @@ func (s *Sink) commit(ctx context.Context, snapshot *table.Snapshot, id int64, f
 	case err != nil:
 		return batch.Written{}, temporaryConflict(err)
 	}
-	s.compact(ctx, added)
+	if s.compactor != nil {
+		s.added = append(s.added, added...)
+	}
 	return w, nil
 }
 
