@@ -37,6 +37,25 @@ func BenchmarkJSONToParquet(b *testing.B) {
 	b.ReportMetric(float64(n)/b.Elapsed().Seconds()/1e6, "Mrec/s")
 }
 
+// BenchmarkWriteParquet writes rides that are there as columns.
+func BenchmarkWriteParquet(b *testing.B) {
+	d, err := NewJSONDecoder(schemaOf(b, rideFields), JSONOptions{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, r := range rides(50000, 1) {
+		if _, _, err := d.Append(r); err != nil {
+			b.Fatal(err)
+		}
+	}
+	for b.Loop() {
+		if _, err := WriteParquet(io.Discard, ParquetOptions{}, d.Batch()); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(50000*float64(b.N)/b.Elapsed().Seconds()/1e6, "Mrec/s")
+}
+
 // BenchmarkParquetRead reads what the writer wrote.
 func BenchmarkParquetRead(b *testing.B) {
 	recs := rides(50000, 1)
