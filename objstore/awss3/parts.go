@@ -23,13 +23,25 @@ func readFull(r io.Reader, buf []byte) (n int, err error) {
 	return n, err
 }
 
+// readPart reads a part, or what body has: that is io.EOF. Its buffer grows with what there is, as most bodies are much smaller than a part.
+func readPart(body io.Reader) (buf []byte, err error) {
+	for err == nil && len(buf) < partBytes {
+		n := len(buf)
+		next := make([]byte, min(max(4*n, 256<<10), partBytes))
+		copy(next, buf)
+		var got int
+		got, err = readFull(body, next[n:])
+		buf = next[:n+got]
+	}
+	return buf, err
+}
+
 // putBig uploads a body of unknown length in parts; one that fits into a part is put at once.
 func (s *Store) putBig(ctx context.Context, bucket, key string, body io.Reader, opts objstore.PutOptions) (etag string, size int, err error) {
-	buf := make([]byte, partBytes)
-	n, err := readFull(body, buf)
+	buf, err := readPart(body)
 	if err == io.EOF {
-		etag, err = s.putSmall(ctx, bucket, key, buf[:n], opts)
-		return etag, n, err
+		etag, err = s.putSmall(ctx, bucket, key, buf, opts)
+		return etag, len(buf), err
 	}
 	if err != nil {
 		return "", 0, err
