@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"context"
 	"encoding/json"
@@ -18,13 +19,14 @@ import (
 
 	"github.com/weir-data/weir/batch"
 	"github.com/weir-data/weir/batch/awskinesis"
+	"github.com/weir-data/weir/batch/kafka"
 	batchstream "github.com/weir-data/weir/batch/stream"
 	"github.com/weir-data/weir/columnar"
 )
 
 // InferCmd writes the schema of records that are there.
 type InferCmd struct {
-	From     string            `arg:"" help:"A stream, a file (.json, .ndjson, .jsonl, .csv, also with .gz; .parquet, .avro), or - for standard input." placeholder:"STREAM|FILE|-"`
+	From     string            `arg:"" help:"A stream, a topic (kafka://HOST:PORT/TOPIC), a file (.json, .ndjson, .jsonl, .csv, also with .gz; .parquet, .avro), or - for standard input." placeholder:"STREAM|kafka://…|FILE|-"`
 	Records  int64             `help:"How many records to look at." default:"10000"`
 	Format   string            `help:"Format of the records; default: what the file's name says, else json." enum:",json,csv" default:""`
 	Option   map[string]string `mapsep:"none" help:"Option of the format, as in source.options: header=true, sep=;." placeholder:"NAME=VALUE"`
@@ -38,7 +40,7 @@ type InferCmd struct {
 
 // Help is shown by weir infer --help.
 func (InferCmd) Help() string {
-	return `Looks at records, the oldest of a stream, and writes the schema for a pipeline file. Types are found as Spark finds them: whole
+	return `Looks at records, the oldest of a stream or a topic, and writes the schema for a pipeline file. Types are found as Spark finds them: whole
 numbers are bigint, numbers with a fraction double, objects structs; where records disagree the type is widened, to string if
 nothing else holds both. Besides, strings that are all dates or all timestamps become these types, and fields keep the order in
 which they came. A comment says which fields were rarely there.
@@ -46,6 +48,7 @@ which they came. A comment says which fields were rarely there.
 Examples:
   weir infer input-stream                       the schema: block
   weir infer input-stream --pipeline > rides.yaml
+  weir infer kafka://127.0.0.1:9092/rides --pipeline
   weir infer trips.csv.gz --option header=true
   head -1000 events.ndjson | weir infer -`
 }
@@ -81,10 +84,13 @@ func (c *InferCmd) Run(ctx context.Context) error {
 	return nil
 }
 
-// infer looks at a file, if there is one of that name, else at a stream.
+// infer looks at a topic, or at a file, if there is one of that name, else at a stream.
 func (c *InferCmd) infer(ctx context.Context) ([]columnar.InferredField, int64, error) {
 	if c.From == "-" {
 		return c.inferText(os.Stdin, "")
+	}
+	if c.topic() {
+		return c.inferStream(ctx)
 	}
 	info, err := os.Stat(c.From)
 	if err != nil || info.IsDir() {
@@ -214,8 +220,18 @@ func (c *InferCmd) inferStream(ctx context.Context) ([]columnar.InferredField, i
 	return n.Fields(), n.Records(), nil
 }
 
-// source finds a server, or opens the data directory in this process.
+// topic says whether the records are those of a topic of Kafka.
+func (c *InferCmd) topic() bool { return strings.HasPrefix(c.From, kafka.Scheme+"://") }
+
+// source asks the brokers of a topic; for a stream it finds a server, or opens the data directory in this process.
 func (c *InferCmd) source(ctx context.Context) (_ batch.Source, done func(), err error) {
+	if c.topic() {
+		s, err := kafka.Open(c.From)
+		if err != nil {
+			return nil, nil, err
+		}
+		return s, func() { s.Close() }, nil
+	}
 	if endpoint := findEndpoint(ctx, c.Endpoint); endpoint != "" {
 		cl, err := newClients(ctx, endpoint)
 		if err != nil {
@@ -288,11 +304,13 @@ var notInNames = regexp.MustCompile(`[^a-z0-9_]+`)
 
 // pipelineFile is a pipeline file that lands the records in a table.
 func (c *InferCmd) pipelineFile(fields []columnar.InferredField, records int64) string {
-	stream := c.From
-	if name := filepath.Base(c.From); strings.ContainsAny(c.From, `./\`) || c.From == "-" {
+	stream, called := c.From, ""
+	if c.topic() {
+		stream, called = withoutPassword(c.From), filepath.Base(strings.SplitN(c.From, "?", 2)[0])
+	} else if name := filepath.Base(c.From); strings.ContainsAny(c.From, `./\`) || c.From == "-" {
 		stream, _, _ = strings.Cut(strings.TrimLeft(name, ".-"), ".")
 	}
-	name := strings.Trim(notInNames.ReplaceAllString(strings.ToLower(stream), "_"), "_")
+	name := strings.Trim(notInNames.ReplaceAllString(strings.ToLower(cmp.Or(called, stream)), "_"), "_")
 	if name == "" {
 		name, stream = "records", "records"
 	}
@@ -309,6 +327,14 @@ sink:
 trigger: 5 seconds
 dead_letters: s3://lake/_dead/%[1]s
 `, name, yamlText(stream), schemaBlock(fields, records, "  "), c.formatBlock())
+}
+
+// withoutPassword is the location of a topic without name and password, which the environment may give.
+func withoutPassword(location string) string {
+	if at := strings.LastIndexByte(location, '@'); at >= 0 {
+		return kafka.Scheme + "://" + location[at+1:]
+	}
+	return location
 }
 
 // formatBlock is the format of the records, and its options.
