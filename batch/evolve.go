@@ -3,8 +3,9 @@ package batch
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
+	"maps"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -79,7 +80,11 @@ func (b *microbatch) evolve(ctx context.Context) (widened bool, err error) {
 	if !widened {
 		return false, nil
 	}
+	program, described := b.program, b.described
 	if err := b.describe(ctx); err != nil {
+		return false, err
+	}
+	if err := sameStates(program, described, b.program, b.described); err != nil {
 		return false, err
 	}
 	_, err = b.openSinks(ctx)
@@ -101,5 +106,51 @@ func (e *Engine) discovered() map[string]json.RawMessage {
 	return all
 }
 
-// errEvolveState refuses what would change the tables of state under way.
-var errEvolveState = errors.New("keeps state, whose columns stay as they were when it began; set evolve: false and name the fields in schema")
+// checkEvolution refuses a query with state that a new field would change: the rows that were kept before do not have it. It asks with a
+// field that no record will have, at the end of the schema and in each struct.
+func (e *Engine) checkEvolution(ctx context.Context) error {
+	if !e.evolves() {
+		return nil
+	}
+	schemas := map[string]*columnar.Schema{}
+	for _, in := range e.inputs {
+		schemas[in.spec.Name] = in.spec.Schema
+		if in.spec.Format.Evolve {
+			schemas[in.spec.Name], _ = columnar.EvolveSchema(in.spec.Schema, probes(in.spec.Schema.Fields))
+		}
+	}
+	p, d, err := e.compile(ctx, schemas)
+	if err != nil {
+		return fmt.Errorf("with a new field: %w", err)
+	}
+	if err := sameStates(e.program, e.described, p, d); err != nil {
+		return err
+	}
+	return e.describe(ctx) // as it is, for the Runner to know
+}
+
+// probes are fields as records could have them beyond fields.
+func probes(fields []columnar.Field) []columnar.Field {
+	all := []columnar.Field{{Name: "weir_new_field", Type: columnar.Type{Kind: columnar.String}}}
+	for _, f := range fields {
+		if f.Type.Kind == columnar.Struct {
+			f.Type.Fields = probes(f.Type.Fields)
+			all = append(all, f)
+		}
+	}
+	return all
+}
+
+// sameStates says whether the state that a program keeps is what a later one keeps.
+func sameStates(p *Program, d *Description, later *Program, laterD *Description) error {
+	same := len(p.States) == len(later.States)
+	for i, s := range p.States {
+		if same && s.Name == later.States[i].Name && maps.Equal(s.Definition, later.States[i].Definition) &&
+			reflect.DeepEqual(d.States[s.Name], laterD.States[s.Name]) {
+			continue
+		}
+		return fmt.Errorf("evolve: the state %s would have to keep new fields, which what it keeps already does not have; name the columns that the query "+
+			"needs, or set evolve: false", s.Name)
+	}
+	return nil
+}

@@ -116,3 +116,77 @@ func TestEvolveIntoDelta(t *testing.T) {
 		t.Errorf("rows %s", strings.Join(rows, "\n"))
 	}
 }
+
+// evolveStateFile is a query that is to evolve beside its state.
+const evolveStateFile = `
+name: evolve
+source:
+  stream: s
+  schema: {n: bigint, at: timestamp, b: "struct<x:bigint>"}
+  watermark: {column: at, delay: 5 minutes}
+  deduplicate: {columns: [n], within_watermark: true}
+  evolve: true
+  mode: fail
+  max_records_per_trigger: 10
+query: QUERY
+sink: {delta: s3://lake/rides}
+trigger: available-now
+`
+
+// TestEvolveBesideState lets fields come while the pipeline remembers which records it has seen, through deaths and restarts.
+func TestEvolveBesideState(t *testing.T) {
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	r := rand.New(rand.NewPCG(seed, 0))
+	w := &statefulWorld{p: parse(t, strings.Replace(evolveStateFile, "QUERY", "SELECT * FROM source", 1)), source: newMemSource(1, nil), dir: t.TempDir()}
+	w.lake = newLake(t, w.dir)
+	var want []string
+	for i := range 60 {
+		record := fmt.Sprintf(`{"n":%d,"at":"2026-01-31T08:00:00Z"`, i)
+		if i >= 20 {
+			record += fmt.Sprintf(`,"b":{"x":%d,"y":"t"}`, i)
+		}
+		if i >= 40 {
+			record += `,"c":"new"`
+		}
+		record += "}"
+		want = append(want, record)
+		w.source.put([][]byte{[]byte(record)})
+		if i > 0 {
+			w.source.put([][]byte{fmt.Appendf(nil, `{"n":%d,"at":"2026-01-31T08:00:30Z","again":true}`, r.IntN(i))})
+		}
+		if i%10 == 9 {
+			w.run(t, 1+r.IntN(12))
+		}
+	}
+	w.run(t, 0)
+	var got []string
+	w.lake.readTable(t, func(_ map[string]*string, b *columnar.Batch) {
+		for i := range b.Len {
+			got = append(got, string(b.AppendRow(nil, i)))
+		}
+	})
+	slices.Sort(got)
+	slices.Sort(want)
+	if !slices.Equal(got, want) {
+		t.Errorf("%d rows, want %d\n%s", len(got), len(want), strings.Join(got, "\n"))
+	}
+}
+
+// State that would have to keep a new field is refused before anything runs.
+func TestEvolveStateRefused(t *testing.T) {
+	for query, refused := range map[string]bool{
+		"SELECT window(at, '1 minute') AS w, count(*) AS c FROM source GROUP BY 1":              false,
+		"SELECT window(at, '1 minute') AS w, b, count(*) AS c FROM source GROUP BY 1, 2":        true,
+		"SELECT window(at, '1 minute') AS w, b.x AS x, count(*) AS c FROM source GROUP BY 1, 2": false,
+		"SELECT l.* FROM source l JOIN source r ON l.n = r.n AND l.at = r.at":                   true,
+		"SELECT l.n FROM source l JOIN source r ON l.n = r.n AND l.at = r.at":                   false,
+	} {
+		w := &statefulWorld{p: parse(t, strings.Replace(evolveStateFile, "QUERY", query, 1)), source: newMemSource(1, nil), dir: t.TempDir()}
+		w.lake = newLake(t, w.dir)
+		err := w.try(t)
+		if refused != (err != nil) || refused && !strings.Contains(err.Error(), "would have to keep new fields") {
+			t.Errorf("%s: %v", query, err)
+		}
+	}
+}

@@ -21,8 +21,8 @@ func (e *Engine) prepare(ctx context.Context) (err error) {
 	if len(e.program.States) == 0 {
 		return nil
 	}
-	if e.evolves() {
-		return fmt.Errorf("query: %w", errEvolveState)
+	if err := e.checkEvolution(ctx); err != nil {
+		return fmt.Errorf("query: %w", err)
 	}
 	if e.opts.State == nil {
 		return errors.New("the query needs state between batches, and there is no place for it")
@@ -39,17 +39,7 @@ func (e *Engine) describe(ctx context.Context) (err error) {
 	for _, in := range e.inputs {
 		schemas[in.spec.Name] = in.spec.Schema
 	}
-	compile := e.opts.Compile
-	if compile == nil {
-		compile = uncompiled
-	}
-	if e.program, err = compile(e.pipeline, schemas); err != nil {
-		return fmt.Errorf("query: %w", err)
-	}
-	if err = e.addTables(ctx, schemas); err != nil {
-		return fmt.Errorf("query: %w", err)
-	}
-	if e.described, err = e.opts.Runner.Describe(ctx, schemas, e.program); err != nil {
+	if e.program, e.described, err = e.compile(ctx, schemas); err != nil {
 		return fmt.Errorf("query: %w", err)
 	}
 	if err := checkColumns(e.described.Output); err != nil {
@@ -61,6 +51,23 @@ func (e *Engine) describe(ctx context.Context) (err error) {
 		}
 	}
 	return nil
+}
+
+// compile makes the program of the query over sources of the given columns, to which it adds those of the tables.
+func (e *Engine) compile(ctx context.Context, schemas map[string]*columnar.Schema) (*Program, *Description, error) {
+	compile := e.opts.Compile
+	if compile == nil {
+		compile = uncompiled
+	}
+	p, err := compile(e.pipeline, schemas)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := e.addTables(ctx, p, schemas); err != nil {
+		return nil, nil, err
+	}
+	d, err := e.opts.Runner.Describe(ctx, schemas, p)
+	return p, d, err
 }
 
 // uncompiled is the pipeline's query as it is.

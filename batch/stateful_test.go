@@ -53,7 +53,11 @@ func eventTime(i int) time.Time { return time.Date(2026, 1, 31, 8, i, 0, 0, time
 func compileEvents(p *batch.Pipeline, inputs map[string]*columnar.Schema) (*batch.Program, error) {
 	in := incremental.Inputs{Streams: map[string]incremental.Stream{}, Mode: p.Mode.String()}
 	for _, s := range p.Sources {
-		in.Streams[s.Name] = incremental.Stream{Columns: inputs[s.Name], EventTime: s.Watermark.Column, Delay: s.Watermark.Delay}
+		stream := incremental.Stream{Columns: inputs[s.Name], EventTime: s.Watermark.Column, Delay: s.Watermark.Delay}
+		if d := s.Deduplicate; d != nil {
+			stream.Deduplicate = &incremental.Deduplicate{Columns: d.Columns, WithinWatermark: d.WithinWatermark}
+		}
+		in.Streams[s.Name] = stream
 	}
 	return incremental.Compile(p.Query, in)
 }
@@ -76,16 +80,39 @@ func newStatefulWorld(t testing.TB, mode string, records [][]byte) *statefulWorl
 // run runs the pipeline until it is done, or until it dies at the n-th pass of a fault point; n is 0 for never.
 func (w *statefulWorld) run(t testing.TB, n int) (died string) {
 	t.Helper()
+	e, done := w.engine(t, n)
+	defer done()
+	defer func() {
+		if p := recover(); p != nil {
+			died = p.(string)
+		}
+	}()
+	if err := e.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return ""
+}
+
+// try runs the pipeline until it is done, and returns why it is not.
+func (w *statefulWorld) try(t testing.TB) error {
+	t.Helper()
+	e, done := w.engine(t, 0)
+	defer done()
+	return e.Run(t.Context())
+}
+
+// engine is the pipeline, to be run and done with.
+func (w *statefulWorld) engine(t testing.TB, n int) (e *batch.Engine, done func()) {
+	t.Helper()
 	runner, err := w.lake.db.NewRunner()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer runner.Close()
 	s, err := sink.New(sink.Options{Store: w.lake.store, Location: w.p.Sinks[0].Location, DB: w.lake.db, Compact: true})
 	if err != nil {
 		t.Fatal(err)
 	}
-	e, err := batch.New(batch.Options{
+	e, err = batch.New(batch.Options{
 		Pipeline: w.p, Sources: one(w.source), Compile: compileEvents, Runner: runner, Sinks: []batch.Sink{s},
 		Progress: batch.NewMetaProgress(w.lake.meta, w.p.Name),
 		State: func(context.Context) (batch.StateStore, error) {
@@ -103,15 +130,7 @@ func (w *statefulWorld) run(t testing.TB, n int) (died string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() {
-		if p := recover(); p != nil {
-			died = p.(string)
-		}
-	}()
-	if err := e.Run(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	return ""
+	return e, runner.Close
 }
 
 // table is the result as the table has it: count and sum by window and key.

@@ -50,9 +50,9 @@ func (s *TableState) UnmarshalJSON(b []byte) error {
 	return json.Unmarshal(b, &s.Version)
 }
 
-// addTables adds the columns of the tables that the program reads to those of the sources.
-func (e *Engine) addTables(ctx context.Context, schemas map[string]*columnar.Schema) error {
-	for name, table := range e.program.Tables {
+// addTables adds the columns of the tables that p reads to those of the sources.
+func (e *Engine) addTables(ctx context.Context, p *Program, schemas map[string]*columnar.Schema) error {
+	for name, table := range p.Tables {
 		if e.opts.Tables == nil {
 			return fmt.Errorf("reads table %s, and there is no catalog", table)
 		}

@@ -200,7 +200,9 @@ func merge(have, want *columnar.Schema) (merged *columnar.Schema, changed bool, 
 			return nil, false, fmt.Errorf("has column %s, the query gives %s: write it in the same case", have.Fields[i].Name, w.Name)
 		default:
 			t, grown := grow(have.Fields[i].Type, w.Type)
-			if t.String() != w.Type.String() {
+			// Fields that structs of the table have and the query does not give any more stay, and are null, as columns do. A batch that
+			// runs again, in which a field first comes, begins so too.
+			if all, _ := grow(w.Type, have.Fields[i].Type); t.String() != w.Type.String() && all.String() != have.Fields[i].Type.String() {
 				return nil, false, fmt.Errorf("has column %s of type %s, the query gives %s: cast it", w.Name, have.Fields[i].Type, w.Type)
 			}
 			merged.Fields[i].Type = t
