@@ -39,6 +39,29 @@ func (s *Snapshot) clusteringColumns() ([]columnPath, error) {
 	return c.Columns, nil
 }
 
+// ClusteredBy are the columns that the table is clustered by, each with those that it is in before it; none if it is not clustered.
+// ErrCorrupt: the table has no such column.
+func (s *Snapshot) ClusteredBy() (columns [][]string, err error) {
+	paths, err := s.clusteringColumns()
+	if err != nil {
+		return nil, err
+	}
+	for _, path := range paths {
+		var names []string
+		fields, physical := s.schema.Fields, s.physical.Fields
+		for _, name := range path {
+			i := slices.IndexFunc(physical, func(f columnar.Field) bool { return f.Name == name })
+			if i < 0 {
+				return nil, fmt.Errorf("%w: the table is clustered by column %s, which is not in its schema", ErrCorrupt, strings.Join(path, "."))
+			}
+			names = append(names, fields[i].Name)
+			fields, physical = fields[i].Type.Fields, physical[i].Type.Fields
+		}
+		columns = append(columns, names)
+	}
+	return columns, nil
+}
+
 // checkClustering refuses what a clustered table cannot be: partitioned, or without the columns that it is clustered by.
 func (tx *Transaction) checkClustering() error {
 	columns, err := tx.read.clusteringColumns()

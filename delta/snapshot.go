@@ -72,6 +72,7 @@ type File struct {
 	DeletionVector          *DeletionVector // nil if no row is deleted; see Snapshot.Deleted
 	BaseRowID               *int64          // row id of the first row, in tables with row tracking
 	DefaultRowCommitVersion *int64          // version that added the file, in tables with row tracking
+	ClusteringProvider      string          // who put its rows into the order of a clustered table; empty: nobody
 }
 
 // Files yields the live data files that keep accepts (nil: all), in the order of their paths.
@@ -135,6 +136,6 @@ func (s *Snapshot) file(e *entry, partition map[string]*string) (*File, error) {
 	return &File{
 		Path: e.path(), Outside: e.outside, Partition: partition, Size: e.add.Size, ModTime: time.UnixMilli(e.add.ModificationTime).UTC(),
 		Stats: stats, Tags: e.add.Tags, DeletionVector: e.add.DeletionVector, BaseRowID: e.add.BaseRowID,
-		DefaultRowCommitVersion: e.add.DefaultRowCommitVersion,
+		DefaultRowCommitVersion: e.add.DefaultRowCommitVersion, ClusteringProvider: e.add.ClusteringProvider,
 	}, nil
 }

@@ -91,6 +91,7 @@ func (tx *Transaction) Add(f File) {
 	tx.adds = append(tx.adds, &Add{
 		Path: encodePath(f.Path), PartitionValues: tx.physicalValues(f.Partition), Size: f.Size,
 		ModificationTime: f.ModTime.UnixMilli(), DataChange: !tx.moved, Stats: stats, Tags: f.Tags,
+		ClusteringProvider: f.ClusteringProvider,
 	})
 }
 

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"golang.org/x/sync/errgroup"
 
@@ -15,7 +14,8 @@ import (
 // OptimizeOptions of Optimize.
 type OptimizeOptions struct {
 	Where Condition // on partition columns; which partitions
-	// ZOrderBy are columns by all of which rows are to lie near each other; then all files are written anew.
+	// ZOrderBy are columns by all of which rows are to lie near each other; then all files are written anew. A clustered table has such
+	// columns of its own, by which files are written anew that were not yet.
 	ZOrderBy []string
 	// Purge writes files anew that have deletion vectors, whatever their size.
 	Purge    bool
@@ -33,8 +33,6 @@ const (
 	optimizers   = 3       // groups of files that are written at the same time
 	commitGroups = 256     // groups of files of one commit
 	commitBytes  = 2 << 30 // of files of one commit, if there are several groups
-	zColumnsMax  = 6
-	zBits        = 10 // of a column's part of the order
 )
 
 // group is files of one partition that become one, or a few in a new order.
@@ -46,9 +44,13 @@ type group struct {
 // Optimize writes small files together into files near the table's file size, without changing rows: its commits do not
 // conflict with appends. Files that another commit removes meanwhile are left alone.
 func (t *Table) Optimize(ctx context.Context, opts OptimizeOptions) (Result, error) {
-	groups, err := t.plan(ctx, opts)
+	groups, clustered, err := t.plan(ctx, opts)
 	if err != nil {
 		return Result{}, err
+	}
+	order := zOrder(opts.ZOrderBy)
+	if len(clustered) > 0 {
+		order = hilbertOrder(clustered)
 	}
 	var total Result
 	p := OptimizeProgress{}
@@ -57,8 +59,8 @@ func (t *Table) Optimize(ctx context.Context, opts OptimizeOptions) (Result, err
 	}
 	for _, part := range commits(groups) {
 		r, _, err := t.optimizeGroups(ctx, part, map[string]string{
-			"predicate": predicateText(opts.Where), "zOrderBy": namesText(opts.ZOrderBy), "auto": "false",
-		}, opts.ZOrderBy)
+			"predicate": predicateText(opts.Where), "zOrderBy": namesText(opts.ZOrderBy), "clusterBy": namesText(dotted(clustered)), "auto": "false",
+		}, order)
 		if err != nil {
 			return total, err
 		}
@@ -104,26 +106,55 @@ func (r *Result) add(o Result) {
 	r.AddedBytes, r.RemovedBytes = r.AddedBytes+o.AddedBytes, r.RemovedBytes+o.RemovedBytes
 }
 
-// plan groups the files that are worth writing anew.
-func (t *Table) plan(ctx context.Context, opts OptimizeOptions) ([]group, error) {
+// plan groups the files that are worth writing anew, and says by which columns the table is clustered.
+func (t *Table) plan(ctx context.Context, opts OptimizeOptions) (groups []group, clustered [][]string, err error) {
 	s, err := t.table.Snapshot(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("table %s: %w", t.opts.Location, err)
+		return nil, nil, fmt.Errorf("table %s: %w", t.opts.Location, err)
 	}
 	j := newJob(ctx, t, s, "")
 	if err := j.checkZOrder(opts.ZOrderBy); err != nil {
-		return nil, err
+		return nil, nil, err
+	}
+	if clustered, err = s.ClusteredBy(); err != nil {
+		return nil, nil, err
+	}
+	if len(clustered) > 0 && len(opts.ZOrderBy) > 0 {
+		return nil, nil, fmt.Errorf("%w: Z-order of a table that is clustered by columns of its own, %s", delta.ErrInvalid, namesText(dotted(clustered)))
+	}
+	if len(clustered) > orderColumnsMax {
+		return nil, nil, fmt.Errorf("%w: a table that is clustered by more than %d columns", delta.ErrUnsupported, orderColumnsMax)
 	}
 	files, err := j.inWhere(opts.Where)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	var groups []group
+	if len(clustered) > 0 {
+		return t.unclustered(files, opts), clustered, nil
+	}
 	list, of := partitions(files, s.PartitionBy())
 	for _, partition := range list {
 		groups = append(groups, t.groupsOf(of[partitionKey(partition, s.PartitionBy())], opts)...)
 	}
-	return groups, nil
+	return groups, nil, nil
+}
+
+// unclustered are the files of a clustered table that are put in its order, small ones that were before among them.
+func (t *Table) unclustered(files []*delta.File, opts OptimizeOptions) []group {
+	var g group
+	fresh := false
+	for _, f := range files {
+		purge := opts.Purge && f.DeletionVector != nil
+		if f.ClusteringProvider != "" && f.Size >= t.opts.FileBytes*3/4 && !purge {
+			continue
+		}
+		fresh = fresh || f.ClusteringProvider == "" || purge
+		g.paths, g.bytes = append(g.paths, f.Path), g.bytes+f.Size
+	}
+	if len(g.paths) == 0 || len(g.paths) == 1 && !fresh {
+		return nil
+	}
+	return []group{g}
 }
 
 // groupsOf groups files of one partition.
@@ -174,8 +205,8 @@ func (j *job) inWhere(where Condition) ([]*delta.File, error) {
 }
 
 func (j *job) checkZOrder(columns []string) error {
-	if len(columns) > zColumnsMax {
-		return fmt.Errorf("%w: Z-order by more than %d columns", delta.ErrUnsupported, zColumnsMax)
+	if len(columns) > orderColumnsMax {
+		return fmt.Errorf("%w: Z-order by more than %d columns", delta.ErrUnsupported, orderColumnsMax)
 	}
 	for _, name := range columns {
 		i := indexOf(j.schema.Fields, name)
@@ -190,7 +221,7 @@ func (j *job) checkZOrder(columns []string) error {
 }
 
 // optimizeGroups writes groups anew in one commit, and returns the files that came of them.
-func (t *Table) optimizeGroups(ctx context.Context, groups []group, parameters map[string]string, zOrder []string) (r Result, made []delta.File, err error) {
+func (t *Table) optimizeGroups(ctx context.Context, groups []group, parameters map[string]string, by *order) (r Result, made []delta.File, err error) {
 	r, err = t.change(ctx, func(j *job) error {
 		j.operation, j.moved, j.parameters = "OPTIMIZE", true, parameters
 		wanted := map[string]*delta.File{}
@@ -211,7 +242,7 @@ func (t *Table) optimizeGroups(ctx context.Context, groups []group, parameters m
 				made = append(made, w.file)
 			}
 		}
-		return j.optimize(groups, wanted, zOrder)
+		return j.optimize(groups, wanted, by)
 	})
 	if errors.Is(err, delta.ErrConflict) {
 		err = nil // others change these files all the time; the next optimize may find them quiet
@@ -219,7 +250,7 @@ func (t *Table) optimizeGroups(ctx context.Context, groups []group, parameters m
 	return r, made, err
 }
 
-func (j *job) optimize(groups []group, files map[string]*delta.File, zOrder []string) error {
+func (j *job) optimize(groups []group, files map[string]*delta.File, by *order) error {
 	out := make([][]written, len(groups))
 	in := make([][]*delta.File, len(groups))
 	g, ctx := errgroup.WithContext(j.ctx)
@@ -238,7 +269,7 @@ func (j *job) optimize(groups []group, files map[string]*delta.File, zOrder []st
 			return err
 		}
 		g.Go(func() (err error) {
-			out[i], err = part.together(in[i], zOrder, len(groups) > optimizers)
+			out[i], err = part.together(in[i], by, len(groups) > optimizers)
 			return err
 		})
 	}
@@ -257,26 +288,16 @@ func (j *job) optimize(groups []group, files map[string]*delta.File, zOrder []st
 	return nil
 }
 
-// together writes files of one partition as one, or in Z-order as many as their size asks for.
-func (j *job) together(files []*delta.File, zOrder []string, serial bool) ([]written, error) {
-	change := func(query string) (string, error) { return query, nil }
+// together writes files of one partition as one, or in an order as many as their size asks for.
+func (j *job) together(files []*delta.File, by *order, serial bool) ([]written, error) {
 	to := target{partition: files[0].Partition, fixed: true, oneFile: true, serial: serial}
-	if len(zOrder) > 0 {
-		to.oneFile, to.serial = false, false
-		change = func(query string) (string, error) { return zOrdered(query, zOrder), nil }
+	if by == nil {
+		return j.writeFrom(files, nil, func(query string) (string, error) { return query, nil }, to)
 	}
-	return j.writeFrom(files, nil, change, to)
-}
-
-// zOrdered is a query in the order of a curve through all of columns: the bits of each column's place among the rows, one bit of each
-// after the other.
-func zOrdered(query string, columns []string) string {
-	var ranks, bits []string
-	for i, name := range columns {
-		ranks = append(ranks, fmt.Sprintf("CAST(floor(percent_rank() OVER (ORDER BY %s) * %d) AS BIGINT) AS weir_z%d", quoteName(name), 1<<zBits-1, i))
-		for b := range zBits {
-			bits = append(bits, fmt.Sprintf("(((weir_z%d >> %d) & 1) << %d)", i, b, b*len(columns)+len(columns)-1-i))
-		}
+	to.oneFile, to.serial = false, false
+	out, err := j.writeFrom(files, nil, func(query string) (string, error) { return by.sorted(query), nil }, to)
+	for i := range out {
+		out[i].file.ClusteringProvider = by.provider
 	}
-	return "SELECT * FROM (SELECT *, " + strings.Join(ranks, ", ") + " FROM (" + query + ")) ORDER BY " + strings.Join(bits, " | ")
+	return out, err
 }
