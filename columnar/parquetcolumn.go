@@ -20,6 +20,7 @@ import (
 type columnReader struct {
 	groups []parquet.RowGroup
 	flat   bool // the field is a leaf that does not repeat: nobody asks for its levels
+	max    int  // bytes of values of a leaf
 }
 
 // levels place a node: an entry is a row of it if its repetition level is at most rep and its definition level
@@ -149,7 +150,10 @@ func (r *columnReader) leaf(e *element, b *builder, at levels, def int) (entries
 			return nil, fmt.Errorf("%w: row group lacks column chunk %d", ErrCorrupt, e.leaf)
 		}
 		pages := g.ColumnChunks()[e.leaf].Pages()
-		err := eachValue(pages, values[:], func(v parquet.Value) error {
+		err := r.eachPage(pages, e, b, values[:], func(v parquet.Value) error {
+			if len(b.Data) > r.max {
+				return ErrFull
+			}
 			if !r.flat {
 				es = append(es, byte(v.RepetitionLevel()), byte(v.DefinitionLevel()))
 			}
@@ -172,7 +176,9 @@ func (r *columnReader) leaf(e *element, b *builder, at levels, def int) (entries
 	return es, nil
 }
 
-func eachValue(pages parquet.Pages, buf []parquet.Value, f func(parquet.Value) error) error {
+// eachPage takes pages of a flat column into b at once where that can be, and calls f for each value else.
+func (r *columnReader) eachPage(pages parquet.Pages, e *element, b *builder, buf []parquet.Value, f func(parquet.Value) error) error {
+	whole := r.flat && inWords(e, b.Type.Kind)
 	for {
 		page, err := pages.ReadPage()
 		if err == io.EOF {
@@ -181,7 +187,11 @@ func eachValue(pages parquet.Pages, buf []parquet.Value, f func(parquet.Value) e
 		if err != nil {
 			return err
 		}
-		err = eachPageValue(page, buf, f)
+		if whole {
+			err = b.addPage(page, e.optional(), r.max)
+		} else {
+			err = eachPageValue(page, buf, f)
+		}
 		parquet.Release(page)
 		if err != nil {
 			return err

@@ -171,7 +171,7 @@ func writeGroups(w io.Writer, opts ParquetOptions, batches []*Batch) (ParquetSta
 	var size int64
 	for _, b := range batches {
 		for _, part := range b.cut(opts.BlockSize) {
-			group, size = append(group, part), size+part.bytes()
+			group, size = append(group, part), size+part.Bytes()
 			if size < opts.BlockSize {
 				continue
 			}
@@ -189,7 +189,7 @@ func writeGroups(w io.Writer, opts ParquetOptions, batches []*Batch) (ParquetSta
 
 // cut are parts of about so many bytes of a batch without nested columns, in its buffers.
 func (b *Batch) cut(size int64) []*Batch {
-	all := b.bytes()
+	all := b.Bytes()
 	if all <= size {
 		return []*Batch{b}
 	}
@@ -220,8 +220,8 @@ func (c *Column) cut(from, n int) *Column {
 	return out
 }
 
-// bytes is what the values of columns that are not nested take.
-func (b *Batch) bytes() (n int64) {
+// Bytes is what the values of columns that are not nested take.
+func (b *Batch) Bytes() (n int64) {
 	for _, c := range b.Columns {
 		if n += int64(4 * len(c.Offsets)); c.Offsets == nil {
 			n += int64(len(c.Data))

@@ -104,7 +104,7 @@ func TestRowGroupSize(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if least := int(2 * b.bytes() / 20_000); p.Groups() < least || p.Groups() > 3*least {
+	if least := int(2 * b.Bytes() / 20_000); p.Groups() < least || p.Groups() > 3*least {
 		t.Errorf("%d row groups, want %d to %d", p.Groups(), least, 3*least)
 	}
 	got, err := p.Read()

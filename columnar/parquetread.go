@@ -6,10 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"strconv"
 
 	"github.com/parquet-go/parquet-go"
+	"github.com/parquet-go/parquet-go/format"
 )
 
 // ErrCorrupt says that a file breaks the Parquet format.
@@ -116,6 +118,18 @@ func (p *ParquetReader) Rows() int64 { return p.file.NumRows() }
 // Groups is the number of row groups.
 func (p *ParquetReader) Groups() int { return len(p.file.RowGroups()) }
 
+// Packed says whether some column is compressed in a way by which few bytes can become very many.
+func (p *ParquetReader) Packed() bool {
+	for _, g := range p.file.Metadata().RowGroups {
+		for _, c := range g.Columns {
+			if c := c.MetaData.Codec; c != format.Snappy && c != format.Uncompressed {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // Metadata returns a key-value pair of the footer.
 func (p *ParquetReader) Metadata(key string) (string, bool) { return p.file.Lookup(key) }
 
@@ -130,15 +144,21 @@ func ReadParquet(r io.ReaderAt, size int64, columns ...string) (*Batch, error) {
 
 // Read reads all rows of the named top-level fields, all if none are named.
 func (p *ParquetReader) Read(columns ...string) (*Batch, error) {
-	return p.read(0, p.Groups(), columns)
+	return p.read(0, p.Groups(), math.MaxInt, columns)
 }
 
 // ReadGroup reads row group i of the named top-level fields, all if none are named.
 func (p *ParquetReader) ReadGroup(i int, columns ...string) (*Batch, error) {
-	return p.read(i, i+1, columns)
+	return p.read(i, i+1, math.MaxInt, columns)
 }
 
-func (p *ParquetReader) read(from, to int, columns []string) (b *Batch, err error) {
+// ReadGroupWithin is ReadGroup, and an error that wraps ErrFull if the values of a column take more than max bytes.
+func (p *ParquetReader) ReadGroupWithin(max, i int, columns ...string) (*Batch, error) {
+	return p.read(i, i+1, max, columns)
+}
+
+// read reads row groups; max bounds the bytes of a leaf's values.
+func (p *ParquetReader) read(from, to, max int, columns []string) (b *Batch, err error) {
 	defer recoverCorrupt(&err)
 	var picked []int
 	for _, name := range columns {
@@ -160,7 +180,7 @@ func (p *ParquetReader) read(from, to int, columns []string) (b *Batch, err erro
 	for _, i := range picked {
 		f := p.schema.Fields[i]
 		col := newBuilder(f.Type)
-		cr := columnReader{groups: p.file.RowGroups()[from:to], flat: p.fields[i].leaf >= 0 && !p.fields[i].repeated()}
+		cr := columnReader{groups: p.file.RowGroups()[from:to], flat: p.fields[i].leaf >= 0 && !p.fields[i].repeated(), max: max}
 		if _, err := cr.field(p.fields[i], col, levels{}, 0); err != nil {
 			return nil, fmt.Errorf("Parquet column %q: %w", f.Name, err)
 		}

@@ -240,6 +240,11 @@ func writeFile(path string, blocks []*columnar.Batch, compression string) (Copie
 	if err != nil {
 		return CopiedFile{}, err
 	}
+	return FileOf(path, stats), nil
+}
+
+// FileOf is a file that was written without DuckDB as Copy tells of those that it wrote.
+func FileOf(path string, stats columnar.ParquetStats) CopiedFile {
 	out := CopiedFile{Path: path, Rows: stats.Rows, Size: stats.Bytes, Min: map[string]any{}, Max: map[string]any{}, Null: map[string]any{}}
 	for _, c := range stats.Columns {
 		put(out.Null, c.Path, c.Nulls)
@@ -249,7 +254,7 @@ func writeFile(path string, blocks []*columnar.Batch, compression string) (Copie
 			put(out.Max, c.Path, high)
 		}
 	}
-	return out, nil
+	return out
 }
 
 // put sets a value below the names of a path.

@@ -292,6 +292,11 @@ func (j *job) optimize(groups []group, files map[string]*delta.File, by *order) 
 func (j *job) together(files []*delta.File, by *order, serial bool) ([]written, error) {
 	to := target{partition: files[0].Partition, fixed: true, oneFile: true, serial: serial}
 	if by == nil {
+		if j.concatenable(files) {
+			if out, err := j.concatenate(files, to); err == nil || !needsStatement(err) {
+				return out, err
+			}
+		}
 		return j.writeFrom(files, nil, func(query string) (string, error) { return query, nil }, to)
 	}
 	to.oneFile, to.serial = false, false
