@@ -54,7 +54,10 @@ type Options struct {
 	Now      func() time.Time
 }
 
-const bytesMaxDefault = 1 << 30
+const (
+	bytesMaxDefault = 1 << 30
+	writtenMax      = 4 << 30 // bytes of files
+)
 
 // Tail is what a table lacks.
 type Tail struct {
@@ -130,6 +133,7 @@ type run struct {
 	left    int64 // bytes of records that may still be read
 	out     batch.Output
 	folders int
+	written int64 // bytes of files
 }
 
 // cut makes the sources of the engine, which end at what is there now.

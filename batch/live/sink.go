@@ -54,6 +54,9 @@ func (r *run) Write(ctx context.Context, id int64, rows batch.Rows) (batch.Writt
 		r.tail.Rows += f.Rows
 		w.Rows, w.Bytes = w.Rows+f.Rows, w.Bytes+f.Size
 	}
+	if r.written += w.Bytes; r.written > writtenMax {
+		return w, fmt.Errorf("%w: its query makes more than %d MiB of rows of them; start it, or read the table without FOR LIVE", ErrTooMuch, writtenMax>>20)
+	}
 	return w, nil
 }
 

@@ -140,7 +140,7 @@ func (h *house) openStreams() (err error) {
 	h.streams, err = stream.Open(stream.Options{
 		Dir: h.dir("streams"), Meta: h.meta, Metrics: h.metrics, Region: h.cfg.Region, Account: h.cfg.Account, Logger: h.cfg.Logger,
 		Limits: limits, RetentionMost: h.cfg.Retention,
-		Keys:   keyring.New(keyring.Options{Dir: cmp.Or(h.cfg.Keys, h.dir("keys")), Region: h.cfg.Region, Account: h.cfg.Account}),
+		Keys: keyring.New(keyring.Options{Dir: cmp.Or(h.cfg.Keys, h.dir("keys")), Region: h.cfg.Region, Account: h.cfg.Account}),
 	})
 	if err != nil {
 		return err

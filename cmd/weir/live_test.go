@@ -134,10 +134,10 @@ func TestLiveOfSeveralPipelines(t *testing.T) {
 	if _, err := cl.Kinesis.CreateStream(t.Context(), more); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := h.pipelines.Create(t.Context(), livePipelineFile("name: numbers", "name: more", "stream: numbers", "stream: more"), true); err != nil {
+	if _, err := h.pipelines.Create(t.Context(), livePipelineFile("name: numbers", "name: more", "stream: numbers", "stream: more", "schema:", "evolve: true\n  schema:"), true); err != nil {
 		t.Fatal(err)
 	}
-	in := &kinesis.PutRecordInput{StreamName: aws.String("more"), Data: []byte(`{"n": 100}`), PartitionKey: aws.String("k")}
+	in := &kinesis.PutRecordInput{StreamName: aws.String("more"), Data: []byte(`{"n": 100, "new": "column"}`), PartitionKey: aws.String("k")}
 	if _, err := cl.Kinesis.PutRecord(t.Context(), in); err != nil {
 		t.Fatal(err)
 	}
