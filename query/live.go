@@ -288,7 +288,7 @@ func (l *liveTable) cuts() *shown {
 }
 
 // noteShards bounds the shards that a note names.
-const noteShards = 16
+const noteShards = 4
 
 // note says in a line what was read.
 func (l *liveTable) note(table string) string {

@@ -1,7 +1,11 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -315,6 +319,27 @@ func TestLiveRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	refused("SELECT * FROM numbers FOR LIVE", "no pipeline of this server writes lake.numbers")
+}
+
+// A process that died while it was idle is replaced; none stays for a statement that was stopped.
+func TestLiveWorkers(t *testing.T) {
+	w := &liveWorkers{socket: func() string { return filepath.Join(t.TempDir(), "none") }, scratch: t.TempDir()}
+	defer w.Close()
+	for range 2 {
+		a, err := w.run(t.Context(), &liveTask{Name: "p", File: "name: p"})
+		if err != nil || !strings.Contains(a.Error, "source: is missing") || len(w.idle) != 1 {
+			t.Fatalf("%+v, %v; %d idle", a, err, len(w.idle))
+		}
+		w.idle[0].Stop()
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := w.run(ctx, &liveTask{Name: "p", File: "name: p"}); !errors.Is(err, context.Canceled) {
+		t.Errorf("a statement that was stopped: %v", err)
+	}
+	if left, err := os.ReadDir(w.scratch); err != nil || len(left) > len(w.idle) {
+		t.Errorf("%d folders are left, %v", len(left), err)
+	}
 }
 
 // BenchmarkLive measures the time from the answer to PutRecords until an answer FOR LIVE has the record, while others come at a modest rate and

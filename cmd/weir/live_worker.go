@@ -200,6 +200,9 @@ func (l *liveWorkers) run(ctx context.Context, task *liveTask) (*liveAnswer, err
 
 func (l *liveWorkers) ask(ctx context.Context, p *liveProcess, task liveTask) (*liveAnswer, error) {
 	defer context.AfterFunc(ctx, p.Stop)()
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	task.Socket, task.Region, task.Scratch, task.Temp = l.socket(), l.region, l.scratch, p.temp
 	raw, err := json.Marshal(task)
 	if err != nil {
