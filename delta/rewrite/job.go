@@ -43,9 +43,11 @@ type job struct {
 	changes []written
 	beside  []duckdb.Table // what statements over the table's rows may read too
 	carries bool           // rows of statements take their ids along
-	txn     func(*delta.Transaction)
-	done    func() // called after the commit
-	result  Result
+
+	binBytes int64 // of files with changed rows that are written anew as one; zero: the size of a data file
+	txn      func(*delta.Transaction)
+	done     func() // called after the commit
+	result   Result
 }
 
 // deletedRows is a file whose rows are deleted by a vector.

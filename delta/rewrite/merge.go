@@ -22,6 +22,8 @@ type MergeOptions struct {
 	MergeSchema bool   // see WriteOptions
 	AppID       string // see WriteOptions
 	AppVersion  int64
+
+	binBytes int64 // see job
 }
 
 // Match is which rows a clause is about.
@@ -53,6 +55,7 @@ func (t *Table) Merge(ctx context.Context, source Rows, opts MergeOptions) (Resu
 		opts.Source = "source"
 	}
 	return t.change(ctx, func(j *job) error {
+		j.binBytes = opts.binBytes
 		m := &merge{job: j, opts: opts, rows: &source}
 		return m.run()
 	})

@@ -3,6 +3,7 @@ package rewrite
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -111,5 +112,27 @@ func TestUpsertMany(t *testing.T) {
 	l.must(err)
 	if r.Updated != rows || r.Inserted != 0 {
 		t.Errorf("%+v", r)
+	}
+}
+
+// TestUpsertApart changes a row in each of two files, which must not become one that the next upsert has to write anew as a whole.
+func TestUpsertApart(t *testing.T) {
+	l := newLake(t)
+	const columns, rows = "k bigint, v string", 2000
+	l.create(columns, nil, nil)
+	opts := l.table.opts
+	l.table.opts.FileBytes = 64 << 10
+	defer func() { l.table.opts = opts }()
+	for file := range 2 {
+		var lines []string
+		for i := range rows {
+			lines = append(lines, fmt.Sprintf(`[%d,"%x"]`, file*rows+i, (file*rows+i)*2654435761))
+		}
+		l.append(columns, lines...)
+	}
+	_, err := l.table.Upsert(t.Context(), l.rows(columns, `[5,"x"]`, fmt.Sprintf(`[%d,"y"]`, rows+5)), []Key{{Name: "k"}}, WriteOptions{})
+	l.must(err)
+	if files := l.files(); len(files) != 2 {
+		t.Errorf("%d files", len(files))
 	}
 }

@@ -1,6 +1,7 @@
 package rewrite
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -126,7 +127,7 @@ func (j *job) replaceRows(files []*delta.File, rows marks, change func(query str
 	}
 	list, of := partitions(files, j.snapshot.PartitionBy())
 	for _, partition := range list {
-		for _, bin := range bins(of[partitionKey(partition, j.snapshot.PartitionBy())], j.t.opts.FileBytes) {
+		for _, bin := range bins(of[partitionKey(partition, j.snapshot.PartitionBy())], cmp.Or(j.binBytes, j.t.opts.FileBytes)) {
 			out, err := j.writeFrom(bin, rows, whole, target{})
 			if err != nil {
 				return err

@@ -16,6 +16,11 @@ type Key struct {
 	MayBeNull bool
 }
 
+// upsertBins is into how many parts of a data file's size an upsert groups the files that it writes anew. One upsert follows another, and what
+// they change is mostly what came last: files that they leave together are written anew together the next time, however little of them
+// changes. Compaction makes them large.
+const upsertBins = 32
+
 // Upsert puts each of rows in the place of the table's row that has the same keys, or adds it. No two of rows may have the same keys:
 // ErrAmbiguous. With opts.AppVersion it takes place once: delta.ErrReplayed.
 func (t *Table) Upsert(ctx context.Context, rows Rows, keys []Key, opts WriteOptions) (Result, error) {
@@ -37,7 +42,7 @@ func (t *Table) Upsert(ctx context.Context, rows Rows, keys []Key, opts WriteOpt
 	return t.Merge(ctx, rows, MergeOptions{
 		Target: "target", Source: "source", On: Condition{X: on}, MergeSchema: opts.MergeSchema,
 		Clauses: []MergeClause{{Match: Matched, All: true}, {Match: NotMatched, All: true}},
-		AppID:   opts.AppID, AppVersion: opts.AppVersion,
+		AppID:   opts.AppID, AppVersion: opts.AppVersion, binBytes: t.opts.FileBytes / upsertBins,
 	})
 }
 
