@@ -130,6 +130,32 @@ case("join-filter", f"SELECT l.id AS a, r.id AS b, l.v + r.v AS s FROM l JOIN r 
 case("join-then-window", f"SELECT window(ts, '10 minutes') AS w, count(*) AS n FROM (SELECT l.ts AS ts FROM l JOIN r ON {BOUND}) GROUP BY window(ts, '10 minutes')",
      spark=f"SELECT window AS w, count(*) AS n FROM (SELECT l.ts AS ts FROM l JOIN r ON {BOUND}) GROUP BY window(ts, '10 minutes')", sources=two())
 
+# Grouping sets.
+case("rollup-complete", "SELECT k, flag, count(*) AS n, sum(g) AS s FROM source GROUP BY ROLLUP (k, flag)", mode="complete")
+case("cube-update", "SELECT g, flag, grouping(g) AS a, grouping(flag) AS b, max(v) AS m FROM source GROUP BY CUBE (g, flag)", mode="update")
+case("grouping-sets-update", "SELECT k, g, count(*) AS n FROM source GROUP BY GROUPING SETS ((k, g), (k), ())", mode="update")
+case("rollup-beside-window-complete", f"SELECT window, k, count(*) AS n FROM source GROUP BY {W10}, ROLLUP (k)", mode="complete",
+     spark=f"SELECT window, k, count(*) AS n FROM source GROUP BY {W10}, ROLLUP (k)")
+case("rollup-beside-window-append", f"SELECT window, k, count(*) AS n FROM source GROUP BY {W10}, ROLLUP (k)")
+case("rollup-distinct-complete", "SELECT g, count(DISTINCT k) AS n, avg(v) AS a FROM source GROUP BY ROLLUP (g) HAVING count(*) > 3", mode="complete")
+
+# Tables beside a stream.
+KINDS = {"lake.kinds": ("k STRING, name STRING, least INT", [{"k": "a", "name": "ant", "least": 2}, {"k": "b", "name": "bee", "least": 4}, {"k": "e", "name": "eel", "least": 0}])}
+case("table-join", "SELECT id, name FROM source JOIN lake.kinds AS t ON source.k = t.k AND g >= least", tables=KINDS)
+case("table-left-join", "SELECT id, name FROM source LEFT JOIN lake.kinds AS t ON source.k = t.k", tables=KINDS)
+case("table-in", "SELECT id, k FROM source WHERE k IN (SELECT k FROM lake.kinds)", tables=KINDS)
+case("table-not-in", "SELECT id, k FROM source WHERE k NOT IN (SELECT k FROM lake.kinds)", tables=KINDS)
+case("table-exists", "SELECT id, k FROM source WHERE EXISTS (SELECT 1 FROM lake.kinds AS t WHERE t.k = source.k AND t.least < source.g)", tables=KINDS)
+case("table-anti-join", "SELECT id, k FROM source WHERE NOT EXISTS (SELECT 1 FROM lake.kinds AS t WHERE t.k = source.k AND t.least < source.g)", tables=KINDS,
+     spark="SELECT id, source.k AS k FROM source LEFT ANTI JOIN lake.kinds AS t ON t.k = source.k AND t.least < source.g")
+case("table-in-window", f"SELECT window, count(*) AS n FROM source WHERE k IN (SELECT k FROM lake.kinds) GROUP BY {W10}", tables=KINDS)
+case("refuse-table-full-join", "SELECT id, name FROM source FULL JOIN lake.kinds AS t ON source.k = t.k", tables=KINDS, refused=True)
+case("refuse-table-right-join", "SELECT id, name FROM source RIGHT JOIN lake.kinds AS t ON source.k = t.k", tables=KINDS, refused=True)
+case("refuse-table-semi-stream", "SELECT name FROM lake.kinds WHERE k IN (SELECT k FROM source)", tables=KINDS, refused=True)
+case("refuse-table-anti-stream", "SELECT name FROM lake.kinds AS t WHERE NOT EXISTS (SELECT 1 FROM source WHERE source.k = t.k)", tables=KINDS, refused=True)
+case("refuse-anti-join-streams", "SELECT l.id AS a FROM l WHERE NOT EXISTS (SELECT 1 FROM r WHERE r.id = l.id)",
+     spark="SELECT l.id AS a FROM l LEFT ANTI JOIN r ON r.id = l.id", sources=two(), refused=True)
+
 # What is refused, by both.
 case("refuse-append-without-watermark", "SELECT k, count(*) AS n FROM source GROUP BY k", sources={"source": source(watermark=None)}, refused=True)
 case("refuse-append-key-only", "SELECT k, count(*) AS n FROM source GROUP BY k", refused=True)

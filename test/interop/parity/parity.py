@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import urllib.request
 
 sys.path.insert(0, os.path.dirname(__file__))
 from cases import CASES, START  # noqa: E402
@@ -24,6 +25,10 @@ def lay_out(folder, c):
             with open(path, "w") as f:
                 f.write("\n".join(lines) + "\n")
             os.utime(path, (START + i * 60, START + i * 60))
+    for name, (_, rows) in c.get("tables", {}).items():
+        os.makedirs(os.path.join(folder, name))
+        with open(os.path.join(folder, name, "rows.json"), "w") as f:
+            f.writelines(json.dumps(row) + "\n" for row in rows)
 
 
 class Hook:
@@ -90,6 +95,19 @@ def pipeline(folder, c, hook):
     return path
 
 
+def make_tables(weir, cases):
+    """The tables of the cases, as folders of JSON in the catalog of the weir at AWS_ENDPOINT_URL."""
+    made = {name: table for c in cases for name, table in c.get("tables", {}).items()}
+    statements = ["CREATE DATABASE IF NOT EXISTS lake"] if made else []
+    for name, (schema, rows) in made.items():
+        body = "".join(json.dumps(row) + "\n" for row in rows).encode()
+        url = "%s/lake/_tables/%s/rows.json" % (os.environ["AWS_ENDPOINT_URL"], name)
+        urllib.request.urlopen(urllib.request.Request(url, data=body, method="PUT")).close()
+        statements.append("CREATE EXTERNAL TABLE %s (%s) ROW FORMAT SERDE 'org.openx.data.jsonserde.JsonSerDe' LOCATION 's3://lake/_tables/%s/'" % (name, schema, name))
+    for text in statements:
+        subprocess.run([weir, "sql", text], check=True, stdout=subprocess.DEVNULL, timeout=60)
+
+
 def run_weir(weir, folder, c, hook):
     hook.batches = {}
     cmd = [weir, "run", pipeline(folder, c, hook), "--keep", os.path.join(folder, "progress")]
@@ -152,6 +170,7 @@ def main():
         sys.exit("no case %s" % ", ".join(unknown))
     chosen = [c for c in CASES if not names or c["name"] in names]
     hook = Hook()
+    make_tables(weir, chosen)
     for c in chosen:
         shutil.rmtree(os.path.join(work, c["name"]), ignore_errors=True)
         lay_out(os.path.join(work, c["name"]), c)

@@ -43,8 +43,13 @@ def run(spark, folder, c):
                 d = s["deduplicate"]
                 df = df.dropDuplicatesWithinWatermark(d["columns"]) if d.get("within_watermark") else df.dropDuplicates(d["columns"])
             df.createOrReplaceTempView(name)
+        for name, (schema, _) in c.get("tables", {}).items():
+            spark.read.schema(schema).json(os.path.join(folder, name)).createOrReplaceTempView(name.split(".")[1])
+        text = c["spark"]
+        for name in c.get("tables", {}):
+            text = text.replace(name, name.split(".")[1])
         query = (
-            spark.sql(c["spark"]).writeStream.outputMode(c["mode"]).foreachBatch(take)
+            spark.sql(text).writeStream.outputMode(c["mode"]).foreachBatch(take)
             .option("checkpointLocation", os.path.join(folder, "checkpoint")).trigger(availableNow=True).start()
         )
         query.awaitTermination()
