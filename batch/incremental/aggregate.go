@@ -14,6 +14,7 @@ const until = "weir_until"
 // compile makes the steps of an aggregation:
 //
 //	NAME_rows    keys and arguments of the batch's rows
+//	NAME_sets    the same for each grouping set, where there are some
 //	NAME_groups  a row for each group of the batch: partial aggregates
 //	NAME_new     those that are not too late, which the state takes
 //	NAME_merged  groups to emit: partials of state and batch, added up
@@ -34,6 +35,9 @@ func (g *group) compile(where sql.Expr) (*relation, error) {
 // readRows adds the step of keys and arguments, and finds the types of all.
 func (g *group) readRows(where sql.Expr) error {
 	for _, k := range g.keys {
+		if k.kind == setKey {
+			continue
+		}
 		e := k.expr
 		name := k.name
 		if name == "" {
@@ -72,9 +76,12 @@ func (g *group) readRows(where sql.Expr) error {
 	}
 	for _, k := range g.keys {
 		k.typ = g.cols[k.name]
-		if k.kind != plainKey {
+		if k.kind == windowKey || k.kind == sessionKey {
 			k.typ = windowType
 		}
+	}
+	if len(g.masks) > 0 {
+		g.expand()
 	}
 	return g.readTypes(rows)
 }
@@ -266,9 +273,15 @@ func (g *group) names() []string {
 func (g *group) definition() map[string]string {
 	var keys []string
 	for _, k := range g.keys {
+		if k.kind == setKey {
+			continue
+		}
 		keys = append(keys, strings.ReplaceAll(k.text, `"`, "")+" "+k.typ.String())
 	}
 	d := map[string]string{"group by": strings.Join(keys, ", ")}
+	if len(g.masks) > 0 {
+		d["grouping sets"] = g.setsText()
+	}
 	if g.until != "" {
 		d["event time"] = strings.ReplaceAll(g.eventTime().text, `"`, "")
 	}
@@ -329,7 +342,7 @@ func (g *group) result(merged string) (*relation, error) {
 		}
 		col := add(k.printed(), keyColumn(i).Name, k.typ, time)
 		col.lag = k.time.lag
-		if c, ok := g.from.scope.column(k.expr); ok {
+		if c, ok := g.from.scope.column(k.expr); ok && k.expr != nil {
 			col.label = c.label
 		}
 		if g.mode == Update {

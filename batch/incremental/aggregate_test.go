@@ -100,6 +100,25 @@ func TestKeysThatAreNoWindows(t *testing.T) {
 	}
 }
 
+// TestGroupingSets compares with DuckDB's. Rows are told apart by the keys and by grouping().
+func TestGroupingSets(t *testing.T) {
+	for by, mode := range map[string]string{"ROLLUP (k, x % 3)": Append, "CUBE (k, x % 3)": Complete, "GROUPING SETS ((k, x % 3), (k), ())": Update,
+		"GROUPING SETS (k, x % 3), b": Update} {
+		query := "SELECT window(ts, '5 minutes') AS w, k, x % 3 AS o, grouping(k, x % 3) AS g, grouping(x % 3) AS h, count(DISTINCT y), " + aggregates + " FROM source GROUP BY 1, " + by
+		want := "SELECT w, k, o, g, h, * EXCLUDE (w, k, o, g, h) FROM (SELECT " + tumbling + " AS w, k, x % 3 AS o, grouping(k, x % 3) AS g, grouping(x % 3) AS h, count(DISTINCT y), " + direct +
+			" FROM rows WHERE ts IS NOT NULL GROUP BY w, " + by + ")"
+		keys := 4
+		if strings.HasSuffix(by, ", b") {
+			query, want, keys = strings.Replace(query, "AS g,", "AS g, b,", 1), strings.Replace(want, "AS g,", "AS g, b,", 1), 5
+			want = strings.NewReplacer("SELECT w, k, o, g, h, *", "SELECT w, k, o, g, b, h, *", "(w, k, o, g, h)", "(w, k, o, g, b, h)").Replace(want)
+		}
+		t.Run(by+"/"+mode, func(t *testing.T) {
+			t.Parallel()
+			compareWithBatch(t, query, mode, want, keys, inWindow)
+		})
+	}
+}
+
 // inWindow is when the window of five minutes of a row is final.
 func inWindow(row []any) (time.Time, bool) {
 	ts, ok := row[5].(time.Time)

@@ -25,7 +25,7 @@
 //
 // What Spark refuses is refused in its words, but for three things that are sound here: DISTINCT inside aggregates, update and
 // complete mode of an aggregation above joins or other aggregations (their rows are final), and bounds of a join by any
-// timestamp of the other side. Not supported: grouping sets, OVER, LIMIT other than in complete mode, LEFT ANTI joins of streams,
+// timestamp of the other side. Not supported: OVER, LIMIT other than in complete mode, LEFT ANTI joins of streams,
 // skewness and kurtosis, map_agg, listagg, array_agg with ORDER BY.
 //
 // State is named by what it holds ("sum(price)"), so that a query may change its filters, its projections and the order of its

@@ -3,6 +3,7 @@ package incremental
 import (
 	"fmt"
 	"hash/fnv"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -18,6 +19,8 @@ type key struct {
 	spec sql.WindowSpec
 	typ  sql.Type
 	time column // how it carries event time
+
+	varies bool // some grouping sets lack it
 }
 
 type keyKind int
@@ -26,12 +29,13 @@ const (
 	plainKey   keyKind = iota
 	windowKey          // kept as the window's start
 	sessionKey         // session_window()
+	setKey             // the grouping set
 )
 
 // printed is an expression of the state that gives the key as the query sees it.
 func (k *key) printed() string {
 	switch k.kind {
-	case plainKey:
+	case plainKey, setKey:
 		return quote(k.name)
 	case sessionKey:
 		return fmt.Sprintf("{'start': %s, 'end': %s}", quote(sessionStart), quote(sessionEnd))
@@ -59,6 +63,8 @@ type group struct {
 	from        *source
 	mode        string // of this operator
 	keys        []*key
+	masks       []int // the grouping sets; none: one with all keys
+	varying     []int // places of the keys that some of them lack
 	aggs        []*aggregate
 	parts       partials
 	sides       []*sideTable
@@ -192,34 +198,68 @@ func ofOutput(e sql.Expr, items []sql.SelectItem) bool {
 
 // readKeys reads GROUP BY.
 func (g *group) readKeys(s *sql.Select) error {
+	sets, several := []keySet{nil}, false
 	for _, gr := range s.GroupBy {
+		parts := gr.Sets
+		if gr.Kind == "" {
+			parts = [][]sql.Expr{{gr.X}}
+		}
+		var places []keySet
+		for _, part := range parts {
+			var set keySet
+			for _, e := range part {
+				more, err := g.readKey(s, e)
+				if err != nil {
+					return err
+				}
+				set = append(set, more...)
+			}
+			places = append(places, set)
+		}
 		if gr.Kind != "" {
-			return unsupported("Grouping Sets is not supported on streaming DataFrames/Datasets")
-		}
-		e := gr.X
-		if n, ok := e.(*sql.Number); ok {
-			i, err := strconv.Atoi(n.Text)
-			if err != nil || i < 1 || i > len(s.Items) || s.Items[i-1].X == nil {
-				return &sql.Error{Code: "INVALID_COLUMN_REFERENCE", Pos: n.Pos, Msg: fmt.Sprintf("GROUP BY position %s is not in select list", n.Text)}
-			}
-			e = s.Items[i-1].X
-		}
-		if id, ok := e.(*sql.Ident); ok {
-			if _, found := g.from.scope.column(id); !found {
-				e = itemOf(s.Items, id)
-			}
-		}
-		elems := []sql.Expr{e}
-		if row, ok := e.(*sql.Row); ok {
-			elems = row.Elems
-		}
-		for _, e := range elems {
-			if err := g.addKey(e); err != nil {
+			several = true
+			var err error
+			if places, err = setsOf(gr.Kind, places); err != nil {
 				return err
 			}
 		}
+		var err error
+		if sets, err = crossed(sets, places); err != nil {
+			return err
+		}
 	}
-	return nil
+	if !several {
+		return nil
+	}
+	return g.readSets(sets)
+}
+
+// readKey adds what one expression of GROUP BY names to the keys, and returns its places among them.
+func (g *group) readKey(s *sql.Select, e sql.Expr) (places keySet, err error) {
+	if n, ok := e.(*sql.Number); ok {
+		i, err := strconv.Atoi(n.Text)
+		if err != nil || i < 1 || i > len(s.Items) || s.Items[i-1].X == nil {
+			return nil, &sql.Error{Code: "INVALID_COLUMN_REFERENCE", Pos: n.Pos, Msg: fmt.Sprintf("GROUP BY position %s is not in select list", n.Text)}
+		}
+		e = s.Items[i-1].X
+	}
+	if id, ok := e.(*sql.Ident); ok {
+		if _, found := g.from.scope.column(id); !found {
+			e = itemOf(s.Items, id)
+		}
+	}
+	elems := []sql.Expr{e}
+	if row, ok := e.(*sql.Row); ok {
+		elems = row.Elems
+	}
+	for _, e := range elems {
+		if err := g.addKey(e); err != nil {
+			return nil, err
+		}
+		t := sql.PrintExpr(e)
+		places = append(places, slices.IndexFunc(g.keys, func(k *key) bool { return k.text == t }))
+	}
+	return places, nil
 }
 
 // itemOf is the expression of the item that has the alias id, or id: Spark lets GROUP BY name the items.
@@ -320,6 +360,11 @@ func (g *group) replace(e sql.Expr) sql.Expr {
 		}
 		return e
 	case *sql.Call:
+		if x.Name == "grouping" {
+			if e, ok := g.grouping(x); ok {
+				return e
+			}
+		}
 		if isAggregate(x) {
 			return &sql.Ident{Name: g.aggregate(x)}
 		}

@@ -132,12 +132,13 @@ case("join-then-window", f"SELECT window(ts, '10 minutes') AS w, count(*) AS n F
 
 # Grouping sets.
 case("rollup-complete", "SELECT k, flag, count(*) AS n, sum(g) AS s FROM source GROUP BY ROLLUP (k, flag)", mode="complete")
-case("cube-update", "SELECT g, flag, grouping(g) AS a, grouping(flag) AS b, max(v) AS m FROM source GROUP BY CUBE (g, flag)", mode="update")
-case("grouping-sets-update", "SELECT k, g, count(*) AS n FROM source GROUP BY GROUPING SETS ((k, g), (k), ())", mode="update")
-case("rollup-beside-window-complete", f"SELECT window, k, count(*) AS n FROM source GROUP BY {W10}, ROLLUP (k)", mode="complete",
-     spark=f"SELECT window, k, count(*) AS n FROM source GROUP BY {W10}, ROLLUP (k)")
+case("cube-update", "SELECT g, flag, grouping(g, flag) AS a, grouping(flag) AS b, max(v) AS m FROM source GROUP BY CUBE (g, flag)", mode="update",
+     spark="SELECT g, flag, grouping_id(g, flag) AS a, grouping(flag) AS b, max(v) AS m FROM source GROUP BY CUBE (g, flag)")
+case("grouping-sets-update", "SELECT k, g, grouping(k, g) AS s, count(*) AS n FROM source GROUP BY GROUPING SETS ((k, g), (k), ())", mode="update",
+     spark="SELECT k, g, grouping_id(k, g) AS s, count(*) AS n FROM source GROUP BY GROUPING SETS ((k, g), (k), ())")
+case("rollup-beside-window-complete", f"SELECT window, k, count(*) AS n FROM source GROUP BY {W10}, ROLLUP (k)", mode="complete")
 case("rollup-beside-window-append", f"SELECT window, k, count(*) AS n FROM source GROUP BY {W10}, ROLLUP (k)")
-case("rollup-distinct-complete", "SELECT g, count(DISTINCT k) AS n, avg(v) AS a FROM source GROUP BY ROLLUP (g) HAVING count(*) > 3", mode="complete")
+case("rollup-having-complete", "SELECT g, count(k) AS n, avg(v) AS a FROM source GROUP BY ROLLUP (g) HAVING count(*) > 3", mode="complete")
 
 # Tables beside a stream.
 KINDS = {"lake.kinds": ("k STRING, name STRING, least INT", [{"k": "a", "name": "ant", "least": 2}, {"k": "b", "name": "bee", "least": 4}, {"k": "e", "name": "eel", "least": 0}])}
