@@ -205,7 +205,7 @@ func (b *microbatch) apply(ctx context.Context) error {
 func (b *microbatch) compute(ctx context.Context) (err error) {
 	in := RunInput{
 		Batch: b.plan.Batch, Watermark: b.plan.Watermark, Late: b.plan.Late, Time: b.plan.Time,
-		Inputs: map[string][]*columnar.Batch{}, State: b.version,
+		Inputs: map[string][]*columnar.Batch{}, State: b.version, Shared: len(b.sinks) > 1,
 	}
 	if in.Statics, err = b.statics(ctx, b.plan); err != nil {
 		return err

@@ -73,6 +73,7 @@ type RunInput struct {
 	Statics  map[string]string
 	State    StateVersion // before the batch
 	StateDir string       // an empty folder for the files of Result.Runs
+	Shared   bool         // several sinks will take the result
 }
 
 // Bind puts the timestamps of in into the text of a step; before there is a watermark it is before all times.

@@ -11,8 +11,9 @@ import (
 	"github.com/weir-data/weir/columnar"
 )
 
-// Rowwise executes Programs without state, in which a row of the result depends on one row of one input. It keeps nothing: the
-// result is computed where it is asked for, straight into Parquet files, and in parts where memory is short.
+// Rowwise executes Programs without state, in which a row of the result depends on one row of one input. For one sink it keeps
+// nothing: the result is computed where it is asked for, straight into Parquet files, and in parts where memory is short. For several
+// the result is computed once and kept in memory, if it fits.
 type Rowwise struct{ db *DB }
 
 var _ batch.Runner = (*Rowwise)(nil)
@@ -53,7 +54,7 @@ func outputOf(p *batch.Program, in batch.RunInput) (steps []batch.Step, query st
 }
 
 // Run implements batch.Runner.
-func (r *Rowwise) Run(_ context.Context, p *batch.Program, d *batch.Description, in batch.RunInput) (batch.Result, error) {
+func (r *Rowwise) Run(ctx context.Context, p *batch.Program, d *batch.Description, in batch.RunInput) (batch.Result, error) {
 	out := &rowwiseResult{db: r.db, schema: d.Output}
 	var err error
 	if out.steps, out.query, err = outputOf(p, in); err != nil {
@@ -62,7 +63,53 @@ func (r *Rowwise) Run(_ context.Context, p *batch.Program, d *batch.Description,
 	for _, name := range slices.Sorted(maps.Keys(d.Inputs)) {
 		out.parts = append(out.parts, tablePart{name, d.Inputs[name], piecesOf(in.Inputs[name])})
 	}
+	if in.Shared {
+		if err := out.share(ctx); err != nil {
+			return nil, err
+		}
+	}
 	return out, nil
+}
+
+// sharedMax is the number of bytes up to which a result is kept for several sinks. Tests lower it.
+var sharedMax int64 = 256 << 20
+
+// sharedName is the table of rows that are kept.
+const sharedName = "weir_result"
+
+var errLarge = errors.New("too much to keep")
+
+// share runs the query, and makes the result one of the rows that it gave. One that is too large stays as it is.
+func (r *rowwiseResult) share(ctx context.Context) error {
+	var kept []*columnar.Batch
+	var bytes int64
+	err := r.each(ctx, func(b *columnar.Batch) error {
+		kept = append(kept, b)
+		for _, c := range b.Columns {
+			bytes += columnBytes(c)
+		}
+		if bytes > sharedMax {
+			return errLarge
+		}
+		return nil
+	})
+	switch {
+	case errors.Is(err, errLarge), errors.Is(err, ErrMemory):
+		return nil
+	case err != nil:
+		return err
+	}
+	r.parts, r.steps, r.query, r.known = []tablePart{{sharedName, r.schema, piecesOf(kept)}}, nil, "SELECT * FROM "+sharedName, true
+	return nil
+}
+
+// columnBytes is what a column takes in memory.
+func columnBytes(c *columnar.Column) int64 {
+	n := int64(len(c.Data) + 4*len(c.Offsets) + len(c.Valid))
+	for _, kid := range c.Children {
+		n += columnBytes(kid)
+	}
+	return n
 }
 
 // rowwiseResult is a query and the rows that it is about, not yet run.
@@ -72,6 +119,7 @@ type rowwiseResult struct {
 	parts  []tablePart
 	steps  []batch.Step
 	query  string
+	known  bool // the rows are the result
 }
 
 func (r *rowwiseResult) Schema() *columnar.Schema      { return r.schema }
@@ -79,10 +127,10 @@ func (r *rowwiseResult) Runs() []batch.StateRun        { return nil }
 func (r *rowwiseResult) Metrics() []batch.StateMetrics { return nil }
 func (r *rowwiseResult) Close() error                  { return nil }
 
-// Len implements batch.Rows: no rows give none, and how many others give is not known.
+// Len implements batch.Rows: no rows give none, and how many others give is only known of a result that is kept.
 func (r *rowwiseResult) Len() int64 {
-	if rowsOf(r.parts) == 0 {
-		return 0
+	if n := rowsOf(r.parts); n == 0 || r.known {
+		return int64(n)
 	}
 	return -1
 }
@@ -102,6 +150,11 @@ const eachPieces = 32
 
 // Each implements batch.Rows.
 func (r *rowwiseResult) Each(ctx context.Context, f func(*columnar.Batch) error) error {
+	return r.each(ctx, f)
+}
+
+// each is Each with parts that f may keep.
+func (r *rowwiseResult) each(ctx context.Context, f func(*columnar.Batch) error) error {
 	for rest := r.parts; rowsOf(rest) > 0; {
 		var now []tablePart
 		now, rest = cut(rest, eachPieces)

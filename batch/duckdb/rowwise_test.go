@@ -112,3 +112,52 @@ func TestRowwisePrograms(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 }
+
+// TestRowwiseShared runs a query whose rows differ from run to run for two sinks: they get the same rows, unless these are too many.
+func TestRowwiseShared(t *testing.T) {
+	dir := t.TempDir()
+	db := open(t, dir)
+	in := events(t, "08:00 a 1", "08:01 b 2", "08:02 a 3")
+	p := program("SELECT uuid() AS id, ts, CAST(ts AS DATE) AS day, [v, NULL] AS list, {'k': k} AS s FROM source WHERE v < 3")
+	r := NewRowwise(db)
+	d, err := r.Describe(t.Context(), map[string]*columnar.Schema{"source": in[0].Schema}, p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	run := func() (same bool, size int64) {
+		t.Helper()
+		res, err := r.Run(t.Context(), p, d, batch.RunInput{Shared: true, Inputs: map[string][]*columnar.Batch{"source": in}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Close()
+		var sinks [][]string
+		for range 2 {
+			var rows []string
+			err := res.Each(t.Context(), func(b *columnar.Batch) error {
+				for i := range b.Len {
+					rows = append(rows, rowText(b, i))
+				}
+				return nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			slices.Sort(rows)
+			sinks = append(sinks, rows)
+		}
+		files, err := res.Write(t.Context(), batch.WriteOptions{Dir: dir, PartitionBy: []string{"day"}})
+		if err != nil || len(files) != 1 || files[0].Rows != 2 || *files[0].Partition["day"] != "2026-01-31" {
+			t.Fatalf("files %+v, %v", files, err)
+		}
+		return slices.Equal(sinks[0], sinks[1]), res.Len()
+	}
+	if same, size := run(); !same || size != 2 {
+		t.Errorf("the same rows: %v, %d of them", same, size)
+	}
+	defer func(n int64) { sharedMax = n }(sharedMax)
+	sharedMax = 10
+	if same, size := run(); same || size != -1 {
+		t.Errorf("large: the same rows: %v, %d of them", same, size)
+	}
+}
