@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 
 	"golang.org/x/sync/errgroup"
@@ -30,10 +31,13 @@ type OptimizeProgress struct {
 
 // Bounds of an Optimize.
 const (
-	optimizers   = 3       // groups of files that are written at the same time
-	commitGroups = 256     // groups of files of one commit
-	commitBytes  = 2 << 30 // of files of one commit, if there are several groups
+	optimizersMax = 4       // groups of files that are written at the same time
+	commitGroups  = 256     // groups of files of one commit
+	commitBytes   = 2 << 30 // of files of one commit, if there are several groups
 )
+
+// optimizers is the number of groups of files that are written at the same time: each core has one.
+func optimizers() int { return min(max(runtime.GOMAXPROCS(0), 2), optimizersMax) }
 
 // group is files of one partition that become one, or a few in a new order.
 type group struct {
@@ -254,7 +258,8 @@ func (j *job) optimize(groups []group, files map[string]*delta.File, by *order) 
 	out := make([][]written, len(groups))
 	in := make([][]*delta.File, len(groups))
 	g, ctx := errgroup.WithContext(j.ctx)
-	g.SetLimit(optimizers)
+	side := optimizers()
+	g.SetLimit(side)
 	for i := range groups {
 		for _, p := range groups[i].paths {
 			if files[p] != nil {
@@ -269,7 +274,7 @@ func (j *job) optimize(groups []group, files map[string]*delta.File, by *order) 
 			return err
 		}
 		g.Go(func() (err error) {
-			out[i], err = part.together(in[i], by, len(groups) > optimizers)
+			out[i], err = part.together(in[i], by, len(groups) > side)
 			return err
 		})
 	}
