@@ -83,7 +83,8 @@ func textsBelow(x string, t sql.Type, is func(sql.Type) bool, leaf func(x string
 	return leaf(x, t)
 }
 
-// padded is a column as it is read: blanks fill char(n) up.
+// padded is a column as it is read: blanks fill char(n) up. Delta for Spark writes texts as they come, too, and refuses those that are
+// longer than n, blanks or not.
 func padded(x string, f *columnar.Field) (string, error) {
 	t, err := lengths(f)
 	if err != nil {
@@ -91,25 +92,6 @@ func padded(x string, f *columnar.Field) (string, error) {
 	}
 	return texts(x, t, isChar, func(x string, t sql.Type) string {
 		return fmt.Sprintf("CASE WHEN length(%s) < %d THEN rpad(%s, %d, ' ') ELSE %s END", x, t.Len, x, t.Len, x)
-	}), nil
-}
-
-// fitted is a column as it is written: char(n) filled up with blanks, and those cut off that are too many. What is too long without
-// them is left to tooLong.
-func fitted(x string, f *columnar.Field) (string, error) {
-	t, err := lengths(f)
-	if err != nil {
-		return "", err
-	}
-	return texts(x, t, isSized, func(x string, t sql.Type) string {
-		if t.Len == 0 {
-			return x
-		}
-		pad := ""
-		if t.Name == "char" {
-			pad = fmt.Sprintf(" WHEN length(%s) < %d THEN rpad(%s, %d, ' ')", x, t.Len, x, t.Len)
-		}
-		return fmt.Sprintf("CASE WHEN length(%s) > %d AND length(rtrim(%s, ' ')) <= %d THEN left(%s, %d)%s ELSE %s END", x, t.Len, x, t.Len, x, t.Len, pad, x)
 	}), nil
 }
 

@@ -21,9 +21,9 @@ func TestLengths(t *testing.T) {
 			sized("c", "string", "char(4)"), sized("v", "string", "varchar(3)"), sized("s", "struct<A:string,n:int>", "struct<A:char(2),n:int>"),
 			sized("l", "array<string>", "array<varchar(2)>"), sized("m", "map<string,string>", "map<char(2),varchar(1)>"),
 		}}, by, nil)
-		l.append(columns, `["ab","xyz",{"A":"q","n":1},["a","b "],{"k":"1"}]`, `["ef    ","é☃   ",{"A":"r    ","n":null},["a   ",null],{"k   ":null}]`, `[null,null,null,null,null]`)
+		l.append(columns, `["ab","xyz",{"A":"q","n":1},["a","b "],{"k":"1"}]`, `["ef  ","é☃ ",{"A":"r","n":null},["a ",null],{"k ":null}]`, `[null,null,null,null,null]`)
 		l.want(`["ab  ","xyz",{"A":"q ","n":1},["a","b "],{"k ":"1"}]`, `["ef  ","é☃ ",{"A":"r ","n":null},["a ",null],{"k ":null}]`, `[null,null,null,null,null]`)
-		for _, line := range []string{`["abcde",null,null,null,null]`, `[null,"wxyz",null,null,null]`, `[null,null,{"A":"xyz","n":1},null,null]`,
+		for _, line := range []string{`["abcde",null,null,null,null]`, `["abc    ",null,null,null,null]`, `[null,null,{"A":"x  ","n":1},null,null]`, `[null,"wxyz",null,null,null]`, `[null,null,{"A":"xyz","n":1},null,null]`,
 			`[null,null,null,["a",null,"xyz"],null]`, `[null,null,null,null,{"xyz":"1"}]`, `[null,null,null,null,{"a":"12"}]`} {
 			if _, err := l.table.Append(t.Context(), l.rows(columns, line), WriteOptions{}); !errors.Is(err, ErrViolation) || !strings.Contains(err.Error(), "is longer than") {
 				t.Errorf("%s: %v", line, err)

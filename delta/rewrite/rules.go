@@ -182,10 +182,7 @@ func (j *job) setIdentity() {
 
 // generate computes the generated columns that the caller did not give.
 func (j *job) generate(query string, given map[string]bool) (string, error) {
-	query, err := j.fit(query)
-	if err != nil {
-		return "", err
-	}
+	query = j.emptyIsNull(query)
 	r := &relation{name: rowsName, schema: j.schema, hidden: j.carried()}
 	var items []item
 	for i := range j.schema.Fields {
@@ -227,28 +224,18 @@ func (j *job) generate(query string, given map[string]bool) (string, error) {
 	return "SELECT " + strings.Join(j.withCarried(out), ", ") + " FROM (" + with(t.text, rowsName, query) + ")", nil
 }
 
-// fit makes of values what is stored of them before anything looks at them: texts get the lengths of their columns, and empty ones
-// in partition columns are null, as the log cannot tell the two.
-func (j *job) fit(query string) (string, error) {
+// emptyIsNull makes empty texts in partition columns null before anything looks at them: the log cannot tell the two.
+func (j *job) emptyIsNull(query string) string {
 	var items []string
-	for i := range j.schema.Fields {
-		f := &j.schema.Fields[i]
-		q := quoteName(f.Name)
-		x, err := fitted(q, f)
-		if err != nil {
-			return "", err
-		}
-		if slices.Contains(j.by, f.Name) && (f.Type.Kind == columnar.String || f.Type.Kind == columnar.Binary) {
-			x = "nullif(" + x + ", '')"
-		}
-		if x != q {
-			items = append(items, x+" AS "+q)
+	for _, name := range j.by {
+		if f := j.field(name); f.Type.Kind == columnar.String || f.Type.Kind == columnar.Binary {
+			items = append(items, "nullif("+quoteName(name)+", '') AS "+quoteName(name))
 		}
 	}
 	if len(items) == 0 {
-		return query, nil
+		return query
 	}
-	return "SELECT * REPLACE (" + strings.Join(items, ", ") + ") FROM (\n" + query + "\n)", nil
+	return "SELECT * REPLACE (" + strings.Join(items, ", ") + ") FROM (\n" + query + "\n)"
 }
 
 // checked is a query of rows, with all columns of the table, that fails at the first row that breaks a rule. extra

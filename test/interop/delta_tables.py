@@ -123,7 +123,7 @@ TABLES = {
     ],
     "defaults-and-lengths": [
         "CREATE TABLE T (id BIGINT, v STRING DEFAULT 'x', c CHAR(4), w VARCHAR(6)) USING delta TBLPROPERTIES ('delta.feature.allowColumnDefaults' = 'supported')",
-        "INSERT INTO T VALUES (1, DEFAULT, 'a', 'bcd')", "INSERT INTO T (id, c) VALUES (2, 'abcd')", "INSERT INTO T VALUES (3, 'y', 'abc    ', 'é☃      ')",
+        "INSERT INTO T VALUES (1, DEFAULT, 'a', 'bcd')", "INSERT INTO T (id, c) VALUES (2, 'abcd')", "INSERT INTO T VALUES (3, 'y', 'abc ', 'é☃    ')",
     ],
     "lengths-below": [
         "CREATE TABLE T (id BIGINT, s STRUCT<A: CHAR(3), n: INT>, l ARRAY<CHAR(2)>, m MAP<CHAR(2), VARCHAR(3)>, p CHAR(5)) USING delta PARTITIONED BY (p)",
