@@ -2,6 +2,7 @@ package rewrite
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -174,10 +175,7 @@ func (j *job) write(query string, tables []duckdb.Table, to target) ([]written, 
 			items = append(items, partitionExpr(j.field(name))+" AS "+as)
 		}
 	}
-	if err := os.Mkdir(opts.Dir, 0o755); err != nil {
-		return nil, err
-	}
-	files, err := j.t.opts.DB.Copy(j.ctx, "SELECT "+strings.Join(items, ", ")+" FROM (\n"+query+"\n)", opts, tables...)
+	files, err := j.copy("SELECT "+strings.Join(items, ", ")+" FROM (\n"+query+"\n)", opts, tables)
 	if err != nil {
 		return nil, err
 	}
@@ -190,6 +188,26 @@ func (j *job) write(query string, tables []duckdb.Table, to target) ([]written, 
 		out = append(out, w)
 	}
 	return out, nil
+}
+
+// copy writes files into the new folder opts.Dir. One thread holds less in memory at a time than several; so it is what is tried when that is
+// too little.
+func (j *job) copy(sql string, opts duckdb.CopyOptions, tables []duckdb.Table) ([]duckdb.CopiedFile, error) {
+	if err := os.Mkdir(opts.Dir, 0o755); err != nil {
+		return nil, err
+	}
+	files, err := j.t.opts.DB.Copy(j.ctx, sql, opts, tables...)
+	if !errors.Is(err, duckdb.ErrMemory) || opts.Serial || j.ctx.Err() != nil {
+		return files, err
+	}
+	if err := os.RemoveAll(opts.Dir); err != nil {
+		return nil, err
+	}
+	if err := os.Mkdir(opts.Dir, 0o755); err != nil {
+		return nil, err
+	}
+	opts.Serial = true
+	return j.t.opts.DB.Copy(j.ctx, sql, opts, tables...)
 }
 
 func (j *job) field(name string) *columnar.Field { return &j.schema.Fields[j.schema.Index(name)] }

@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
+	"github.com/weir-data/weir/batch/duckdb"
 	"github.com/weir-data/weir/columnar"
 	"github.com/weir-data/weir/delta"
 )
@@ -134,5 +137,37 @@ func TestUpsertApart(t *testing.T) {
 	l.must(err)
 	if files := l.files(); len(files) != 2 {
 		t.Errorf("%d files", len(files))
+	}
+}
+
+// shortDB has too little memory for copies that several threads run.
+type shortDB struct {
+	*duckdb.DB
+	serial int
+}
+
+func (d *shortDB) Copy(ctx context.Context, sql string, opts duckdb.CopyOptions, tables ...duckdb.Table) ([]duckdb.CopiedFile, error) {
+	if opts.Serial {
+		d.serial++
+		return d.DB.Copy(ctx, sql, opts, tables...)
+	}
+	return nil, errors.Join(duckdb.ErrMemory, os.WriteFile(filepath.Join(opts.Dir, "half.parquet"), []byte("PAR1"), 0o644))
+}
+
+// TestUpsertShortOfMemory is run by one thread where several hold too much.
+func TestUpsertShortOfMemory(t *testing.T) {
+	l := newLake(t)
+	const columns = "k int, v string"
+	l.create(columns, nil, nil)
+	db := &shortDB{DB: l.db}
+	table, err := Open(t.Context(), Options{Store: l.store, Location: location, DB: db, Staging: l.dir, Now: now})
+	l.must(err)
+	for n, lines := range [][]string{{`[1,"a"]`, `[2,"a"]`}, {`[2,"b"]`, `[3,"b"]`}} {
+		_, err := table.Upsert(t.Context(), l.rows(columns, lines...), []Key{{Name: "k"}}, WriteOptions{AppID: "p", AppVersion: int64(n)})
+		l.must(err)
+	}
+	l.want(`[1,"a"]`, `[2,"b"]`, `[3,"b"]`)
+	if db.serial == 0 {
+		t.Error("no copy was run by one thread")
 	}
 }
