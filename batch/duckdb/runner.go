@@ -283,19 +283,16 @@ func rowType(t columnar.Type) string {
 }
 
 func (w *workspace) view(ctx context.Context, name, sql string) error {
-	if err := w.conn.exec(ctx, "CREATE TEMP VIEW "+quoteName(name)+" AS "+sql); err != nil {
-		return err
-	}
-	w.created = append(w.created, "DROP VIEW "+quoteName(name))
-	return nil
+	w.created = append(w.created, "DROP VIEW IF EXISTS "+quoteName(name)) // first: a statement that is interrupted may have been done
+	return w.conn.exec(ctx, "CREATE TEMP VIEW "+quoteName(name)+" AS "+sql)
 }
 
 // table computes the rows of sql and returns their number.
 func (w *workspace) table(ctx context.Context, name, sql string) (int64, error) {
+	w.created = append(w.created, "DROP TABLE IF EXISTS "+quoteName(name))
 	b, err := w.conn.query(ctx, "CREATE TEMP TABLE "+quoteName(name)+" AS "+sql)
 	if err != nil {
 		return 0, err
 	}
-	w.created = append(w.created, "DROP TABLE "+quoteName(name))
 	return b.Columns[0].Int(0), nil
 }

@@ -362,6 +362,29 @@ func TestRunIsInterrupted(t *testing.T) {
 	}
 }
 
+// TestViewIsInterrupted ends the context while a view is made: it may be there or not.
+func TestViewIsInterrupted(t *testing.T) {
+	s := newFixture(t, runningTotals(), Options{}, eventSchema)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for range 20 {
+		w := s.runner.newWorkspace()
+		if err := w.view(ctx, "v", "SELECT 1"); !errors.Is(err, context.Canceled) {
+			t.Fatalf("got %v", err)
+		}
+		if err := w.close(); err != nil {
+			t.Fatal(err)
+		}
+		w = s.runner.newWorkspace()
+		if err := w.view(t.Context(), "v", "SELECT 1"); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func TestDescribePrograms(t *testing.T) {
 	p := tumbling()
 	s := newFixture(t, p, Options{}, eventSchema)
