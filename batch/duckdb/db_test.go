@@ -142,6 +142,7 @@ func TestDescribe(t *testing.T) {
 		{"SELECT s, x FROM (SELECT s, l, row_number() OVER () AS n FROM source) CROSS JOIN unnest(l) u(x)", "error: window functions"},
 		{"SELECT s, (SELECT count(*) FROM source b WHERE b.i32 = source.i32) FROM source", "error: "},
 		{"WITH x AS MATERIALIZED (SELECT s FROM source) SELECT s FROM x UNION ALL SELECT s FROM x", "s string"},
+		{"SELECT [ROW(1, 'a')] AS n FROM source", "error: column n is a row whose fields have no names"},
 		{"SELECT INTERVAL 1 DAY AS n FROM source", "error: column n is of a type that tables do not have"},
 		{"SELECT ? AS n FROM source", "error: has parameters"},
 		{"SELECT 1::hugeint h, 2::ubigint u, 3::utinyint t, uuid() id, ts::timestamptz z FROM source",

@@ -111,6 +111,9 @@ func (r *Runner) compile(ctx context.Context, inputs map[string]*columnar.Schema
 			return nil, fmt.Errorf("%w (step %s)", err, step.Name)
 		}
 		if _, err := w.table(ctx, step.Name, trimQuery(step.SQL)); err != nil {
+			if _, types := r.conn.results(trimQuery(step.SQL)); types != nil { // says which column no table can have
+				err = types
+			}
 			return nil, fmt.Errorf("%w (step %s)", err, step.Name)
 		}
 		for i := range p.States {

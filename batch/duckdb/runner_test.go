@@ -404,6 +404,7 @@ func TestDescribePrograms(t *testing.T) {
 		"two":         {func(p *batch.Program) { p.Steps[0].SQL = "SELECT 1; SELECT 2" }, "has 2 statements"},
 		"no like":     {func(p *batch.Program) { p.States[0].Like = "nosuch" }, `state counts is like step "nosuch"`},
 		"no until":    {func(p *batch.Program) { p.States[0].Until = "nosuch" }, "state counts has no column nosuch"},
+		"no names":    {func(p *batch.Program) { p.Steps[3].SQL = "SELECT ROW(1, 'a') AS i" }, "column i is a row whose fields have no names"},
 		"no interval": {func(p *batch.Program) { p.Steps[3].SQL = "SELECT INTERVAL 1 DAY AS i" }, "column i is of a type that tables do not have"},
 	} {
 		p := tumbling()

@@ -143,6 +143,9 @@ func nestedType(id mapping.Type, t mapping.LogicalType) (columnar.Type, error) {
 		if err != nil {
 			return s, err
 		}
+		if f.Name == "" {
+			return s, fmt.Errorf("is a row whose fields have no names; name them, as in CAST(ROW(1, 'a') AS ROW(id bigint, name varchar))")
+		}
 		s.Fields = append(s.Fields, f)
 	}
 	return s, nil
