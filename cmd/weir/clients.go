@@ -19,6 +19,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/smithy-go/logging"
 )
 
 // defaultListen is where weir serve listens and where the other commands look for it.
@@ -40,7 +41,8 @@ type clients struct {
 // newClients makes clients for endpoint; "" leaves the choice to the SDK, which then talks to AWS itself.
 // Credentials and region come from the user's environment; a local endpoint needs none.
 func newClients(ctx context.Context, endpoint string) (*clients, error) {
-	opts := []func(*config.LoadOptions) error{}
+	// What goes wrong is told by the errors; the SDK's own remarks, such as of a subscription that was left, are not for users.
+	opts := []func(*config.LoadOptions) error{config.WithLogger(logging.Nop{})}
 	if endpoint != "" {
 		opts = append(opts, config.WithBaseEndpoint(endpoint))
 	}

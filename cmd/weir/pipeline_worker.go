@@ -20,6 +20,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/glue"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/smithy-go/logging"
 
 	"github.com/weir-data/weir/batch"
 	"github.com/weir-data/weir/batch/feed"
@@ -117,7 +118,7 @@ func inside(task *workerTask) backends {
 		MaxIdleConnsPerHost: 32,
 	}}
 	cfg := aws.Config{
-		Region: task.Region, HTTPClient: client, BaseEndpoint: aws.String("http://localhost"),
+		Region: task.Region, HTTPClient: client, BaseEndpoint: aws.String("http://localhost"), Logger: logging.Nop{},
 		Credentials: credentials.NewStaticCredentialsProvider("weir", "weir", ""),
 	}
 	b := remote(&clients{

@@ -28,6 +28,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	kt "github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/smithy-go/logging"
 )
 
 const (
@@ -69,7 +70,7 @@ func newWorld(t *testing.T) *world {
 	}
 	addr := ln.Addr().String()
 	ln.Close()
-	cfg, err := config.LoadDefaultConfig(context.Background(), config.WithRegion("us-east-1"), config.WithBaseEndpoint("http://"+addr),
+	cfg, err := config.LoadDefaultConfig(context.Background(), config.WithLogger(logging.Nop{}), config.WithRegion("us-east-1"), config.WithBaseEndpoint("http://"+addr),
 		config.WithCredentialsProvider(credentials.NewStaticCredentialsProvider("crash", "crash", "")), config.WithRetryMaxAttempts(10))
 	if err != nil {
 		t.Fatal(err)
