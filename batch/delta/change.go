@@ -58,6 +58,7 @@ func (s *Sink) Maintain(ctx context.Context, behind bool) {
 		return
 	}
 	if s.left++; behind && s.left < leftMax {
+		s.compactor.Skip()
 		return
 	}
 	s.left = 0

@@ -8,17 +8,18 @@ import (
 )
 
 // Compactor keeps the files of a table near their size while one process appends small ones to it. It is called between two
-// appends, does a bounded amount of work, and commits it as a change that moves rows only. Files that are alike in size are
+// appends, Run or, when there is no time, Skip; Run does a bounded amount of work, and commits it as a change that moves rows only. Files that are alike in size are
 // written together, eight at a time, so that a row is written anew only a few times until its file is large.
 type Compactor struct {
 	t    *Table
 	opts CompactorOptions
 
-	known bool // small holds the files that were there at the start
-	more  bool // there are more small files than are remembered
-	count int  // of small files that are remembered
-	calls int64
-	small map[string]*smallFiles // by partition
+	known  bool // small holds the files that were there at the start
+	more   bool // there are more small files than are remembered
+	count  int  // of small files that are remembered
+	calls  int64
+	loaded int64                  // the call that looked up what is there
+	small  map[string]*smallFiles // by partition
 }
 
 // CompactorOptions bound a Compactor. Zero fields are defaults.
@@ -64,7 +65,10 @@ func (c *Compactor) Compact(ctx context.Context, added []delta.File) error {
 	return err
 }
 
-// Run is told of files that were just added, and writes small files together if that is due. It is for one goroutine.
+// Skip says that there was an append: the next Run will be told of its files. A partition becomes idle by it as by a Run.
+func (c *Compactor) Skip() { c.calls++ }
+
+// Run is told of files that were added since the Run before, and writes small files together if that is due. It is for one goroutine.
 func (c *Compactor) Run(ctx context.Context, added []delta.File) (Result, error) {
 	c.calls++
 	if !c.known {
@@ -82,7 +86,7 @@ func (c *Compactor) Run(ctx context.Context, added []delta.File) (Result, error)
 	}
 	groups := c.due()
 	if len(groups) == 0 {
-		c.known = !c.more || c.calls%c.opts.IdleCalls > 0
+		c.known = !c.more || c.calls-c.loaded < c.opts.IdleCalls
 		return Result{}, nil
 	}
 	r, made, err := c.t.optimizeGroups(ctx, groups, map[string]string{"predicate": "[]", "zOrderBy": "[]", "auto": "true"}, nil)
@@ -107,7 +111,7 @@ func (c *Compactor) load(ctx context.Context) error {
 		return err
 	}
 	clear(c.small)
-	c.count, c.more = 0, false
+	c.count, c.more, c.loaded = 0, false, c.calls
 	for f, err := range s.Files(nil) {
 		if err != nil {
 			return err

@@ -155,6 +155,38 @@ func TestCompactor(t *testing.T) {
 	l.want(want...)
 }
 
+// TestCompactorSkips has time for one append in four: a partition that gets no more is idle as soon as it would be otherwise.
+func TestCompactorSkips(t *testing.T) {
+	l := newLake(t)
+	const columns = "k int, p string"
+	l.create(columns, []string{"p"}, nil)
+	c := l.table.NewCompactor(CompactorOptions{Together: 4, IdleCalls: 8})
+	_, err := c.Run(t.Context(), nil)
+	l.must(err)
+	var want []string
+	for i := range 3 {
+		want = append(want, fmt.Sprintf(`[%d,"over"]`, i))
+		l.append(columns, want[i])
+	}
+	var added []delta.File
+	for _, f := range l.files() {
+		added = append(added, *f)
+	}
+	calls := 0
+	for ; len(l.files()) > 1 && calls < 100; calls += 4 {
+		_, err := c.Run(t.Context(), added)
+		l.must(err)
+		added = nil
+		for range 3 {
+			c.Skip()
+		}
+	}
+	if calls != 12 {
+		t.Errorf("written together after %d appends, want 12", calls)
+	}
+	l.want(want...)
+}
+
 // TestVectorFiles deletes many rows of several files: their vectors share one object.
 func TestVectorFiles(t *testing.T) {
 	l := newLake(t)
