@@ -201,7 +201,8 @@ func (p *pipelineCrash) contend(ctx context.Context) (throttled int) {
 func (p *pipelineCrash) reshard(ctx context.Context) {
 	count := int32(2 + 2*p.rng.IntN(2))
 	_, err := p.client.UpdateShardCount(ctx, &kinesis.UpdateShardCountInput{StreamName: aws.String(eventStream),
-		TargetShardCount: aws.Int32(count), ScalingType: kt.ScalingTypeUniformScaling})
+		TargetShardCount: aws.Int32(count), ScalingType: kt.ScalingTypeUniformScaling},
+		func(o *kinesis.Options) { o.RetryMaxAttempts = 2 }) // the day's limit does not pass by waiting
 	var same *kt.InvalidArgumentException // it has so many
 	var enough *kt.LimitExceededException // for today
 	if !errors.As(err, &same) && !errors.As(err, &enough) {
