@@ -168,8 +168,8 @@ func (g *group) stateColumns(f func(partial) string) string {
 	if g.until != "" {
 		cols = append(cols, quote(until))
 	}
-	if len(cols) == 0 {
-		return "1 AS one"
+	if len(cols) == 0 { // all rows are one group, of which only values are kept
+		return "any_value(1) AS one"
 	}
 	return strings.Join(cols, ", ")
 }

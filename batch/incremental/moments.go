@@ -5,9 +5,13 @@ import "fmt"
 // Moments of a set of numbers are kept as count, mean and sum of squared distances from the mean, and merged by the formula of Chan,
 // Golub and LeVeque, which loses no digits where sums of squares would.
 
+// tame says that a number can be squared. The moments of what holds another are NaN, as the engine fails on them.
+func tame(x string) string { return "abs(" + x + ") < 1e150" }
+
 func moments(x string) string {
 	x = "CAST(" + x + " AS DOUBLE)"
-	return fmt.Sprintf("{'n': count(%s)::DOUBLE, 'm': avg(%s), 's': var_pop(%s) * count(%s)}", x, x, x, x)
+	return fmt.Sprintf("{'n': count(%[1]s)::DOUBLE, 'm': avg(%[1]s), 's': CASE WHEN bool_and(%[2]s) THEN var_pop(%[1]s) FILTER (WHERE %[2]s) * count(%[1]s) "+
+		"WHEN count(%[1]s) > 0 THEN 'NaN'::DOUBLE END}", x, tame(x))
 }
 
 const momentsMerge = "list_reduce(list($ ORDER BY $) FILTER (WHERE struct_extract($, 'n') > 0), lambda weir_a, weir_b: {" +
@@ -32,9 +36,13 @@ func variance(fn, col string) string {
 func comoments(y, x string) string {
 	cx := fmt.Sprintf("CASE WHEN %s IS NOT NULL THEN CAST(%s AS DOUBLE) END", y, x)
 	cy := fmt.Sprintf("CASE WHEN %s IS NOT NULL THEN CAST(%s AS DOUBLE) END", x, y)
+	both := tame(cx) + " AND " + tame(cy)
 	n := fmt.Sprintf("regr_count(%s, %s)", cy, cx)
-	return fmt.Sprintf("{'n': %[1]s::DOUBLE, 'x': avg(%[2]s), 'y': avg(%[3]s), 'xx': var_pop(%[2]s) * %[1]s, 'yy': var_pop(%[3]s) * %[1]s, "+
-		"'xy': covar_pop(%[3]s, %[2]s) * %[1]s}", n, cx, cy)
+	product := func(f, args string) string {
+		return fmt.Sprintf("CASE WHEN bool_and(%s) THEN %s(%s) FILTER (WHERE %s) * %s WHEN %s > 0 THEN 'NaN'::DOUBLE END", both, f, args, both, n, n)
+	}
+	return fmt.Sprintf("{'n': %s::DOUBLE, 'x': avg(%s), 'y': avg(%s), 'xx': %s, 'yy': %s, 'xy': %s}", n, cx, cy,
+		product("var_pop", cx), product("var_pop", cy), product("covar_pop", cy+", "+cx))
 }
 
 const comomentsMerge = "list_reduce(list($ ORDER BY $) FILTER (WHERE struct_extract($, 'n') > 0), lambda weir_a, weir_b: {" +
