@@ -86,7 +86,7 @@ func (r *reader) get(ctx context.Context, limit int) (*kinesis.GetRecordsOutput,
 			return nil, err
 		}
 	}
-	out, err := r.source.client.GetRecords(ctx, &kinesis.GetRecordsInput{ShardIterator: r.iterator, Limit: aws.Int32(int32(limit))}, useOwnBody)
+	out, err := r.source.client.GetRecords(ctx, &kinesis.GetRecordsInput{ShardIterator: r.iterator, Limit: aws.Int32(int32(limit))}, useOwnBody, askOnce)
 	if err != nil {
 		r.iterator = nil // it may have expired, and a new one does no harm
 		return nil, classify(err)
@@ -103,7 +103,7 @@ func (r *reader) seek(ctx context.Context) error {
 	out, err := r.source.client.GetShardIterator(ctx, &kinesis.GetShardIteratorInput{
 		StreamName: &r.source.stream, ShardId: &r.shard, ShardIteratorType: at.Type,
 		StartingSequenceNumber: at.SequenceNumber, Timestamp: at.Timestamp,
-	})
+	}, askOnce)
 	if err != nil {
 		return classify(err)
 	}

@@ -227,7 +227,7 @@ func (s *Source) shards(ctx context.Context) ([]types.Shard, error) {
 	for {
 		var out *kinesis.ListShardsOutput
 		err := s.patiently(ctx, func() (err error) {
-			out, err = s.client.ListShards(ctx, in)
+			out, err = s.client.ListShards(ctx, in, askOnce)
 			return classify(err)
 		})
 		if err != nil {

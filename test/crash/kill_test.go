@@ -21,24 +21,31 @@ var (
 	seed  = flag.Uint64("seed", 0, "seed of the moments; 0 takes one from the clock")
 )
 
+// seedOfRun is the seed that was asked for, or one from the clock.
+func seedOfRun() uint64 {
+	if *seed == 0 {
+		return uint64(time.Now().UnixNano())
+	}
+	return *seed
+}
+
 // TestKill kills weir serve with SIGKILL at random moments while a producer that retries, a pipeline into a Delta
 // table and a delivery stream into Parquet files are at work, and the pipeline's process every third time too. Then
 // every record that is in the stream must be in the table once and in the Parquet files once, and every record that
 // was acknowledged must be in the stream. With an odd seed the stream is encrypted at rest.
 func TestKill(t *testing.T) {
-	if *seed == 0 {
-		*seed = uint64(time.Now().UnixNano())
-	}
-	t.Logf("repeat with: go test ./test/crash -run TestKill -v -kills %d -seed %d", *kills, *seed)
-	rng := rand.New(rand.NewPCG(*seed, 0))
+	t.Parallel()
+	from := seedOfRun()
+	t.Logf("repeat with: go test ./test/crash -run TestKill -v -kills %d -seed %d", *kills, from)
+	rng := rand.New(rand.NewPCG(from, 0))
 	ctx, cancel := context.WithTimeout(context.Background(), time.Duration(*kills)*10*time.Second+3*time.Minute)
 	defer cancel()
 
 	w := newWorld(t)
 	server := w.start("serve", "serve", "--listen", w.addr, "--data", filepath.Join(w.dir, "data"))
-	w.provision(ctx, *seed%2 == 1)
+	w.provision(ctx, from%2 == 1)
 	producer := w.start("produce", "produce", "users", "--stream", streamName, "--endpoint", w.url,
-		"--amount", fmt.Sprint(*kills*20_000+40_000), "--rate", "10000", "--ack-log", w.ackLog(), "--seed", fmt.Sprint(*seed))
+		"--amount", fmt.Sprint(*kills*20_000+10_000), "--rate", "10000", "--ack-log", w.ackLog(), "--seed", fmt.Sprint(from))
 	pipeline := w.start("run", "run", w.pipelineFile(), "--endpoint", w.url)
 
 	for i := range *kills {
@@ -116,8 +123,8 @@ func TestDiff(t *testing.T) {
 func TestMain(m *testing.M) {
 	flag.Parse()
 	code := m.Run()
-	if binary != "" {
-		os.RemoveAll(filepath.Dir(binary))
+	if built.file != "" {
+		os.RemoveAll(filepath.Dir(built.file))
 	}
 	os.Exit(code)
 }

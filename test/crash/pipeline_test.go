@@ -1,6 +1,7 @@
 package crash
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -12,6 +13,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -65,31 +68,23 @@ var lastEvent = event{"last", "last", -1, time.Date(2026, 2, 1, 8, 0, 0, 0, time
 // TestPipelines lets the process of each pipeline die at each of its fault points, while records come, shards are split and merged, and
 // the stream throttles. What its table holds in the end must follow from what is in the stream.
 func TestPipelines(t *testing.T) {
-	from := *seed
-	if from == 0 {
-		from = uint64(time.Now().UnixNano())
-	}
+	t.Parallel()
+	from := seedOfRun()
 	t.Logf("repeat with: go test ./test/crash -run TestPipelines -v -pipeline-rounds %d -seed %d", *pipelineRounds, from)
 	ctx, cancel := context.WithTimeout(context.Background(), time.Duration(*pipelineRounds)*5*time.Minute)
 	defer cancel()
 	w := newWorld(t)
 	server := w.start("serve", "serve", "--listen", w.addr, "--data", filepath.Join(w.dir, "data"), "--limits", "aws")
-	p := &pipelineCrash{world: w, rng: rand.New(rand.NewPCG(from, 0)), client: kinesis.NewFromConfig(w.cfg), died: map[string]int{}}
+	p := &pipelineCrash{world: w, rng: rand.New(rand.NewPCG(from, 0)), client: kinesis.NewFromConfig(w.cfg), tally: tally{died: map[string]int{}}}
 	p.provision(ctx)
 	contention, stop := context.WithCancel(ctx)
-	contended := make(chan int)
-	go func() { contended <- p.contend(contention) }()
-	for range *pipelineRounds {
-		for i, point := range batch.FaultPoints {
-			p.produce(ctx, 40+p.rng.IntN(200))
-			p.reshard(ctx)
-			for k, c := range crashPipelines {
-				if *pipelineRounds == 1 && (i+k)%len(crashPipelines) != 0 { // a short run: one pipeline at each point
-					continue
-				}
-				p.run(ctx, c.name, fmt.Sprintf("%s:%d", point, 1+p.rng.IntN(2)))
-			}
-		}
+	defer stop()
+	var contender sync.WaitGroup
+	contender.Go(func() { p.contend(contention) })
+	for round := range *pipelineRounds {
+		began := time.Now()
+		p.round(ctx)
+		t.Logf("round %d: %s", round+1, p.takeTally(time.Since(began)))
 	}
 	for _, c := range crashPipelines {
 		p.run(ctx, c.name, "")
@@ -99,10 +94,8 @@ func TestPipelines(t *testing.T) {
 		p.run(ctx, c.name, "")
 	}
 	stop()
-	t.Logf("%d events, deaths %v, %d reads of the contender were throttled", len(p.all), p.died, <-contended)
-	if *pipelineRounds > 1 && len(p.died) < len(batch.FaultPoints) {
-		t.Errorf("no process died at some of %v: %v", batch.FaultPoints, p.died)
-	}
+	contender.Wait()
+	t.Logf("to the end: %d events; throttled were %d reads of pipelines, %d of the contender", len(p.all), p.tally.throttled, p.contended.Load())
 	p.compare(ctx)
 	server.kill()
 	w.checkData()
@@ -111,10 +104,50 @@ func TestPipelines(t *testing.T) {
 // pipelineCrash is a stream and the pipelines over it.
 type pipelineCrash struct {
 	*world
-	rng    *rand.Rand
-	client *kinesis.Client
-	all    []event
-	died   map[string]int // by fault point
+	rng       *rand.Rand
+	client    *kinesis.Client
+	all       []event
+	usedUp    bool // the day's changes of the shard count
+	tally     tally
+	contended atomic.Int64 // reads of the contender that were throttled, in this round
+}
+
+// tally is what happened in a round.
+type tally struct {
+	died      map[string]int // by fault point
+	reshards  int
+	throttled int64 // reads of pipelines that were
+}
+
+// takeTally says what happened since it was called last.
+func (p *pipelineCrash) takeTally(took time.Duration) string {
+	t := p.tally
+	p.tally = tally{died: map[string]int{}}
+	var died []string
+	for _, point := range batch.FaultPoints {
+		if died = append(died, fmt.Sprintf("%s %d", point, t.died[point])); t.died[point] == 0 && *pipelineRounds > 1 {
+			p.t.Errorf("no process died at %q in this round", point)
+		}
+	}
+	if t.reshards == 0 {
+		p.t.Error("no shards were split or merged in this round")
+	}
+	return fmt.Sprintf("deaths %s; %d reshardings; throttled were %d reads of pipelines, %d of the contender; %.0f s",
+		strings.Join(died, ", "), t.reshards, t.throttled, p.contended.Swap(0), took.Seconds())
+}
+
+// round lets the pipelines die at each fault point.
+func (p *pipelineCrash) round(ctx context.Context) {
+	for i, point := range batch.FaultPoints {
+		p.produce(ctx, 40+p.rng.IntN(200))
+		p.reshard(ctx)
+		for k, c := range crashPipelines {
+			if *pipelineRounds == 1 && (i+k)%len(crashPipelines) != 0 { // a short run: one pipeline at each point
+				continue
+			}
+			p.run(ctx, c.name, fmt.Sprintf("%s:%d", point, 1+p.rng.IntN(2)))
+		}
+	}
 }
 
 func (p *pipelineCrash) provision(ctx context.Context) {
@@ -135,7 +168,7 @@ func (p *pipelineCrash) provision(ctx context.Context) {
 func (p *pipelineCrash) file(name string) string { return filepath.Join(p.dir, name+".yaml") }
 
 func (p *pipelineCrash) active(ctx context.Context) {
-	err := kinesis.NewStreamExistsWaiter(p.client, func(o *kinesis.StreamExistsWaiterOptions) { o.MinDelay = 50 * time.Millisecond }).
+	err := kinesis.NewStreamExistsWaiter(p.client, quickly).
 		Wait(ctx, &kinesis.DescribeStreamInput{StreamName: aws.String(eventStream)}, 30*time.Second)
 	p.must("wait for stream", err)
 }
@@ -169,62 +202,23 @@ func (p *pipelineCrash) put(ctx context.Context, events ...event) {
 	}
 }
 
-// contend reads the stream all the time, so that the pipelines are throttled, and returns how often it was itself.
-func (p *pipelineCrash) contend(ctx context.Context) (throttled int) {
-	client := kinesis.NewFromConfig(p.cfg, func(o *kinesis.Options) { o.RetryMaxAttempts = 1 })
-	for ctx.Err() == nil {
-		shards, err := client.ListShards(ctx, &kinesis.ListShardsInput{StreamName: aws.String(eventStream)})
-		if err != nil {
-			continue
-		}
-		for _, s := range shards.Shards {
-			it, err := client.GetShardIterator(ctx, &kinesis.GetShardIteratorInput{StreamName: aws.String(eventStream), ShardId: s.ShardId,
-				ShardIteratorType: kt.ShardIteratorTypeTrimHorizon})
-			if err != nil {
-				continue
-			}
-			_, err = client.GetRecords(ctx, &kinesis.GetRecordsInput{ShardIterator: it.ShardIterator})
-			var exceeded *kt.ProvisionedThroughputExceededException
-			if errors.As(err, &exceeded) {
-				throttled++
-			}
-		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(300 * time.Millisecond): // most of what a shard allows
-		}
-	}
-	return throttled
-}
-
-// reshard doubles the shards, or halves them.
-func (p *pipelineCrash) reshard(ctx context.Context) {
-	count := int32(2 + 2*p.rng.IntN(2))
-	_, err := p.client.UpdateShardCount(ctx, &kinesis.UpdateShardCountInput{StreamName: aws.String(eventStream),
-		TargetShardCount: aws.Int32(count), ScalingType: kt.ScalingTypeUniformScaling},
-		func(o *kinesis.Options) { o.RetryMaxAttempts = 2 }) // the day's limit does not pass by waiting
-	var same *kt.InvalidArgumentException // it has so many
-	var enough *kt.LimitExceededException // for today
-	if !errors.As(err, &same) && !errors.As(err, &enough) {
-		p.must("reshard", err)
-	}
-	p.active(ctx)
-}
-
 // run runs a pipeline until it has done what is there, or dies at fault.
 func (p *pipelineCrash) run(ctx context.Context, name, fault string) {
 	p.t.Helper()
-	cmd := exec.CommandContext(ctx, binary, "run", p.file(name), "--once", "--endpoint", p.url)
+	cmd := exec.CommandContext(ctx, p.binary, "run", p.file(name), "--once", "--progress", "--endpoint", p.url)
 	cmd.Env = append(os.Environ(), "AWS_ACCESS_KEY_ID=crash", "AWS_SECRET_ACCESS_KEY=crash", "AWS_REGION=us-east-1", "WEIR_FAULT="+fault,
 		"XDG_CACHE_HOME="+filepath.Join(p.dir, "cache"))
-	out, err := cmd.CombinedOutput()
+	var progress, out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &progress, &out
+	err := cmd.Run()
+	p.tally.throttled += throttledReads(progress.Bytes())
 	var exit *exec.ExitError
 	switch {
 	case errors.As(err, &exit) && exit.String() == "signal: killed" && fault != "" && ctx.Err() == nil:
 		point, _, _ := strings.Cut(fault, ":")
-		p.died[point]++
+		p.tally.died[point]++
 	case err != nil:
-		p.t.Fatalf("pipeline %s, fault %q: %v\n%s", name, fault, err, out)
+		p.t.Fatalf("pipeline %s, fault %q: %v\n%s", name, fault, err, &out)
 	}
 }
 

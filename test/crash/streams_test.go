@@ -23,11 +23,10 @@ import (
 // pushed to, and shards are split and merged. In the end every record that was acknowledged is in its shard, in order,
 // once; every reader has seen just what the shards hold; and nothing is there that nobody put.
 func TestKillStreams(t *testing.T) {
-	if *seed == 0 {
-		*seed = uint64(time.Now().UnixNano())
-	}
-	t.Logf("repeat with: go test ./test/crash -run TestKillStreams -v -kills %d -seed %d", *kills, *seed)
-	rng := rand.New(rand.NewPCG(*seed, 1))
+	t.Parallel()
+	from := seedOfRun()
+	t.Logf("repeat with: go test ./test/crash -run TestKillStreams -v -kills %d -seed %d", *kills, from)
+	rng := rand.New(rand.NewPCG(from, 1))
 	w := newWorld(t)
 	w.unsigned = true
 	args := []string{"serve", "--listen", w.addr, "--data", filepath.Join(w.dir, "data")}
@@ -44,7 +43,7 @@ func TestKillStreams(t *testing.T) {
 	for p := range 3 {
 		writers.Go(func() { w.writeRecords(writing, p, acked) })
 	}
-	writers.Go(func() { w.reshardNow(writing, rand.New(rand.NewPCG(*seed, 2))) })
+	writers.Go(func() { w.reshardNow(writing, rand.New(rand.NewPCG(from, 2))) })
 	readers.Go(func() { w.readShards(reading, polled, w.poll) })
 	readers.Go(func() {
 		w.readShards(reading, pushed, func(ctx context.Context, j *journal, id string) { w.subscribe(ctx, j, id, arn) })

@@ -37,33 +37,45 @@ const (
 	bucketName   = "crash-lake"
 )
 
-// binary is the weir that all tests of the package run, built once.
-var binary string
+// built is the weir that all tests of the package run, built once; file is empty before.
+var built struct {
+	once sync.Once
+	file string
+	err  error
+}
+
+func weirBinary(t *testing.T) string {
+	built.once.Do(func() {
+		dir, err := os.MkdirTemp("", "weir-crash-")
+		if err != nil {
+			built.err = err
+			return
+		}
+		built.file = filepath.Join(dir, "weir")
+		msg, err := exec.Command("go", "build", "-o", built.file, "github.com/weir-data/weir/cmd/weir").CombinedOutput()
+		if err != nil {
+			built.err = fmt.Errorf("build weir: %w\n%s", err, msg)
+		}
+	})
+	if built.err != nil {
+		t.Fatal(built.err)
+	}
+	return built.file
+}
 
 // world is one data directory, one address and the processes that were started on them.
 type world struct {
-	t    *testing.T
-	dir  string
-	addr string
-	url  string
-	cfg  aws.Config
+	t      *testing.T
+	dir    string
+	addr   string
+	url    string
+	cfg    aws.Config
+	binary string
 
 	unsigned bool // the server verifies no requests
 }
 
 func newWorld(t *testing.T) *world {
-	if binary == "" {
-		dir, err := os.MkdirTemp("", "weir-crash-")
-		if err != nil {
-			t.Fatal(err)
-		}
-		out := filepath.Join(dir, "weir")
-		build := exec.Command("go", "build", "-o", out, "github.com/weir-data/weir/cmd/weir")
-		if msg, err := build.CombinedOutput(); err != nil {
-			t.Fatalf("build weir: %v\n%s", err, msg)
-		}
-		binary = out
-	}
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -75,7 +87,7 @@ func newWorld(t *testing.T) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &world{t: t, dir: t.TempDir(), addr: addr, url: "http://" + addr, cfg: cfg}
+	return &world{t: t, dir: t.TempDir(), addr: addr, url: "http://" + addr, cfg: cfg, binary: weirBinary(t)}
 }
 
 // process is a running weir command.
@@ -103,7 +115,7 @@ func (o *tail) Write(p []byte) (int, error) {
 // start runs weir with args; "serve" returns when the server answers.
 func (w *world) start(name string, args ...string) *process {
 	w.t.Helper()
-	p := &process{cmd: exec.Command(binary, args...), out: new(tail), done: make(chan error, 1)}
+	p := &process{cmd: exec.Command(w.binary, args...), out: new(tail), done: make(chan error, 1)}
 	p.cmd.Stdout, p.cmd.Stderr = p.out, p.out
 	p.cmd.Dir = w.dir
 	p.cmd.Env = append(os.Environ(), "AWS_ACCESS_KEY_ID=", "AWS_SECRET_ACCESS_KEY=")
@@ -209,7 +221,7 @@ func (w *world) provision(ctx context.Context, encrypted bool) {
 	k := kinesis.NewFromConfig(w.cfg)
 	_, err := k.CreateStream(ctx, &kinesis.CreateStreamInput{StreamName: aws.String(streamName), ShardCount: aws.Int32(4)})
 	w.must("create stream", err)
-	w.must("wait for stream", kinesis.NewStreamExistsWaiter(k).Wait(ctx, &kinesis.DescribeStreamInput{StreamName: aws.String(streamName)}, 30*time.Second))
+	w.must("wait for stream", kinesis.NewStreamExistsWaiter(k, quickly).Wait(ctx, &kinesis.DescribeStreamInput{StreamName: aws.String(streamName)}, 30*time.Second))
 	if encrypted {
 		_, err = k.StartStreamEncryption(ctx, &kinesis.StartStreamEncryptionInput{
 			StreamName: aws.String(streamName), EncryptionType: kt.EncryptionTypeKms, KeyId: aws.String("alias/aws/kinesis"),
@@ -247,6 +259,9 @@ func (w *world) provision(ctx context.Context, encrypted bool) {
 			}}})
 	w.must("create delivery stream", err)
 }
+
+// quickly has a waiter look again soon.
+func quickly(o *kinesis.StreamExistsWaiterOptions) { o.MinDelay = 50 * time.Millisecond }
 
 func (w *world) s3() *s3.Client {
 	return s3.NewFromConfig(w.cfg, func(o *s3.Options) { o.UsePathStyle = true })
@@ -395,7 +410,7 @@ func (w *world) ask(ctx context.Context, sql string) [][]string {
 
 // checkData runs weir check on the data directory that is left.
 func (w *world) checkData() {
-	out, err := exec.Command(binary, "check", "--data", filepath.Join(w.dir, "data")).CombinedOutput()
+	out, err := exec.Command(w.binary, "check", "--data", filepath.Join(w.dir, "data")).CombinedOutput()
 	var exit *exec.ExitError
 	if errors.As(err, &exit) || err != nil {
 		w.t.Errorf("weir check: %v\n%s", err, out)
