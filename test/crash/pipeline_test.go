@@ -138,11 +138,15 @@ func (p *pipelineCrash) takeTally(took time.Duration) string {
 
 // round lets the pipelines die at each fault point.
 func (p *pipelineCrash) round(ctx context.Context) {
+	short, most := *pipelineRounds == 1, 240
+	if short {
+		most = 80 // the stream gives few reads a second, and more batches need more of them
+	}
 	for i, point := range batch.FaultPoints {
-		p.produce(ctx, 40+p.rng.IntN(200))
+		p.produce(ctx, 40+p.rng.IntN(most-40))
 		p.reshard(ctx)
 		for k, c := range crashPipelines {
-			if *pipelineRounds == 1 && (i+k)%len(crashPipelines) != 0 { // a short run: one pipeline at each point
+			if short && (i+k)%len(crashPipelines) != 0 { // one pipeline at each point
 				continue
 			}
 			p.run(ctx, c.name, fmt.Sprintf("%s:%d", point, 1+p.rng.IntN(2)))
