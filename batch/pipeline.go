@@ -113,6 +113,7 @@ type SinkSpec struct {
 	PartitionBy []string
 	Compression string // snappy | zstd | gzip | uncompressed
 	Compact     bool   // small files are written together between batches
+	Vectors     bool   // rows that batches replace are deleted by deletion vectors
 	// PartitionKey is the column that gives a stream its keys; empty: they are spread.
 	PartitionKey string
 	Headers      map[string]string // of a webhook's requests

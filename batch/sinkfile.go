@@ -30,7 +30,7 @@ const sinksMax = 16
 
 // sinkKeys are the keys of each kind of sink, the first of which says the kind.
 var sinkKeys = map[SinkKind][]string{
-	DeltaSink:   {"delta", "table", "partition_by", "mode", "compression", "compact"},
+	DeltaSink:   {"delta", "table", "partition_by", "mode", "compression", "compact", "deletion_vectors"},
 	ParquetSink: {"parquet", "partition_by", "mode", "compression"},
 	StreamSink:  {"stream", "partition_key", "format", "mode"},
 	WebhookSink: {"webhook", "headers", "mode"},
@@ -80,6 +80,8 @@ func (r *yamlReader) sink(n ast.Node, path string) SinkSpec {
 			s.Compression = compressions[r.oneOf(value, at, compressions...)]
 		case "compact":
 			s.Compact = r.boolean(value, at)
+		case "deletion_vectors":
+			s.Vectors = r.boolean(value, at)
 		case "partition_key":
 			s.PartitionKey = r.text(value, at)
 		case "format":

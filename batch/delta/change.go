@@ -13,13 +13,13 @@ import (
 
 // change makes the table's rows those of an output mode other than append: rows take the place of those with the same keys, or of all.
 func (s *Sink) change(ctx context.Context, id int64, rows batch.Rows, dir string) (batch.Written, error) {
-	files, err := rows.Write(ctx, batch.WriteOptions{Dir: dir, Compression: "snappy"})
+	files, err := rows.Write(ctx, batch.WriteOptions{Dir: dir, Compression: s.opts.Compression})
 	if err != nil {
 		return batch.Written{}, err
 	}
 	source := rewrite.Rows{Schema: s.out.Schema}
 	for _, f := range files {
-		source.Files = append(source.Files, f.Path)
+		source.Files, source.Stats = append(source.Files, f.Path), append(source.Stats, statsOf(f))
 	}
 	opts := rewrite.WriteOptions{AppID: s.out.Pipeline, AppVersion: id}
 	var r rewrite.Result

@@ -20,6 +20,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"slices"
 	"strconv"
@@ -53,6 +54,9 @@ type Options struct {
 	DB rewrite.DB
 	// Compact keeps the table's files large between batches.
 	Compact bool
+	// Vectors gives the table delta.enableDeletionVectors: rows that a batch replaces are deleted by vectors, and their files stay. Without
+	// it the table keeps the property that it has.
+	Vectors bool
 	// Fault is called between the steps of a batch; see batch.Options. The step is "uploaded": the files are objects, and no commit names them.
 	Fault  func(point string)
 	Logger *slog.Logger // told when files could not be compacted, which the next batch makes up for; nil: slog.Default
@@ -131,7 +135,7 @@ func (s *Sink) Open(ctx context.Context, out batch.Output) (last int64, err erro
 	s.table, err = table.OpenWith(ctx, objects, table.Options{Now: s.opts.Now})
 	if errors.Is(err, table.ErrNoTable) {
 		s.table, err = table.Create(ctx, objects, table.CreateOptions{
-			Schema: out.Schema, PartitionBy: s.opts.PartitionBy, Properties: featuresFor(out.Schema), Now: s.opts.Now,
+			Schema: out.Schema, PartitionBy: s.opts.PartitionBy, Properties: s.propertiesFor(out.Schema), Now: s.opts.Now,
 		})
 	}
 	if errors.Is(err, table.ErrConflict) { // another writer was first
@@ -141,6 +145,9 @@ func (s *Sink) Open(ctx context.Context, out batch.Output) (last int64, err erro
 		return 0, fmt.Errorf("table %s: %w", s.opts.Location, err)
 	}
 	snapshot, err := s.widen(ctx, out.Schema)
+	if err == nil {
+		snapshot, err = s.allowVectors(ctx, snapshot)
+	}
 	if err != nil {
 		return 0, fmt.Errorf("table %s: %w", s.opts.Location, err)
 	}
@@ -212,12 +219,37 @@ func merge(have, want *columnar.Schema) (merged *columnar.Schema, changed bool, 
 	return merged, changed, nil
 }
 
-// featuresFor are the properties that ask for the table features without which a new table cannot have the schema.
-func featuresFor(s *columnar.Schema) map[string]string {
-	if withoutZone(s.Fields) {
-		return map[string]string{"delta.feature.timestampNtz": "supported"}
+const enableVectors = "delta.enableDeletionVectors"
+
+// propertiesFor are those of a new table, with those that ask for the table features without which it cannot have the schema.
+func (s *Sink) propertiesFor(schema *columnar.Schema) map[string]string {
+	props := map[string]string{}
+	if withoutZone(schema.Fields) {
+		props["delta.feature.timestampNtz"] = "supported"
 	}
-	return nil
+	if s.opts.Vectors {
+		props[enableVectors] = "true"
+	}
+	return props
+}
+
+// allowVectors gives the table the property if the pipeline asks for it.
+func (s *Sink) allowVectors(ctx context.Context, snapshot *table.Snapshot) (*table.Snapshot, error) {
+	if !s.opts.Vectors || snapshot.Properties()[enableVectors] == "true" {
+		return snapshot, nil
+	}
+	props := maps.Clone(snapshot.Properties())
+	if props == nil {
+		props = map[string]string{}
+	}
+	props[enableVectors] = "true"
+	tx := s.table.Begin(snapshot)
+	tx.Alter(table.Alteration{Schema: snapshot.Schema(), Properties: props})
+	tx.SetInfo("SET TBLPROPERTIES", map[string]string{"properties": `{"` + enableVectors + `":"true"}`}, nil)
+	if _, err := tx.Commit(ctx); err != nil {
+		return nil, temporaryConflict(err)
+	}
+	return s.table.Snapshot(ctx)
 }
 
 // withoutZone says whether some field is a timestamp_ntz.

@@ -257,6 +257,34 @@ func TestSchemaAndCatalog(t *testing.T) {
 	}
 }
 
+// TestVectors asks for deletion vectors in a new table and in one that is there. A pipeline that does not ask leaves the table as it is.
+func TestVectors(t *testing.T) {
+	for _, before := range []bool{false, true} {
+		f := newFixture(t)
+		for i, vectors := range []bool{!before, true, true, false} {
+			_, err := f.sink(t, func(o *Options) { o.Vectors = vectors }).Open(t.Context(), batch.Output{Pipeline: "pipe", Schema: schema(t, "s string", "p string")})
+			if err != nil {
+				t.Fatal(err)
+			}
+			s := f.snapshot(t)
+			want := vectors || i > 0
+			if has := s.Properties()["delta.enableDeletionVectors"] == "true"; has != want || has != slices.Contains(s.Protocol().ReaderFeatures, "deletionVectors") {
+				t.Errorf("before %v, opened %d times: properties %v, protocol %+v", before, i+1, s.Properties(), s.Protocol())
+			}
+			if version := s.Version(); i > 0 && version != int64(btoi(before)) {
+				t.Errorf("before %v, opened %d times: version %d", before, i+1, version)
+			}
+		}
+	}
+}
+
+func btoi(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
 func TestLetters(t *testing.T) {
 	f := newFixture(t)
 	l, err := NewLetters(f.store, "s3://lake/_dead/rides/")

@@ -100,6 +100,6 @@ func deltaSink(s *batch.SinkSpec, b backends, db *duckdb.DB) (batch.Sink, error)
 	}
 	return batchdelta.New(batchdelta.Options{
 		Store: b.objects, Location: s.Location, PartitionBy: s.PartitionBy, Compression: s.Compression,
-		Catalog: b.catalog, Database: s.Database, Table: s.Table, DB: db, Compact: s.Compact, Fault: fault,
+		Catalog: b.catalog, Database: s.Database, Table: s.Table, DB: db, Compact: s.Compact, Vectors: s.Vectors, Fault: fault,
 	})
 }

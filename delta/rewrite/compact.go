@@ -41,8 +41,9 @@ type smallFiles struct {
 }
 
 type smallFile struct {
-	path string
-	size int64
+	path   string
+	size   int64 // of the rows that are not deleted
+	hollow bool  // most rows are deleted: to write it anew frees more than it writes
 }
 
 // NewCompactor returns a compactor; nothing is read before the first call of Run.
@@ -123,7 +124,8 @@ func (c *Compactor) load(ctx context.Context) error {
 }
 
 func (c *Compactor) note(f *delta.File, by []string) {
-	if f.Size >= c.t.opts.FileBytes*3/4 || f.DeletionVector != nil {
+	size := liveBytes(f)
+	if size >= c.t.opts.FileBytes*3/4 {
 		return
 	}
 	if c.count >= smallFilesMax {
@@ -135,8 +137,16 @@ func (c *Compactor) note(f *delta.File, by []string) {
 	if c.small[key] == nil {
 		c.small[key] = &smallFiles{}
 	}
-	c.small[key].files = append(c.small[key].files, smallFile{f.Path, f.Size})
+	c.small[key].files = append(c.small[key].files, smallFile{f.Path, size, size < f.Size/2})
 	c.small[key].last = c.calls
+}
+
+// liveBytes is about what a file's rows take that are not deleted.
+func liveBytes(f *delta.File) int64 {
+	if f.DeletionVector == nil || f.Stats == nil || f.Stats.NumRecords <= 0 {
+		return f.Size
+	}
+	return int64(float64(f.Size) * float64(live(f)) / float64(f.Stats.NumRecords))
 }
 
 // tier is about the logarithm of a size: files of one tier are alike.
@@ -157,7 +167,7 @@ func (c *Compactor) due() []group {
 			break
 		}
 		g := c.dueIn(s, min(budget, c.t.opts.FileBytes))
-		if len(g.paths) < 2 {
+		if len(g.paths) == 0 || len(g.paths) == 1 && !g.purges {
 			if len(s.files) == 0 || c.calls-s.last > 2*c.opts.IdleCalls {
 				c.count -= len(s.files)
 				delete(c.small, key) // nothing more to be done there
@@ -172,7 +182,7 @@ func (c *Compactor) due() []group {
 	return groups
 }
 
-// dueIn takes the files of the lowest tier that is full, or all when the partition is idle.
+// dueIn takes the files of the lowest tier that is full, or all when the partition is idle, and hollow ones in any case.
 func (c *Compactor) dueIn(s *smallFiles, bytesMax int64) group {
 	tiers := map[int]int{}
 	for _, f := range s.files {
@@ -184,16 +194,13 @@ func (c *Compactor) dueIn(s *smallFiles, bytesMax int64) group {
 			full = tier
 		}
 	}
-	idle := c.calls-s.last >= c.opts.IdleCalls
-	if full < 0 && !idle {
-		return group{}
-	}
+	idle := full < 0 && c.calls-s.last >= c.opts.IdleCalls
 	var g group
 	for _, f := range s.files {
-		if full >= 0 && c.tier(f.size) > full || g.bytes+f.size > bytesMax {
+		if !f.hollow && !idle && c.tier(f.size) > full || g.bytes+f.size > bytesMax {
 			continue
 		}
-		g.paths, g.bytes = append(g.paths, f.path), g.bytes+f.size
+		g.paths, g.bytes, g.purges = append(g.paths, f.path), g.bytes+f.size, g.purges || f.hollow
 	}
 	return g
 }

@@ -51,9 +51,12 @@ func (j *job) deleteFound(f *found) error {
 	if j.vectors() {
 		return j.mark(partly, f.rows)
 	}
-	return j.rewrite(partly, f.rows, func(query string) (string, error) {
-		return "SELECT * FROM (" + query + ") WHERE " + hitColumn + " = 0", nil
-	})
+	return j.rewrite(partly, f.rows, j.t.opts.FileBytes, unmarked)
+}
+
+// unmarked is a query of the rows that are not marked.
+func unmarked(query string) (string, error) {
+	return "SELECT * FROM (" + query + ") WHERE " + hitColumn + " = 0", nil
 }
 
 // mark deletes rows by vectors.
@@ -71,12 +74,12 @@ func (j *job) mark(files []*delta.File, rows marks) error {
 	return nil
 }
 
-// rewrite writes files anew: partition by partition, near the size of data files. change makes the query of the rows that are written
+// rewrite writes files anew: partition by partition, near a size. change makes the query of the rows that are written
 // of one of the rows that are there.
-func (j *job) rewrite(files []*delta.File, rows marks, change func(query string) (string, error)) error {
+func (j *job) rewrite(files []*delta.File, rows marks, size int64, change func(query string) (string, error)) error {
 	list, of := partitions(files, j.snapshot.PartitionBy())
 	for _, partition := range list {
-		for _, bin := range bins(of[partitionKey(partition, j.snapshot.PartitionBy())], j.t.opts.FileBytes) {
+		for _, bin := range bins(of[partitionKey(partition, j.snapshot.PartitionBy())], size) {
 			out, err := j.writeFrom(bin, rows, change, target{partition: partition, fixed: true, oneFile: true})
 			if err != nil {
 				return err

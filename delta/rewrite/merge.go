@@ -24,6 +24,7 @@ type MergeOptions struct {
 	AppVersion  int64
 
 	binBytes int64 // see job
+	whole    bool  // rows of the source take the place of those that they match, and are added where they match none: there are no other clauses
 }
 
 // Match is which rows a clause is about.
@@ -106,6 +107,9 @@ func (m *merge) run() error {
 	}
 	if err := m.find(); err != nil {
 		return err
+	}
+	if m.replaces() {
+		return m.replace()
 	}
 	if err := m.changeRows(); err != nil {
 		return err

@@ -153,19 +153,29 @@ func (m *merge) columnOf(x sql.Expr, r *relation) (*columnar.Field, bool) {
 // listedMax is the number of values of the source up to which files are asked for each of them.
 const listedMax = 200
 
+// sampled is the number of rows of the source that tell whether it is worth while to look for its values in all of them.
+const sampled = 10 * listedMax
+
+// distinct are the values of a column of the source, not more than one beyond listedMax.
+func (m *merge) distinct(column, limit string) (*columnar.Batch, error) {
+	return m.t.opts.DB.Query(m.ctx, fmt.Sprintf("WITH %s AS (%s), d AS (SELECT DISTINCT v FROM (SELECT %s AS v FROM %s%s) WHERE v IS NOT NULL) SELECT CAST(v AS VARCHAR) FROM (SELECT v FROM d LIMIT %d)",
+		sourceName, m.query, column, sourceName, limit, listedMax+1), m.tables...)
+}
+
 // valuesOf are predicates on mine: that it is one of the values of theirs, or between the first and the last.
 func (m *merge) valuesOf(mine, theirs *columnar.Field) ([]sql.Predicate, error) {
 	typ, err := sqlType(mine.Type)
 	if err != nil || len(mine.Type.Fields) > 0 || mine.Type.Kind != theirs.Type.Kind || mine.Type.Kind == columnar.Binary {
 		return nil, err
 	}
-	q := quoteName(theirs.Name)
-	b, err := m.t.opts.DB.Query(m.ctx, fmt.Sprintf("WITH %s AS (%s), d AS (SELECT DISTINCT %s AS v FROM %s WHERE %s IS NOT NULL) SELECT CAST(v AS VARCHAR) FROM (SELECT v FROM d LIMIT %d)",
-		sourceName, m.query, q, sourceName, q, listedMax+1), m.tables...)
+	q, name := quoteName(theirs.Name), strings.ToLower(mine.Name)
+	b, err := m.distinct(q, fmt.Sprintf(" LIMIT %d", sampled))
+	if err == nil && b.Len <= listedMax {
+		b, err = m.distinct(q, "")
+	}
 	if err != nil {
 		return nil, err
 	}
-	name := strings.ToLower(mine.Name)
 	if b.Len <= listedMax {
 		p := sql.Predicate{Column: name, Op: "IN", Values: []sql.Literal{}}
 		for i := range b.Len {

@@ -41,8 +41,9 @@ func optimizers() int { return min(max(runtime.GOMAXPROCS(0), 2), optimizersMax)
 
 // group is files of one partition that become one, or a few in a new order.
 type group struct {
-	paths []string
-	bytes int64
+	paths  []string
+	bytes  int64
+	purges bool // there are rows to get rid of
 }
 
 // Optimize writes small files together into files near the table's file size, without changing rows: its commits do not

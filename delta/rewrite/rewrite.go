@@ -125,6 +125,9 @@ type Rows struct {
 	Schema *columnar.Schema
 	Rows   []*columnar.Batch
 	Files  []string // paths on this machine
+	// Stats are those of Files, one for each, if they are known. Upsert may then make data files of the files as they are, which must have the
+	// compression of Options.
+	Stats []*delta.Stats
 }
 
 func (r *Rows) check() (err error) {

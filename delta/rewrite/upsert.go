@@ -42,7 +42,7 @@ func (t *Table) Upsert(ctx context.Context, rows Rows, keys []Key, opts WriteOpt
 	return t.Merge(ctx, rows, MergeOptions{
 		Target: "target", Source: "source", On: Condition{X: on}, MergeSchema: opts.MergeSchema,
 		Clauses: []MergeClause{{Match: Matched, All: true}, {Match: NotMatched, All: true}},
-		AppID:   opts.AppID, AppVersion: opts.AppVersion, binBytes: t.opts.FileBytes / upsertBins,
+		AppID:   opts.AppID, AppVersion: opts.AppVersion, binBytes: t.opts.FileBytes / upsertBins, whole: true,
 	})
 }
 
