@@ -153,3 +153,43 @@ func rss(b *testing.B) float64 {
 	}
 	return 0
 }
+
+// byKey counts by key for ever, in the steps that package incremental makes of SELECT k, count(*), sum(v) FROM source GROUP BY k.
+func byKey() *batch.Program {
+	return &batch.Program{
+		Steps: []batch.Step{
+			{Name: "agg_new", SQL: `SELECT k, count(*) AS "count(*)", CAST(sum(v) AS BIGINT) AS "sum(v)" FROM source GROUP BY k`},
+			{Name: "agg_merged", SQL: `SELECT k, CAST(sum("count(*)") AS BIGINT) AS "count(*)", CAST(sum("sum(v)") AS BIGINT) AS "sum(v)"
+				FROM (SELECT s.* FROM (SELECT * FROM agg) AS s SEMI JOIN agg_new AS n ON s.k IS NOT DISTINCT FROM n.k UNION ALL SELECT * FROM agg_new) GROUP BY k`},
+			{Name: "result", SQL: `SELECT k, "count(*)" AS n, "sum(v)" AS s FROM agg_merged`},
+		},
+		States: []batch.StateSpec{{
+			Name: "agg", Operator: "stateStoreSave", Like: "agg_new", Update: "agg_new", Keys: []string{"k"},
+			Compact: `SELECT k, CAST(sum("count(*)") AS BIGINT) AS "count(*)", CAST(sum("sum(v)") AS BIGINT) AS "sum(v)" FROM runs GROUP BY k`,
+		}},
+		Output: "result", Keys: []string{"k"},
+	}
+}
+
+// BenchmarkSmallBatches runs batches of 100 rows over a state of as many keys as its name says. The figures are per batch.
+func BenchmarkSmallBatches(b *testing.B) {
+	for _, keys := range []int{100_000, 1_000_000, 4_000_000} {
+		b.Run(fmt.Sprint(keys), func(b *testing.B) {
+			s := newFixture(b, byKey(), Options{Threads: 2}, keyedSchema)
+			rng := rand.New(rand.NewPCG(1, 2))
+			start := time.Date(2026, 1, 31, 8, 0, 0, 0, time.UTC)
+			look := func(batch.Result) {}
+			for at := 0; at < 3*keys; at += 250_000 {
+				s.run(time.Time{}, keyed(b, rng, start, time.Second, 250_000, keys), look)
+			}
+			var total, runs int64
+			b.ResetTimer()
+			for range b.N {
+				s.run(time.Time{}, keyed(b, rng, start, time.Second, 100, keys), look)
+				total, runs = s.metrics[0].RowsTotal, int64(s.metrics[0].RunsOnDisk)
+			}
+			b.ReportMetric(float64(total), "rows")
+			b.ReportMetric(float64(runs), "runs")
+		})
+	}
+}
