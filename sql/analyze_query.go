@@ -78,7 +78,7 @@ func (a *analyzer) rename(cols []Column, ids []Ident, open bool, at Ident) []Col
 	out := make([]Column, len(ids))
 	for i, id := range ids {
 		out[i].Name = id.Name
-		if i < len(cols) {
+		if i < len(cols) && !open {
 			out[i].Type = cols[i].Type
 		}
 	}
@@ -116,8 +116,19 @@ func (a *analyzer) setExpr(s SetExpr, outer *scope) (SetExpr, []Column, bool, *s
 	r, rcols, ropen, _ := a.setExpr(op.R, outer)
 	if !lopen && !ropen {
 		cols = a.unify(op, cols, rcols)
+	} else {
+		cols = untyped(cols)
 	}
 	return &SetOp{op.Pos, op.Op, op.All, l, r}, cols, lopen || ropen, &scope{parent: outer, out: cols}
+}
+
+// untyped are columns of which only the names are known.
+func untyped(cols []Column) []Column {
+	out := make([]Column, len(cols))
+	for i, c := range cols {
+		out[i] = Column{Name: c.Name, ref: c.ref}
+	}
+	return out
 }
 
 func (a *analyzer) unify(op *SetOp, l, r []Column) []Column {
@@ -261,9 +272,9 @@ func (a *analyzer) expandStar(rels []*rel, sc *scope, qualified bool) ([]SelectI
 	for _, r := range rels {
 		if r.open {
 			if qualified {
-				return []SelectItem{{Qualifier: &r.alias}}, []Column{{}}, true
+				return []SelectItem{{Qualifier: &r.alias}}, openColumns(rels), true
 			}
-			return []SelectItem{{}}, []Column{{}}, true
+			return []SelectItem{{}}, openColumns(rels), true
 		}
 	}
 	var items []SelectItem
@@ -284,6 +295,19 @@ func (a *analyzer) expandStar(rels []*rel, sc *scope, qualified bool) ([]SelectI
 		}
 	}
 	return items, cols, false
+}
+
+// openColumns are those that a star over relations with columns that are not known is known to have.
+func openColumns(rels []*rel) []Column {
+	cols := []Column{{}}
+	for _, r := range rels {
+		for _, c := range r.cols {
+			if c.Name != "" && !r.merged[c.Name] {
+				cols = append(cols, Column{Name: c.Name, Type: c.Type})
+			}
+		}
+	}
+	return cols
 }
 
 // outputName is the alias, or the name of the column or field that the item is; "" for other expressions.

@@ -109,7 +109,7 @@ func (a *analyzer) table(r *TableRef, out *rel) Relation {
 	if src.View != nil {
 		return a.view(src.View, r, out)
 	}
-	out.cols, out.hidden, out.open, out.src = src.Columns, src.Hidden, src.Columns == nil, src
+	out.cols, out.hidden, out.open, out.src = src.Columns, src.Hidden, src.Columns == nil || src.Open, src
 	return &TableRef{Name: Name{Parts: []string{src.Binding}}}
 }
 

@@ -26,6 +26,8 @@ type Source struct {
 	Binding string
 	// Columns are the table's columns in order; nil if they are not known, then every name passes.
 	Columns []Column
+	// Open says that a star is not expanded into Columns, and that names which are not among them pass too.
+	Open bool
 	// Hidden are columns that a star does not show, such as "$path".
 	Hidden []Column
 	// View is the query of a view; Binding and Columns are not used then.

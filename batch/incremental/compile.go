@@ -126,33 +126,59 @@ func lowerNames(streams map[string]Stream) map[string]Stream {
 	return out
 }
 
-// rowwise is the program of a query without state: the query as it stands, for the engine to check that it works row by row.
+// rowwise is the program of a query without state: the query as it stands, for the engine to check that it works row by row. Its
+// stars stay stars. Where the types of columns do not go together by the dialect's rules, the engine's own rules decide.
 func (c *compiler) rowwise(query string) (*batch.Program, error) {
 	if c.in.Mode == Complete {
 		return nil, c.modeRefused("when there are no streaming aggregations on streaming DataFrames/Datasets")
 	}
+	text, err := c.asItStands(query, true)
+	var sound *sql.Error
+	if errors.As(err, &sound) {
+		text, err = c.asItStands(query, false)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &batch.Program{Steps: []batch.Step{{Name: "output", SQL: text}}, Output: "output", Tables: c.program.Tables}, nil
+}
+
+// asItStands translates the query over the inputs and tables themselves, by the types of their columns or by names alone.
+func (c *compiler) asItStands(query string, typed bool) (string, error) {
 	opts := c.options()
 	opts.Table = func(ref *sql.TableRef) (*sql.Source, error) {
-		if len(ref.Name.Parts) == 1 {
-			if _, ok := c.in.Streams[ref.Name.Parts[0]]; ok {
-				return &sql.Source{Binding: ref.Name.Parts[0]}, nil
-			}
-		}
-		r, err := c.static(ref)
+		r, err := c.asNamed(ref)
 		if err != nil {
 			return nil, err
 		}
-		return &sql.Source{Binding: r.name}, nil
+		if !typed {
+			return &sql.Source{Binding: r.name}, nil
+		}
+		s := r.source()
+		s.Open = true
+		return s, nil
 	}
 	q, err := sql.ParseQuery(strings.TrimRight(strings.TrimSpace(query), ";"))
 	if err != nil {
-		return nil, err
+		return "", err
 	}
 	t, err := sql.Translate(q, opts)
 	if err != nil {
-		return nil, err
+		return "", err
 	}
-	return &batch.Program{Steps: []batch.Step{{Name: "output", SQL: t.Text}}, Output: "output", Tables: c.program.Tables}, nil
+	return t.Text, nil
+}
+
+// asNamed is the input or table of a name.
+func (c *compiler) asNamed(ref *sql.TableRef) (*relation, error) {
+	if len(ref.Name.Parts) == 1 {
+		name := ref.Name.Parts[0]
+		if s, ok := c.in.Streams[name]; ok {
+			cols, err := columnsOf(s.Columns)
+			return &relation{name: name, cols: cols}, err
+		}
+	}
+	return c.static(ref)
 }
 
 // compiler carries the program that is being made.
