@@ -2,27 +2,14 @@ package soak
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 )
 
-// pipelineSample is the state of a run at a time.
-type pipelineSample struct {
-	seconds float64
-	values  [len(pipelineColumns)]float64
-}
-
-// pipelineColumns of a sample; bound and slack are as in columns.
-var pipelineColumns = [...]struct {
-	name  string
-	bound float64
-	slack float64
-}{
+// pipelineColumns of a sample.
+var pipelineColumns = []column{
 	{"put_per_s", 0, 0},
 	{"committed_per_s", 0, 0},
 	{"put_p50_ms", 0, 0},
@@ -84,24 +71,16 @@ func (p *pipelineSoak) sample(ctx context.Context) error {
 				}
 			}
 		}
-		p.samples = append(p.samples, pipelineSample{seconds: time.Since(p.began).Seconds(), values: [len(pipelineColumns)]float64{
-			float64(nowSent-sent) / took, float64(nowDone-done) / took, q[0], q[1], float64(max(0, nowSent-nowDone)), batch,
-			rssMiB(p.server.pid), heap / mib, rssMiB(p.server.worker()), float64(version), float64(logFiles), float64(logBytes) / mib,
-			float64(len(all)), float64(len(sizes)), bytes / mib, medianOf(sizes), float64(small), diskMiB(p.server.data),
-		}})
+		err = p.course.add(time.Since(p.began),
+			float64(nowSent-sent)/took, float64(nowDone-done)/took, q[0], q[1], float64(max(0, nowSent-nowDone)), batch,
+			rssMiB(p.server.pid), heap/mib, rssMiB(p.server.worker()), float64(version), float64(logFiles), float64(logBytes)/mib,
+			float64(len(all)), float64(len(sizes)), bytes/mib, medianOf(sizes), float64(small), diskMiB(p.server.data))
+		if err != nil {
+			return err
+		}
 		sent, done = nowSent, nowDone
 	}
 	return nil
-}
-
-// rssMiB is the memory of a process; 0 if there is none.
-func rssMiB(pid int) float64 {
-	raw, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/statm")
-	if err != nil {
-		return 0
-	}
-	pages, _ := strconv.ParseFloat(strings.Fields(string(raw))[1], 64)
-	return pages * float64(os.Getpagesize()) / mib
 }
 
 func logOf(dir string) (files int, bytes int64) {
@@ -172,39 +151,19 @@ func (p *pipelineSoak) judgeFiles() {
 	}
 }
 
-// judgeSamples writes the samples down, and fails the test where something grew.
+// judgeSamples fails the test where something grew.
 func (p *pipelineSoak) judgeSamples() {
-	if len(p.samples) < 9 {
-		p.t.Fatalf("%d samples are too few", len(p.samples))
+	if len(p.course.seconds) < 9 {
+		p.t.Fatalf("%d samples are too few", len(p.course.seconds))
 	}
-	rows := [][]string{{"seconds"}}
-	for _, c := range pipelineColumns {
-		rows[0] = append(rows[0], c.name)
+	table, grown := p.course.table()
+	if grown != nil {
+		p.t.Error(grown)
 	}
-	for _, s := range p.samples {
-		rows = append(rows, csvRow(s.seconds, s.values[:]))
-	}
-	if err := writeCSV(*csvFile, rows); err != nil {
-		p.t.Error(err)
-	}
-	var out strings.Builder
-	for i, c := range pipelineColumns {
-		var v []float64
-		for _, s := range p.samples {
-			v = append(v, s.values[i])
-		}
-		first, last := thirds(v[len(v)/8:]) // without the time in which caches fill
-		bound := "-"
-		if c.bound > 0 {
-			bound = fmt.Sprintf("<= %.1f x + %g", c.bound, c.slack)
-		}
-		fmt.Fprintf(&out, "%-18s %12.1f %12.1f  greatest %12.1f  %-20s %s\n", c.name, first, last, slices.Max(v), bound, plot(v, 60))
-		if c.bound > 0 && last > c.bound*first+c.slack {
-			p.t.Errorf("%s grew from %.1f to %.1f (medians of the first and the last third), bound %s", c.name, first, last, bound)
-		}
-		if strings.HasSuffix(c.name, "_rss_mib") && slices.Max(v) > memoryMost {
-			p.t.Errorf("%s was %.0f", c.name, slices.Max(v))
+	for _, name := range []string{"server_rss_mib", "pipeline_rss_mib"} {
+		if most := slices.Max(p.course.of(name)); most > memoryMost {
+			p.t.Errorf("%s was %.0f", name, most)
 		}
 	}
-	p.t.Logf("medians of the first and the last third, bound, course over %v:\n%s", *pipelineFor, out.String())
+	p.t.Logf("medians of the first and the last third, bound, course over %v:\n%s", *pipelineFor, table)
 }

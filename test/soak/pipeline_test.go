@@ -42,9 +42,9 @@ type pipelineSoak struct {
 	calls meter        // of latencies
 	fail  context.CancelCauseFunc
 
-	samples []pipelineSample // by the sampler, until the run is over
-	dropped digest           // of partitions that are gone, by the keeper
-	closed  []partition      // those that are over, as the keeper found them
+	course  *course     // by the sampler, until the run is over
+	dropped digest      // of partitions that are gone, by the keeper
+	closed  []partition // those that are over, as the keeper found them
 }
 
 // TestPipeline leaves a server alone with a pipeline of the tutorial's rides into a table partitioned by hour, at full rate: as many records as
@@ -64,7 +64,7 @@ func TestPipeline(t *testing.T) {
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	ctx, fail := context.WithCancelCause(t.Context())
 	defer fail(nil)
-	p := &pipelineSoak{t: t, dir: dir, fail: fail, began: time.Now()}
+	p := &pipelineSoak{t: t, dir: dir, fail: fail, began: time.Now(), course: openCourse(t, pipelineColumns)}
 	if p.server, err = startWeir(t, weirBinary(t, dir), filepath.Join(dir, "data")); err != nil {
 		t.Fatal(err)
 	}

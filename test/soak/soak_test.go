@@ -9,7 +9,7 @@
 // the three accounts must agree: no record lost, none twice, none invented, each shard in order. Memory, latency and disk
 // are sampled: they must not grow.
 //
-// go test runs a short form. The real one is make soak DURATION=20m SEED=1; it writes samples to soak.csv.
+// go test runs a short form. The real one is make soak DURATION=20m SEED=1; it appends each sample to soak.csv.
 //
 // TestPipeline is the same for a pipeline of a whole server, in processes of its own: make pipeline-soak.
 package soak
@@ -64,7 +64,7 @@ func TestSoak(t *testing.T) {
 	ctx, fail := context.WithCancelCause(t.Context())
 	defer fail(nil)
 	retention := max(1500*time.Millisecond, *duration/20)
-	w := &world{t: t, server: startServer(t, place, retention), ledger: newLedger(), meter: new(meter), secret: *seed, fail: fail}
+	w := &world{t: t, server: startServer(t, place, retention), ledger: newLedger(), meter: &meter{course: openCourse(t, columns)}, secret: *seed, fail: fail}
 	w.run(ctx)
 	if err := context.Cause(ctx); err != nil {
 		t.Error(err)
@@ -92,7 +92,7 @@ func (w *world) run(ctx context.Context) {
 		rng := rand.New(rand.NewPCG(*seed, uint64(i)))
 		others.Go(func() { w.must(life(working, rng)) })
 	}
-	others.Go(func() { w.sample(working) })
+	others.Go(func() { w.must(w.sample(working)) })
 	readers.Go(func() { w.guard(reading) })
 
 	select {
