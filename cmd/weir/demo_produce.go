@@ -14,13 +14,19 @@ import (
 	"github.com/weir-data/weir/produce/awskinesis"
 )
 
-// demoSeconds is about how long the demo takes to send generated records, so that there is a flow to look at.
-const demoSeconds = 4
+// demoSeconds is about how long the demo takes to send generated records, so that there is a flow to look at; few take less.
+const (
+	demoSeconds = 4
+	demoSlowest = 500 // records a second
+)
+
+// demoRate is the rate at which to send some records within seconds.
+func demoRate(amount, seconds int) float64 { return max(demoSlowest, float64(amount)/float64(seconds)) }
 
 // rideSource yields the rides that were asked for, and the rate at which to send them (0: as fast as possible).
 func rideSource(c *DemoCmd) (produce.Source, float64, error) {
 	if c.Rides == "" {
-		return produce.NewRides(produce.RidesOptions{Seed: 1, Amount: c.Amount}), float64(c.Amount) / demoSeconds, nil
+		return produce.NewRides(produce.RidesOptions{Seed: 1, Amount: c.Amount}), demoRate(c.Amount, demoSeconds), nil
 	}
 	f, err := produce.OpenFile(c.Rides)
 	return f, 0, err

@@ -34,7 +34,7 @@ func (d *demo) users(ctx context.Context) error {
 	if err := d.provisionUsers(ctx); err != nil {
 		return err
 	}
-	sent, err := d.produce(ctx, userStream, produce.NewUsers(2, d.cmd.Users, time.Now), float64(d.cmd.Users)/(demoSeconds/2))
+	sent, err := d.produce(ctx, userStream, produce.NewUsers(2, d.cmd.Users, time.Now), demoRate(d.cmd.Users, demoSeconds/2))
 	if err != nil {
 		return err
 	}
