@@ -8,9 +8,11 @@
 // batch/state the StateStore; batch/delta, parquet, tostream and webhook are Sinks, and batch/delta keeps the dead letters.
 //
 // To read the code: Engine.run (engine.go) is the loop, Engine.resume where it goes on after a restart, Engine.plan and
-// Engine.runBatch (microbatch.go) are one batch.
+// Engine.runBatch (microbatch.go) are one batch, Engine.take and microbatch.readAhead (ahead.go) how a batch is read before it is planned: where
+// a source finds its end by reading, and while the batch before is computed and written.
 //
-// What survives a crash: before batch N runs, its offset ranges and its watermark are saved in the ProgressStore. When the dead
+// What survives a crash: before batch N runs, its offset ranges and its watermark are saved in the ProgressStore; what was read of it
+// until then is in memory only. When the dead
 // letters and all sinks hold it, the state after it is made version N of the StateStore, and N is marked done. After a crash
 // between the two the same ranges run again under the same number, over the state before it, and a sink that already holds that
 // number does nothing. So each record of the source is in the sink exactly once, or in the dead letters exactly once.
@@ -87,7 +89,7 @@ type Limit struct {
 	Bytes   int64
 }
 
-// Source is a replayable, ordered set of shards.
+// Source is a replayable, ordered set of shards. One goroutine at a time uses it; it is not always the same.
 type Source interface {
 	// Plan returns the end of the next batch after start: at most about limit further on, start itself if nothing is there.
 	Plan(ctx context.Context, start Offset, limit Limit) (end Offset, err error)
@@ -96,6 +98,13 @@ type Source interface {
 	Read(ctx context.Context, start, end Offset, f func([]Record) error) error
 	// Wait returns when there may be something after start, or ctx is done.
 	Wait(ctx context.Context, start Offset) error
+}
+
+// Taker is a Source that finds where a batch ends by reading it: Plan and Read in one pass.
+type Taker interface {
+	// Take calls f with the records of the next batch after start, as Plan would plan it, and returns its end. Calls of f may overlap, those
+	// with records of one shard do not. It does not wait for records. After an error there is no batch.
+	Take(ctx context.Context, start Offset, limit Limit, f func([]Record) error) (end Offset, err error)
 }
 
 // Starter is a Source that can begin elsewhere than at its oldest record.
@@ -107,12 +116,12 @@ type Starter interface {
 // Tipper is a Source that knows its newest records. Without it a run of what is available ends when Plan finds
 // nothing, which with a busy producer may take long.
 type Tipper interface {
-	// Latest is the offset behind all records that are there now.
+	// Latest is the offset behind all records that are there now. It may be asked for while another goroutine reads.
 	Latest(ctx context.Context) (Offset, error)
 }
 
 // Metered is a Source that has figures of its own for a Report.
 type Metered interface {
-	// Metrics are numbers as text, by name.
+	// Metrics are numbers as text, by name. They may be asked for while another goroutine reads.
 	Metrics() map[string]string
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -52,7 +53,9 @@ type letterWriter struct {
 	letters  Letters
 	pipeline string
 	batch    int64
+	held     bool // nothing is put before flush
 	count    int64
+	bytes    int64                    // of their lines
 	shards   map[string]*letterObject // by the name of the object, up to its part
 
 	stream string // of the records that come
@@ -60,7 +63,7 @@ type letterWriter struct {
 }
 
 // reset forgets what add has taken.
-func (w *letterWriter) reset() { w.count, w.shards = 0, nil }
+func (w *letterWriter) reset() { w.count, w.bytes, w.shards = 0, 0, nil }
 
 // from says that the records that come are those of a source, one of several or not.
 func (w *letterWriter) from(s *SourceSpec, several bool) {
@@ -72,10 +75,17 @@ func (w *letterWriter) from(s *SourceSpec, several bool) {
 
 type letterObject struct {
 	part int
+	full [][]byte // to be put
 	buf  bytes.Buffer
 }
 
-// add takes the letter of r. It may write an object.
+// lettersHeldMax bounds the letters that are held back.
+const lettersHeldMax = 16 << 20
+
+// errLettersHeld says that there are too many letters to hold them back.
+var errLettersHeld = errors.New("too many dead letters for a batch that is not planned yet")
+
+// add takes the letter of r. It may write an object, unless letters are held back.
 func (w *letterWriter) add(ctx context.Context, r *Record, kept bool, flaws []columnar.FieldError) error {
 	if w.letters == nil {
 		panic("dead letter without a place for it") // New checks
@@ -107,27 +117,43 @@ func (w *letterWriter) add(ctx context.Context, r *Record, kept bool, flaws []co
 	o.buf.Write(line)
 	o.buf.WriteByte('\n')
 	w.count++
-	if o.buf.Len() < letterBytesMax {
+	w.bytes += int64(len(line) + 1)
+	if w.held && w.bytes > lettersHeldMax {
+		return errLettersHeld
+	}
+	if o.buf.Len() >= letterBytesMax {
+		o.roll()
+	}
+	if w.held {
 		return nil
 	}
 	return w.put(ctx, object, o)
 }
 
-func (w *letterWriter) put(ctx context.Context, object string, o *letterObject) error {
-	name := fmt.Sprintf("batch-%0*d/%s-%05d.ndjson", progressDigits, w.batch, object, o.part)
-	if err := w.letters.Put(ctx, name, o.buf.Bytes()); err != nil {
-		return fmt.Errorf("write dead letters %s: %w", name, err)
-	}
-	o.part++
+// roll makes what there is an object.
+func (o *letterObject) roll() {
+	o.full = append(o.full, bytes.Clone(o.buf.Bytes()))
 	o.buf.Reset()
+}
+
+// put writes the objects that are full.
+func (w *letterWriter) put(ctx context.Context, object string, o *letterObject) error {
+	for _, body := range o.full {
+		name := fmt.Sprintf("batch-%0*d/%s-%05d.ndjson", progressDigits, w.batch, object, o.part)
+		if err := w.letters.Put(ctx, name, body); err != nil {
+			return fmt.Errorf("write dead letters %s: %w", name, err)
+		}
+		o.part++
+	}
+	o.full = nil
 	return nil
 }
 
 // flush writes what add has kept back.
 func (w *letterWriter) flush(ctx context.Context) error {
 	for object, o := range w.shards {
-		if o.buf.Len() == 0 {
-			continue
+		if o.buf.Len() > 0 {
+			o.roll()
 		}
 		if err := w.put(ctx, object, o); err != nil {
 			return err

@@ -22,9 +22,12 @@ type decoder struct {
 	mode     Mode
 	required []int // columns that must not be null
 	workers  []*decodeWorker
+	idle     chan *decodeWorker
 
-	records, bytes int64     // of the batch so far
-	oldest, newest time.Time // arrivals among its records
+	mu             sync.Mutex // guards the fields below while add is at work
+	records, bytes int64      // of the batch so far
+	oldest, newest time.Time  // arrivals among its records
+	adding, most   int        // calls of add that are at work, and the most that were at a time
 }
 
 // decodeWorker has its columns to itself. full are earlier columns of the same batch that could take no more.
@@ -46,7 +49,7 @@ type badRecord struct {
 
 // newDecoder compiles schema, which columnar.Format.Complete made, for records of a stream.
 func newDecoder(stream string, schema *columnar.Schema, format columnar.Format, mode Mode, workers int) (*decoder, error) {
-	d := &decoder{schema: schema, format: format, stream: stream, mode: mode}
+	d := &decoder{schema: schema, format: format, stream: stream, mode: mode, idle: make(chan *decodeWorker, workers)}
 	for i, f := range schema.Fields {
 		if !f.Nullable {
 			d.required = append(d.required, i)
@@ -57,14 +60,16 @@ func newDecoder(stream string, schema *columnar.Schema, format columnar.Format, 
 		if err != nil {
 			return nil, fmt.Errorf("source.schema: %w", err)
 		}
-		d.workers = append(d.workers, &decodeWorker{of: d, rows: rows})
+		w := &decodeWorker{of: d, rows: rows}
+		d.workers = append(d.workers, w)
+		d.idle <- w
 	}
 	return d, nil
 }
 
 // reset forgets all rows.
 func (d *decoder) reset() {
-	d.records, d.bytes = 0, 0
+	d.records, d.bytes, d.most = 0, 0, 0
 	d.oldest, d.newest = time.Time{}, time.Time{}
 	for _, w := range d.workers {
 		w.full = nil
@@ -97,9 +102,13 @@ func (d *decoder) discovered() []columnar.Field {
 const shareMin = 64
 
 // add decodes a chunk and gives the letters of its bad records to w, in the order of the records. In mode fail the
-// first of them is the error.
+// first of them is the error. Several may add at a time, with the same w; then each has a part of the workers.
 func (d *decoder) add(ctx context.Context, chunk []Record, w *letterWriter) error {
-	d.share(chunk)
+	team := d.team(len(chunk))
+	defer d.disband(team)
+	share(team, chunk)
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	for i := range chunk {
 		d.bytes += int64(len(chunk[i].Data))
 		at := chunk[i].Arrival
@@ -111,7 +120,7 @@ func (d *decoder) add(ctx context.Context, chunk []Record, w *letterWriter) erro
 		}
 	}
 	d.records += int64(len(chunk))
-	for _, worker := range d.workers {
+	for _, worker := range team {
 		for _, b := range worker.bad {
 			r := &chunk[b.index]
 			if d.mode == Fail {
@@ -132,15 +141,40 @@ func flawText(f columnar.FieldError) string {
 	return f.Field + ": " + f.Reason
 }
 
-// share decodes a part of the chunk on each worker.
-func (d *decoder) share(chunk []Record) {
-	parts := min(len(d.workers), max(1, len(chunk)/shareMin))
-	var wg sync.WaitGroup
-	for i, worker := range d.workers {
-		worker.bad = worker.bad[:0]
-		if i >= parts {
-			continue
+// team are workers for so many records, at least one.
+func (d *decoder) team(records int) (team []*decodeWorker) {
+	d.mu.Lock()
+	d.adding++
+	d.most = max(d.most, d.adding)
+	size := min(max(1, len(d.workers)/d.most), max(1, records/shareMin))
+	d.mu.Unlock()
+	team = append(make([]*decodeWorker, 0, size), <-d.idle)
+	for len(team) < size {
+		select {
+		case w := <-d.idle:
+			team = append(team, w)
+		default:
+			return team
 		}
+	}
+	return team
+}
+
+func (d *decoder) disband(team []*decodeWorker) {
+	d.mu.Lock()
+	d.adding--
+	d.mu.Unlock()
+	for _, w := range team {
+		d.idle <- w
+	}
+}
+
+// share decodes a part of the chunk on each worker.
+func share(team []*decodeWorker, chunk []Record) {
+	parts := len(team)
+	var wg sync.WaitGroup
+	for i, worker := range team {
+		worker.bad = worker.bad[:0]
 		from, to := i*len(chunk)/parts, (i+1)*len(chunk)/parts
 		if i == parts-1 {
 			worker.decode(chunk, from, to)

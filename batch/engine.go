@@ -34,7 +34,7 @@ type Options struct {
 	Workers int
 	// Print shows each batch after the sinks took it; nil shows nothing.
 	Print *ConsolePrinter
-	// OnProgress is called after each batch, on the engine's goroutine.
+	// OnProgress is called after each batch, on the engine's goroutine. The next batch may be on its way.
 	OnProgress func(Report)
 	// Fault is called between each two steps of a batch, with the name of the step that is done (see FaultPoints): a test kills the
 	// process there.
@@ -61,7 +61,11 @@ type Engine struct {
 
 	next    int64 // number of the batch after the newest that is done
 	pending *Plan // a batch that a crash interrupted: it runs first, as it was planned
+	ahead   *ahead
 	times   watermarks
+
+	takers      bool  // all sources are Takers
+	letterBytes int64 // of the dead letters of the newest batch
 
 	stopOnce sync.Once
 	stop     chan struct{}
@@ -91,7 +95,7 @@ func New(opts Options) (*Engine, error) {
 	if opts.Fault == nil {
 		opts.Fault = func(string) {}
 	}
-	e := &Engine{opts: opts, pipeline: p, sinks: slices.Clone(opts.Sinks), runID: newRunID(), stop: make(chan struct{})}
+	e := &Engine{opts: opts, pipeline: p, sinks: slices.Clone(opts.Sinks), runID: newRunID(), stop: make(chan struct{}), takers: true}
 	if opts.Print != nil {
 		e.sinks = append(e.sinks, opts.Print)
 	}
@@ -100,6 +104,8 @@ func New(opts Options) (*Engine, error) {
 		if err != nil {
 			return nil, fmt.Errorf("pipeline %s: %w", p.Name, err)
 		}
+		_, taker := in.source.(Taker)
+		e.takers = e.takers && taker
 		e.inputs = append(e.inputs, in)
 	}
 	return e, nil
@@ -133,6 +139,11 @@ func (e *Engine) close() error {
 }
 
 func (e *Engine) run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer func() {
+		cancel()
+		e.endAhead()
+	}()
 	if err := e.prepare(ctx); err != nil {
 		return err
 	}
@@ -141,14 +152,14 @@ func (e *Engine) run(ctx context.Context) error {
 	}
 	var began time.Time // of the newest batch of the trigger
 	for early := false; !e.stopped(); {
-		if e.availableNow() && e.pending == nil && e.reached() && !e.overdue() {
+		if e.availableNow() && e.pending == nil && e.reached(nil) && !e.overdue() {
 			return nil
 		}
 		c := e.newClock()
 		if !early {
 			began = c.began
 		}
-		plan, err := e.plan(ctx, c, early)
+		plan, taken, err := e.plan(ctx, c, early)
 		if err != nil {
 			return err
 		}
@@ -157,7 +168,7 @@ func (e *Engine) run(ctx context.Context) error {
 		}
 		cut := false
 		if plan != nil {
-			if cut, err = e.runBatch(ctx, plan, c); err != nil {
+			if cut, err = e.runBatch(ctx, plan, taken, c); err != nil {
 				return fmt.Errorf("batch %d: %w", plan.Batch, err)
 			}
 			if e.pipeline.Trigger.Once && !e.opts.Once && !plan.empty() {
@@ -190,9 +201,15 @@ func (e *Engine) availableNow() bool { return e.opts.Once || e.pipeline.Trigger.
 // ends says whether the run ends when there is nothing more.
 func (e *Engine) ends() bool { return e.availableNow() || e.pipeline.Trigger.Once }
 
-// reached says whether all inputs are where a run of what is available ends.
-func (e *Engine) reached() bool {
-	return !slices.ContainsFunc(e.inputs, func(in *input) bool { return in.target == nil || !in.at.Reached(in.target) })
+// reached says whether all inputs are where a run of what is available ends, or will be when p is done, nil for none.
+func (e *Engine) reached(p *Plan) bool {
+	return !slices.ContainsFunc(e.inputs, func(in *input) bool {
+		at := in.at
+		if p != nil {
+			at = p.Sources[in.spec.Name].End
+		}
+		return in.target == nil || !at.Reached(in.target)
+	})
 }
 
 // overdue says whether the watermark has risen since the newest batch, so that a batch without data would let rows leave the state.

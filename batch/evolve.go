@@ -55,7 +55,8 @@ func (in *input) widen(found []columnar.Field, workers int) (added []string, err
 	spec.Schema = wide
 	in.spec = &spec
 	in.found = columnar.WidenFields(in.found, found, false)
-	in.decoder, err = newDecoder(spec.Stream, wide, spec.Format, spec.Mode, workers)
+	in.decoder, err = in.newDecoder(workers)
+	in.spare = nil
 	return added, err
 }
 

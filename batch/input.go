@@ -13,7 +13,8 @@ type input struct {
 	spec    *SourceSpec
 	limit   Limit // of a batch
 	source  Source
-	decoder *decoder
+	decoder *decoder         // of the batch at hand
+	spare   *decoder         // of the one that is read meanwhile; nil: to be made
 	found   []columnar.Field // what records had beyond the schema of the pipeline file, and spec.Schema has
 
 	at     Offset     // end of the newest batch that is done
@@ -34,10 +35,14 @@ func newInput(spec *SourceSpec, opts Options) (*input, error) {
 		return nil, fmt.Errorf("no place for dead letters: set dead_letters, or mode: fail of source %s", spec.Name)
 	}
 	var err error
-	if in.decoder, err = newDecoder(spec.Stream, spec.Schema, spec.Format, spec.Mode, opts.Workers); err != nil {
+	if in.decoder, err = in.newDecoder(opts.Workers); err != nil {
 		return nil, fmt.Errorf("source %s: %w", spec.Name, err)
 	}
 	return in, nil
+}
+
+func (in *input) newDecoder(workers int) (*decoder, error) {
+	return newDecoder(in.spec.Stream, in.spec.Schema, in.spec.Format, in.spec.Mode, workers)
 }
 
 // read decodes the records of r and gives letters the dead ones. Done again, it gives the same.
@@ -53,10 +58,16 @@ func (in *input) read(ctx context.Context, r Range, letters *letterWriter) error
 	if err != nil {
 		return fmt.Errorf("source %s: %w", in.spec.Name, err)
 	}
-	if w := in.spec.Watermark; w != nil {
-		in.events = eventTimesOf(in.decoder.batches(), in.spec.Schema.Index(w.Column))
-	}
+	in.events = in.eventTimes(in.decoder)
 	return nil
+}
+
+// eventTimes are those of the rows of d, none where there is no event time.
+func (in *input) eventTimes(d *decoder) eventTimes {
+	if in.spec.Watermark == nil {
+		return eventTimes{}
+	}
+	return eventTimesOf(d.batches(), in.spec.Schema.Index(in.spec.Watermark.Column))
 }
 
 // decodedMax is about what the values of a fixed size in a decoded batch may take, in bytes. Texts take what the records have, which
@@ -88,8 +99,22 @@ func fixedBytes(t columnar.Type) int64 {
 }
 
 // full says whether the batch at hand ended where its limit is, so that more is waiting.
-func (in *input) full() bool {
-	return nearly(in.decoder.records, int64(in.limit.Records)) || nearly(in.decoder.bytes, in.limit.Bytes)
+func (in *input) full() bool { return in.fills(in.decoder) }
+
+// fills says whether d has about as much as a batch may.
+func (in *input) fills(d *decoder) bool {
+	return nearly(d.records, int64(in.limit.Records)) || nearly(d.bytes, in.limit.Bytes)
+}
+
+// less is what is left of l, of which not all is used up. What is unlimited stays so.
+func (l Limit) less(records, bytes int64) Limit {
+	if l.Records > 0 {
+		l.Records -= int(records)
+	}
+	if l.Bytes > 0 {
+		l.Bytes -= bytes
+	}
+	return l
 }
 
 // nearly says whether n is at a limit that sources keep about.

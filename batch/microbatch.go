@@ -46,58 +46,72 @@ func (p *Plan) empty() bool {
 	return true
 }
 
-// plan returns the batch to run, its plan durable, or nil if there is nothing to do. early says that the trigger's interval is not over:
-// then only what is overdue runs.
-func (e *Engine) plan(ctx context.Context, c *clock, early bool) (*Plan, error) {
+// plan returns the batch to run, its plan durable, or nil if there is nothing to do; and what was read for it, nil if nothing was. early says
+// that the trigger's interval is not over: then only what is overdue runs.
+func (e *Engine) plan(ctx context.Context, c *clock, early bool) (*Plan, *taken, error) {
 	if p := e.pending; p != nil {
 		e.pending = nil
-		return p, nil
+		return p, nil, nil
+	}
+	idle := early && e.pipeline.Trigger.Interval > 0 && !e.ends()
+	var t *taken
+	c.step("getBatch", func() error {
+		if t = e.awaitAhead(ctx, c); t == nil && !idle && !e.stopped() {
+			t = e.takeNow(ctx)
+		}
+		return nil
+	})
+	if e.stopped() { // nothing of it is kept
+		return nil, nil, nil
 	}
 	p := &Plan{
 		Batch: e.next, Time: c.began.UTC().Truncate(planUnit), Watermark: e.times.now, Late: e.times.used, Sources: map[string]Range{},
 	}
-	err := c.step("latestOffset", func() error {
-		for _, in := range e.inputs {
-			end, err := e.planInput(ctx, in)
-			if err != nil {
-				return fmt.Errorf("plan batch %d: source %s: %w", p.Batch, in.spec.Name, err)
-			}
-			p.Sources[in.spec.Name] = Range{Of: in.spec.Stream, Start: in.at.Clone(), End: end.Clone()}
-		}
-		return nil
-	})
+	err := c.step("latestOffset", func() error { return e.planRanges(ctx, p, t) })
 	switch {
 	case err != nil:
-		return nil, err
-	case p.empty() && !e.overdue(), !p.empty() && early && e.pipeline.Trigger.Interval > 0 && !e.ends():
-		return nil, nil
+		return nil, nil, err
+	case p.empty() && !e.overdue(), !p.empty() && idle:
+		return nil, nil, nil
 	}
 	err = e.retry(ctx, "look at tables", func() (err error) {
 		p.Tables, err = e.tableStates(ctx)
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("plan batch %d: %w", p.Batch, err)
+		return nil, nil, fmt.Errorf("plan batch %d: %w", p.Batch, err)
 	}
 	err = c.step("walCommit", func() error {
 		return e.retry(ctx, "save progress", func() error { return e.opts.Progress.SavePlan(ctx, *p) })
 	})
-	return p, err
+	return p, t, err
 }
 
-// planInput asks a source how far the next batch goes.
-func (e *Engine) planInput(ctx context.Context, in *input) (end Offset, err error) {
-	err = e.retry(ctx, "plan a batch", func() (err error) {
-		end, err = in.source.Plan(ctx, in.at.Clone(), in.limit)
-		return err
-	})
-	return end, err
+// planRanges says what p takes from the sources: what was taken, or else how far they say that the next batch goes.
+func (e *Engine) planRanges(ctx context.Context, p *Plan, t *taken) error {
+	for i, in := range e.inputs {
+		var end Offset
+		if t != nil {
+			end = t.ends[i]
+		} else {
+			err := e.retry(ctx, "plan a batch", func() (err error) {
+				end, err = in.source.Plan(ctx, in.at.Clone(), in.limit)
+				return err
+			})
+			if err != nil {
+				return fmt.Errorf("plan batch %d: source %s: %w", p.Batch, in.spec.Name, err)
+			}
+		}
+		p.Sources[in.spec.Name] = Range{Of: in.spec.Stream, Start: in.at.Clone(), End: end.Clone()}
+	}
+	return nil
 }
 
 // microbatch is one planned batch at work.
 type microbatch struct {
 	*Engine
 	plan    *Plan
+	taken   *taken // what was read of it already; nil: nothing
 	clock   *clock
 	letters *letterWriter
 	result  Result
@@ -109,15 +123,16 @@ type microbatch struct {
 }
 
 // runBatch does all of one planned batch. cut says that its limit ended it, so that more is waiting.
-func (e *Engine) runBatch(ctx context.Context, p *Plan, c *clock) (cut bool, err error) {
+func (e *Engine) runBatch(ctx context.Context, p *Plan, t *taken, c *clock) (cut bool, err error) {
 	b := &microbatch{
-		Engine: e, plan: p, clock: c, written: make([]Written, len(e.sinks)),
+		Engine: e, plan: p, taken: t, clock: c, written: make([]Written, len(e.sinks)),
 		letters: &letterWriter{letters: e.opts.Letters, pipeline: e.pipeline.Name, batch: p.Batch},
 	}
 	e.opts.Fault("planned")
 	if err := c.step("getBatch", func() error { return b.readAll(ctx) }); err != nil {
 		return false, err
 	}
+	b.readAhead(ctx)
 	defer b.closeResult()
 	if err := c.step("addBatch", func() error { return b.apply(ctx) }); err != nil {
 		return false, err
@@ -125,7 +140,7 @@ func (e *Engine) runBatch(ctx context.Context, p *Plan, c *clock) (cut bool, err
 	if err := c.step("commitOffsets", func() error { return b.mark(ctx) }); err != nil {
 		return false, err
 	}
-	cut = slices.ContainsFunc(e.inputs, (*input).full)
+	cut = b.cut()
 	b.maintain(ctx, cut)
 	if e.opts.OnProgress != nil {
 		b.look(ctx)
@@ -133,6 +148,9 @@ func (e *Engine) runBatch(ctx context.Context, p *Plan, c *clock) (cut bool, err
 	}
 	return cut, nil
 }
+
+// cut says whether the batch ended where a limit is, so that more is waiting.
+func (b *microbatch) cut() bool { return slices.ContainsFunc(b.inputs, (*input).full) }
 
 // maintain lets the sinks do their own work.
 func (b *microbatch) maintain(ctx context.Context, behind bool) {
@@ -155,8 +173,25 @@ func (b *microbatch) readAll(ctx context.Context) error {
 	return b.retry(ctx, "read records", read)
 }
 
-// read decodes the records of the batch and writes the dead letters among them. Done again, it gives the same.
+// read decodes the records of the batch, unless that is done, and writes the dead letters among them. Done again, it gives the same.
 func (b *microbatch) read(ctx context.Context) error {
+	if t := b.taken; t != nil {
+		b.taken = nil
+		b.adopt(t)
+	} else if err := b.decode(ctx); err != nil {
+		return err
+	}
+	b.opts.Fault("read")
+	if err := b.letters.flush(ctx); err != nil {
+		return err
+	}
+	b.Engine.letterBytes = b.letters.bytes
+	b.opts.Fault("letters")
+	return nil
+}
+
+// decode reads what was planned.
+func (b *microbatch) decode(ctx context.Context) error {
 	b.letters.reset()
 	for _, in := range b.inputs {
 		b.letters.from(in.spec, len(b.inputs) > 1)
@@ -164,11 +199,6 @@ func (b *microbatch) read(ctx context.Context) error {
 			return err
 		}
 	}
-	b.opts.Fault("read")
-	if err := b.letters.flush(ctx); err != nil {
-		return err
-	}
-	b.opts.Fault("letters")
 	return nil
 }
 

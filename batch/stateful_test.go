@@ -200,7 +200,7 @@ func TestStateExactlyOnceThroughCrashes(t *testing.T) {
 		t.Run(mode, func(t *testing.T) {
 			r := rand.New(rand.NewPCG(seed, 0))
 			passed := map[string]int{}
-			for point := 1; ; point += 1 + r.IntN(3) { // all of them over several runs of the test
+			for point := 1; ; point += 1 + r.IntN(2) { // all of them over several runs of the test
 				records := events(r, 0, 100)
 				w := newStatefulWorld(t, mode, records)
 				died := w.run(t, point)

@@ -1,6 +1,6 @@
 // Package stream makes a stream of package stream a batch.Source, so that pipelines read the log without a wire between.
 //
-// Source plans by what is durable, so a planned range is there for good and reads the same again after any restart,
+// Source plans by what is durable, be it read at once (Take) or later (Read), so a planned range is there for good and reads the same again after any restart,
 // until retention takes it. Children of a shard that was split or merged are read when all of their parents are used
 // up, so that records with one key stay in order; a shard is used up that is closed and has nothing left, be it read or
 // expired. The offset of a shard that is gone is left out of the next plan. Records that the Kinesis Producer Library aggregated are unpacked.
@@ -12,7 +12,11 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"runtime"
 	"slices"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/weir-data/weir/batch"
 	"github.com/weir-data/weir/internal/kpl"
@@ -33,7 +37,10 @@ type Source struct {
 	aggregates batch.Aggregates
 }
 
-var _ batch.Source = (*Source)(nil)
+var (
+	_ batch.Source = (*Source)(nil)
+	_ batch.Taker  = (*Source)(nil)
+)
 
 // New returns a Source over the named stream, which need not exist before the first call.
 func New(store Store, name string) *Source { return &Source{store: store, name: name} }
@@ -88,32 +95,49 @@ func (s *Source) each(ctx context.Context, position func(stream.Shard) (stream.S
 // Plan returns the end of the next batch after start: about limit further on, but at least one record if there is one.
 // The shards share the limit, so that none is left behind.
 func (s *Source) Plan(ctx context.Context, start batch.Offset, limit batch.Limit) (batch.Offset, error) {
-	cursors, err := s.cursors(ctx, start)
+	end, err := s.scan(ctx, start, limit, func(*stream.ShardInfo, []stream.Record) error { return nil })
 	if err != nil {
 		return nil, fmt.Errorf("plan a batch of stream %q: %w", s.name, err)
+	}
+	return end, nil
+}
+
+// Take implements batch.Taker: it is Plan, with the records.
+func (s *Source) Take(ctx context.Context, start batch.Offset, limit batch.Limit, f func([]batch.Record) error) (batch.Offset, error) {
+	chunks := sync.Pool{New: func() any { return &chunk{aggregates: s.aggregates} }} // one for each call of f at a time
+	end, err := s.scan(ctx, start, limit, func(shard *stream.ShardInfo, recs []stream.Record) error {
+		c := chunks.Get().(*chunk)
+		defer chunks.Put(c)
+		return c.hand(shard, recs, f)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read stream %q: %w", s.name, err)
+	}
+	return end, nil
+}
+
+// scan calls f with the records of the next batch after start, in order within each shard, shards side by side, and returns its end.
+func (s *Source) scan(ctx context.Context, start batch.Offset, limit batch.Limit, f func(*stream.ShardInfo, []stream.Record) error) (batch.Offset, error) {
+	cursors, err := s.cursors(ctx, start)
+	if err != nil {
+		return nil, err
 	}
 	// The one that lags most comes first, so that a limit smaller than the number of shards starves none.
 	slices.SortStableFunc(cursors, func(a, b *cursor) int { return a.reached().compare(b.reached()) })
 	end := start.Clone()
 	left := newBudget(limit)
 	for len(cursors) > 0 && !left.spent() {
-		share := left.share(len(cursors))
-		var open []*cursor
-		for _, c := range cursors {
-			page, err := c.shard.Scan(ctx, c.at, share.records, share.bytes, func([]stream.Record) error { return nil })
-			if err != nil {
-				return nil, fmt.Errorf("plan a batch: %w", err)
-			}
-			if page.Records > 0 {
-				c.at = page.Last
-				end[c.shard.ID()] = page.Last.String()
-				left.take(page.Records, page.Bytes)
-			}
-			if !page.AtTip {
+		turn := min(len(cursors), left.records)
+		if err := scanEach(ctx, cursors[:turn], left, f); err != nil {
+			return nil, err
+		}
+		open := slices.Clone(cursors[turn:])
+		for _, c := range cursors[:turn] {
+			if !c.atTip {
 				open = append(open, c)
 			}
-			if left.spent() {
-				break
+			if c.moved {
+				end[c.shard.ID()] = c.at.String()
 			}
 		}
 		cursors = open
@@ -122,6 +146,34 @@ func (s *Source) Plan(ctx context.Context, start batch.Offset, limit batch.Limit
 		s.forget(end)
 	}
 	return end, nil
+}
+
+// scanEach moves the cursors on, each by an equal share of what is left, until that is spent: as many at a time as there are cores.
+func scanEach(ctx context.Context, cursors []*cursor, left *budget, f func(*stream.ShardInfo, []stream.Record) error) error {
+	share := left.share(len(cursors))
+	var mu sync.Mutex // guards left
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(runtime.GOMAXPROCS(0))
+	for _, c := range cursors {
+		mu.Lock()
+		spent := left.spent()
+		mu.Unlock()
+		if spent {
+			break
+		}
+		g.Go(func() error {
+			page, err := c.shard.Scan(ctx, c.at, share.records, share.bytes, func(recs []stream.Record) error { return f(c.info, recs) })
+			if page.Records > 0 {
+				c.at, c.moved = page.Last, true
+			}
+			c.atTip = page.AtTip
+			mu.Lock()
+			left.take(page.Records, page.Bytes)
+			mu.Unlock()
+			return err
+		})
+	}
+	return g.Wait()
 }
 
 // forget takes the shards out of an offset that the stream has no more. It never has them again.
@@ -164,8 +216,11 @@ func (b *budget) share(n int) budget {
 
 // cursor is a shard that may be read now, and where it stands.
 type cursor struct {
+	info  *stream.ShardInfo
 	shard stream.Shard
 	at    stream.SeqNum
+	moved bool // it has had records
+	atTip bool // nothing was left behind it
 }
 
 // progress is how far a cursor has come: when its last record arrived, and how many came before that.
@@ -191,8 +246,9 @@ func (s *Source) cursors(ctx context.Context, start batch.Offset) ([]*cursor, er
 	}
 	left := map[string]bool{} // shards that have something left, or may have in future, or their parents do
 	var ready []*cursor
-	for _, info := range infos { // ids rise, and so parents come before their children
-		c, err := s.cursor(info.ID, start[info.ID])
+	for i := range infos { // ids rise, and so parents come before their children
+		info := &infos[i]
+		c, err := s.cursor(info, start[info.ID])
 		if errors.Is(err, stream.ErrNoShard) { // it went just now
 			continue
 		}
@@ -213,15 +269,15 @@ func (s *Source) cursors(ctx context.Context, start batch.Offset) ([]*cursor, er
 	return ready, nil
 }
 
-func (s *Source) cursor(shard, at string) (*cursor, error) {
-	sh, err := s.store.Shard(s.name, shard)
+func (s *Source) cursor(info *stream.ShardInfo, at string) (*cursor, error) {
+	sh, err := s.store.Shard(s.name, info.ID)
 	if err != nil {
 		return nil, err
 	}
-	c := &cursor{shard: sh}
+	c := &cursor{info: info, shard: sh}
 	if at != "" {
 		if c.at, err = stream.ParseSeqNum(at); err != nil {
-			return nil, fmt.Errorf("offset of %s: %w", shard, err)
+			return nil, fmt.Errorf("offset of %s: %w", info.ID, err)
 		}
 	}
 	return c, nil
@@ -238,7 +294,8 @@ func (s *Source) Read(ctx context.Context, start, end batch.Offset, f func([]bat
 		return fmt.Errorf("read stream %q: %w", s.name, err)
 	}
 	chunk := chunk{aggregates: s.aggregates}
-	for _, info := range infos { // ids rise, and so a child comes after its parents
+	for i := range infos { // ids rise, and so a child comes after its parents
+		info := &infos[i]
 		last := end[info.ID]
 		if last == "" || last == start[info.ID] {
 			continue
@@ -247,7 +304,7 @@ func (s *Source) Read(ctx context.Context, start, end batch.Offset, f func([]bat
 		if err != nil {
 			return fmt.Errorf("offset of %s: %w", info.ID, err)
 		}
-		c, err := s.cursor(info.ID, start[info.ID])
+		c, err := s.cursor(info, start[info.ID])
 		if errors.Is(err, stream.ErrNoShard) { // retention took it just now
 			continue
 		}
@@ -260,7 +317,7 @@ func (s *Source) Read(ctx context.Context, start, end batch.Offset, f func([]bat
 		_, err = c.shard.Scan(ctx, c.at, math.MaxInt, math.MaxInt64, func(recs []stream.Record) error {
 			within := upTo(recs, to)
 			if len(within) > 0 {
-				if err := chunk.hand(&info, within, f); err != nil {
+				if err := chunk.hand(info, within, f); err != nil {
 					return err
 				}
 			}
