@@ -37,19 +37,19 @@ var errNull = errors.New("null where the schema allows none")
 
 // encode returns the pages of one column and their description, whose offsets count from the first page. A dictionary offset
 // below 0 says that there is none. What it returns is good until the next call.
-func (e *chunkEncoder) encode(f Field, columns []*Column, stats *leafStats) ([]byte, format.ColumnMetaData, error) {
-	e.out, e.rows, e.nulls, e.valid = e.out[:0], 0, 0, e.valid[:0]
+func (e *chunkEncoder) encode(f Field, rows ColumnRows, stats *leafStats) ([]byte, format.ColumnMetaData, error) {
+	e.out, e.valid = e.out[:0], e.valid[:0]
 	e.values.reset(f.Type)
-	for _, c := range columns {
+	for _, c := range rows.Columns {
 		if c.Type.Kind != f.Type.Kind {
 			return nil, e.meta, fmt.Errorf("the rows have %s where the file has %s", c.Type, f.Type)
 		}
-		e.addLevels(c)
-		e.values.add(c)
 	}
+	e.addLevels(&rows)
 	if e.nulls > 0 && !f.Nullable {
 		return nil, e.meta, errNull
 	}
+	e.values.take(&rows, e.rows)
 	e.meta = format.ColumnMetaData{
 		Type: e.values.physical, PathInSchema: []string{f.Name}, Codec: e.codec.CompressionCodec(), NumValues: int64(e.rows), DictionaryPageOffset: -1,
 	}
@@ -68,41 +68,27 @@ func (e *chunkEncoder) encode(f Field, columns []*Column, stats *leafStats) ([]b
 	return e.out, e.meta, nil
 }
 
-// addLevels notes which rows of a column are null.
-func (e *chunkEncoder) addLevels(c *Column) {
-	from := e.rows
-	e.rows += c.Len
-	nulls := nullsOf(c)
-	if e.nulls == 0 && nulls == 0 {
-		return
+// addLevels counts rows, and notes which of them are null if some are.
+func (e *chunkEncoder) addLevels(rows *ColumnRows) {
+	e.rows, e.nulls = 0, 0
+	for _, s := range rows.Spans {
+		e.rows += int(s.Len)
+		e.nulls += rows.Columns[s.Column].nullsIn(int(s.From), int(s.Len))
 	}
 	if e.nulls == 0 {
-		e.valid = ones(e.valid, from)
+		return
 	}
-	e.nulls += nulls
-	for len(e.valid) < (e.rows+7)/8 {
-		e.valid = append(e.valid, 0)
-	}
-	for i := range c.Len {
-		if !c.Null(i) {
-			e.valid[(from+i)>>3] |= 1 << ((from + i) & 7)
+	e.valid = ones(e.valid, e.rows)
+	at := 0
+	for _, s := range rows.Spans {
+		c := rows.Columns[s.Column]
+		for i := range int(s.Len) {
+			if c.Null(int(s.From) + i) {
+				e.valid[(at+i)>>3] &^= 1 << ((at + i) & 7)
+			}
 		}
+		at += int(s.Len)
 	}
-}
-
-// nullsOf is the number of nulls in a column.
-func nullsOf(c *Column) int {
-	if c.Valid == nil {
-		return 0
-	}
-	n := c.Len
-	for i := range c.Len / 8 {
-		n -= bits.OnesCount8(c.Valid[i])
-	}
-	if rest := c.Len & 7; rest > 0 {
-		n -= bits.OnesCount8(c.Valid[c.Len>>3] & (1<<rest - 1))
-	}
-	return n
 }
 
 // writePages cuts the rows into pages of about the size that was asked for, before encoding.

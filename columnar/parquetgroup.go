@@ -6,6 +6,7 @@ import (
 	"io"
 	"slices"
 	"sync"
+	"unsafe"
 
 	"github.com/parquet-go/parquet-go/compress"
 	"github.com/parquet-go/parquet-go/deprecated"
@@ -96,28 +97,23 @@ func leafElement(f Field, opts ParquetOptions) (format.SchemaElement, error) {
 // Write writes the rows of batches as one row group. They are not needed after it returns. A null where the schema allows
 // none is an error; the file is then useless.
 func (g *GroupWriter) Write(batches ...*Batch) error {
-	group := format.RowGroup{Ordinal: int16(min(len(g.meta.RowGroups), 1<<15-1)), FileOffset: g.out.n}
+	rows := 0
 	for _, b := range batches {
 		if len(b.Columns) != len(g.schema.Fields) {
 			return fmt.Errorf("write Parquet: batch has %d columns, the file %d", len(b.Columns), len(g.schema.Fields))
 		}
-		group.NumRows += int64(b.Len)
+		rows += b.Len
 	}
-	if group.NumRows == 0 {
+	return g.writeRows(rowsOfBatches(batches, len(g.schema.Fields)), rows)
+}
+
+// writeRows writes a row group of n rows of each column.
+func (g *GroupWriter) writeRows(columns []ColumnRows, n int) error {
+	if n == 0 {
 		return nil
 	}
-	chunk := chunkEncoders.Get().(*chunkEncoder)
-	defer chunkEncoders.Put(chunk)
-	chunk.codec, chunk.pageSize, chunk.plain = g.codec, g.opts.PageSize, g.opts.NoDictionary
-	columns := make([]*Column, len(batches))
-	for i, f := range g.schema.Fields {
-		for k, b := range batches {
-			columns[k] = b.Columns[i]
-		}
-		pages, meta, err := chunk.encode(f, columns, &g.stats[i])
-		if err != nil {
-			return fmt.Errorf("write Parquet column %s: %w", f.Name, err)
-		}
+	group := format.RowGroup{Ordinal: int16(min(len(g.meta.RowGroups), 1<<15-1)), FileOffset: g.out.n, NumRows: int64(n)}
+	err := g.encode(columns, func(pages []byte, meta format.ColumnMetaData) error {
 		meta.DataPageOffset += g.out.n
 		if meta.DictionaryPageOffset >= 0 {
 			meta.DictionaryPageOffset += g.out.n
@@ -127,12 +123,31 @@ func (g *GroupWriter) Write(batches ...*Batch) error {
 		group.Columns = append(group.Columns, format.ColumnChunk{MetaData: meta})
 		group.TotalByteSize += meta.TotalUncompressedSize
 		group.TotalCompressedSize += meta.TotalCompressedSize
-		if _, err := g.out.Write(pages); err != nil {
-			return fmt.Errorf("write Parquet row group: %w", err)
-		}
+		_, err := g.out.Write(pages)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("write Parquet row group: %w", err)
 	}
 	g.meta.RowGroups = append(g.meta.RowGroups, group)
 	g.meta.NumRows += group.NumRows
+	return nil
+}
+
+// encode gives the pages of each column to write, in order.
+func (g *GroupWriter) encode(columns []ColumnRows, write func([]byte, format.ColumnMetaData) error) error {
+	chunk := chunkEncoders.Get().(*chunkEncoder)
+	defer chunkEncoders.Put(chunk)
+	chunk.codec, chunk.pageSize, chunk.plain = g.codec, g.opts.PageSize, g.opts.NoDictionary
+	for i, f := range g.schema.Fields {
+		pages, meta, err := chunk.encode(f, columns[i], &g.stats[i])
+		if err != nil {
+			return fmt.Errorf("column %s: %w", f.Name, err)
+		}
+		if err := write(pages, meta); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -183,6 +198,49 @@ func writeGroups(w io.Writer, opts ParquetOptions, batches []*Batch) (ParquetSta
 	}
 	if err := g.Write(group...); err != nil {
 		return ParquetStats{}, err
+	}
+	return g.Close()
+}
+
+// WriteParquetRows writes rows of a schema without nested columns, where they lie, as a whole file, in row groups of opts.BlockSize. columns has
+// the rows of each field; all have as many.
+func WriteParquetRows(w io.Writer, schema *Schema, opts ParquetOptions, columns []ColumnRows) (ParquetStats, error) {
+	if len(columns) != len(schema.Fields) || len(columns) == 0 {
+		return ParquetStats{}, fmt.Errorf("write Parquet: %d columns of rows, the file has %d", len(columns), len(schema.Fields))
+	}
+	if opts.BlockSize == 0 {
+		opts.BlockSize = blockSizeDefault
+	}
+	g, err := NewGroupWriter(w, schema, opts)
+	if err != nil {
+		return ParquetStats{}, err
+	}
+	rowBytes, rest := 1, columns[0].Len()
+	cursors := make([]spanCursor, len(columns))
+	like := make([]int, len(columns)) // the first column with the same spans
+	for i := range columns {
+		rowBytes += columns[i].rowBytes()
+		cursors[i].rest = columns[i].Spans
+		like[i] = slices.IndexFunc(columns, func(c ColumnRows) bool {
+			return len(c.Spans) == len(columns[i].Spans) && unsafe.SliceData(c.Spans) == unsafe.SliceData(columns[i].Spans)
+		})
+	}
+	groups := max((int64(rest)*int64(rowBytes)+opts.BlockSize-1)/opts.BlockSize, 1)
+	for size := (rest + int(groups) - 1) / int(groups); rest > 0; {
+		n := min(size, rest)
+		part := make([]ColumnRows, len(columns))
+		for i := range columns {
+			part[i].Columns = columns[i].Columns
+			if like[i] < i {
+				part[i].Spans = part[like[i]].Spans
+			} else {
+				part[i].Spans = cursors[i].next(n)
+			}
+		}
+		if err := g.writeRows(part, n); err != nil {
+			return ParquetStats{}, err
+		}
+		rest -= n
 	}
 	return g.Close()
 }

@@ -72,28 +72,33 @@ func (v *values) text(i int) []byte {
 	return v.bytes[from:v.ends[i]]
 }
 
-// add takes the values of a column.
-func (v *values) add(c *Column) {
-	switch c.Type.Kind {
+// take adds the values of n rows.
+func (v *values) take(rows *ColumnRows, n int) {
+	switch v.typ.Kind {
 	case Bool:
-		v.bytes = addFixed(v.bytes, c, func(data []byte) []byte { return data }, func(i int) byte { return c.Data[i] })
+		v.bytes = takeWords(slices.Grow(v.bytes, n), rows, words[byte])
 	case Int8:
-		v.narrow = addFixed(v.narrow, c, nil, func(i int) uint32 { return uint32(int8(c.Data[i])) })
+		v.narrow = takeWords(slices.Grow(v.narrow, n), rows, func(data []byte) []uint32 { return widened[int8](data) })
 	case Int16:
-		v.narrow = addFixed(v.narrow, c, nil, func(i int) uint32 { return uint32(int16(binary.LittleEndian.Uint16(c.Data[2*i:]))) })
+		v.narrow = takeWords(slices.Grow(v.narrow, n), rows, func(data []byte) []uint32 { return widened[int16](data) })
 	case Int32, Date, Float32:
-		v.narrow = addFixed(v.narrow, c, words[uint32], func(i int) uint32 { return binary.LittleEndian.Uint32(c.Data[4*i:]) })
+		v.narrow = takeWords(slices.Grow(v.narrow, n), rows, words[uint32])
 	case Int64, Timestamp, TimestampNTZ, Float64:
-		v.wide = addFixed(v.wide, c, words[uint64], func(i int) uint64 { return binary.LittleEndian.Uint64(c.Data[8*i:]) })
+		v.wide = takeWords(slices.Grow(v.wide, n), rows, words[uint64])
 	case Decimal:
-		v.addDecimals(c)
+		for _, s := range rows.Spans {
+			v.takeDecimals(rows.Columns[s.Column], int(s.From), int(s.Len))
+		}
 	default:
-		v.addTexts(c)
+		v.ends = slices.Grow(v.ends, n)
+		for _, s := range rows.Spans {
+			v.takeTexts(rows.Columns[s.Column], int(s.From), int(s.Len))
+		}
 	}
 }
 
 // words are bytes as little-endian numbers, where the machine has them so.
-func words[T uint32 | uint64](data []byte) []T {
+func words[T byte | int8 | int16 | uint32 | uint64](data []byte) []T {
 	var t T
 	size := int(unsafe.Sizeof(t))
 	if len(data) < size {
@@ -102,41 +107,61 @@ func words[T uint32 | uint64](data []byte) []T {
 	return unsafe.Slice((*T)(unsafe.Pointer(unsafe.SliceData(data))), len(data)/size)
 }
 
-// addFixed appends the values of c that are not null: all at once if the column lies in memory as they do.
-func addFixed[T any](out []T, c *Column, all func([]byte) []T, one func(int) T) []T {
-	out = slices.Grow(out, c.Len)
-	if all != nil && c.Valid == nil {
-		return append(out, all(c.Data[:c.Len*c.Type.Kind.Width()])...)
+// widened are small numbers as Parquet stores them.
+func widened[T int8 | int16](data []byte) []uint32 {
+	small := words[T](data)
+	out := make([]uint32, len(small))
+	for i, x := range small {
+		out[i] = uint32(x)
 	}
-	for i := range c.Len {
-		if !c.Null(i) {
-			out = append(out, one(i))
+	return out
+}
+
+// takeWords appends the values that are not null.
+func takeWords[T any](out []T, rows *ColumnRows, all func([]byte) []T) []T {
+	data := make([][]T, len(rows.Columns))
+	for i, c := range rows.Columns {
+		data[i] = all(c.Data)
+	}
+	for _, s := range rows.Spans {
+		c := rows.Columns[s.Column]
+		span := data[s.Column][s.From:][:s.Len]
+		switch {
+		case c.Valid != nil:
+			for i, x := range span {
+				if !c.Null(int(s.From) + i) {
+					out = append(out, x)
+				}
+			}
+		case len(span) == 1:
+			out = append(out, span[0])
+		default:
+			out = append(out, span...)
 		}
 	}
 	return out
 }
 
-func (v *values) addTexts(c *Column) {
-	base := len(v.bytes)
-	v.ends = slices.Grow(v.ends, c.Len)
-	if c.Valid == nil && c.Len > 0 {
-		first := int(c.Offsets[0])
-		v.bytes = append(v.bytes, c.Data[first:c.Offsets[c.Len]]...)
-		for _, end := range c.Offsets[1 : c.Len+1] {
-			v.ends = append(v.ends, base+int(end)-first)
+func (v *values) takeTexts(c *Column, from, n int) {
+	offsets := c.Offsets[from : from+n+1]
+	if c.Valid == nil {
+		shift := len(v.bytes) - int(offsets[0])
+		v.bytes = append(v.bytes, c.Data[offsets[0]:offsets[n]]...)
+		for _, end := range offsets[1:] {
+			v.ends = append(v.ends, shift+int(end))
 		}
 		return
 	}
-	for i := range c.Len {
-		if !c.Null(i) {
-			v.bytes = append(v.bytes, c.Bytes(i)...)
+	for i := range n {
+		if !c.Null(from + i) {
+			v.bytes = append(v.bytes, c.Data[offsets[i]:offsets[i+1]]...)
 			v.ends = append(v.ends, len(v.bytes))
 		}
 	}
 }
 
-func (v *values) addDecimals(c *Column) {
-	for i := range c.Len {
+func (v *values) takeDecimals(c *Column, from, n int) {
+	for i := from; i < from+n; i++ {
 		if c.Null(i) {
 			continue
 		}

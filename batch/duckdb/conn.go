@@ -13,7 +13,11 @@ import (
 
 // conn is a connection: one statement at a time.
 type conn struct {
-	raw mapping.Connection
+	raw    mapping.Connection
+	parsed struct { // the query that was looked at last
+		query     string
+		selection *selection
+	}
 }
 
 func (c *conn) disconnect() { mapping.Disconnect(&c.raw) }

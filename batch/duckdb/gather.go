@@ -7,7 +7,6 @@ import "C"
 
 import (
 	"cmp"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -22,8 +21,8 @@ import (
 	"github.com/weir-data/weir/columnar"
 )
 
-// gatherName is the function that takes rows out of a statement. Its arguments are the gather's token, the texts of the
-// partition columns, and the values of the others.
+// gatherName is the function that takes rows out of a statement. Its arguments are the gather's token, the partition columns as
+// texts or integers, the values of the others, and with gather.numbered the number of the row (see scan).
 const gatherName = "weir_gather"
 
 // gather takes the rows of a statement, sorted by partition, in the threads that run it: nothing is sorted, and no row is kept twice. What
@@ -32,7 +31,10 @@ type gather struct {
 	schema *columnar.Schema // of the values
 	keys   int              // partition columns
 	max    int64
-	spill  func(*part) error // it may be called in any thread, one call at a time
+	// carried are columns of the batches of a scan whose rows are noted by their numbers, or, where they are far from each other, copied.
+	// Nil: the numbers are not asked for.
+	carried *carried
+	spill   func(*part) error // it may be called in any thread, one call at a time
 
 	token int64
 	bytes atomic.Int64
@@ -48,19 +50,27 @@ type shelf struct {
 	parts map[string]*part
 	key   []byte
 	views []view
-	of    []*part  // of the parts of a chunk, in the order of their first rows
-	place []uint16 // of each row of a chunk: index in of
-	rows  []uint16 // of a chunk, by part
+	known [knownParts]*part // partitions by hashes of their keys, where these are integers
+	keys  [][]int64         // of a chunk
+	of    []*part           // of the parts of a chunk, in the order of their first rows
+	place []uint16          // of each row of a chunk: index in of
+	rows  []uint16          // of a chunk, by part
+	runs  int               // of rows of one part in a chunk
+	ids   []int32           // rows of a batch
 }
 
-// part is the rows of one partition: blocks of what fills one vector each.
+// part is the rows of one partition: blocks of what fills one vector each, and where the rows of carried columns lie: in the batches of
+// a scan, or, behind these, in copied blocks.
 type part struct {
 	key    string
 	rows   int
 	bytes  int64
 	blocks []*columnar.Batch
+	copied []*columnar.Batch
+	spans  []columnar.Span
 
-	chunk, from int // rows of the present chunk and where they begin in shelf.rows
+	numbers     []int64 // the key, where it is of integers
+	chunk, from int     // rows of the present chunk and where they begin in shelf.rows
 }
 
 // gathers are the open ones by token, as scans are.
@@ -74,7 +84,7 @@ func openGather(schema *columnar.Schema, keys int, max int64, spill func(*part) 
 
 func (g *gather) close() { gathers.Delete(g.token) }
 
-// statement runs the gather over a query of the keys, as texts, and the values, in this order.
+// statement runs the gather over a query of the keys, the values, and the numbers of rows if they are wanted, in this order.
 func (g *gather) statement(query string, keys, columns []string) string {
 	all := []string{fmt.Sprintf("CAST(%d AS BIGINT)", g.token)}
 	for _, name := range append(slices.Clone(keys), columns...) {
@@ -90,11 +100,13 @@ func (g *gather) parts() map[string]*part {
 		for key, p := range s.parts {
 			if have := all[key]; have != nil {
 				have.rows, have.bytes, have.blocks = have.rows+p.rows, have.bytes+p.bytes, append(have.blocks, p.blocks...)
+				g.carried.join(have, p)
 			} else {
 				all[key] = p
 			}
 		}
 		s.parts = map[string]*part{}
+		clear(s.known[:])
 	}
 	g.bytes.Store(0)
 	return all
@@ -140,7 +152,11 @@ func weir_gather(info, chunk, out unsafe.Pointer) {
 }
 
 func (g *gather) take(in mapping.DataChunk, n int) error {
-	if want := 1 + g.keys + len(g.schema.Fields); int(mapping.DataChunkGetColumnCount(in)) != want {
+	want := 1 + g.keys + len(g.schema.Fields)
+	if g.carried != nil {
+		want++
+	}
+	if int(mapping.DataChunkGetColumnCount(in)) != want {
 		return fmt.Errorf("rows of %d columns, not %d", mapping.DataChunkGetColumnCount(in), want)
 	}
 	g.spilling.RLock()
@@ -206,10 +222,23 @@ func (s *shelf) take(g *gather, in mapping.DataChunk, n int) int64 {
 	for i, f := range g.schema.Fields {
 		s.views = append(s.views, viewOf(mapping.DataChunkGetVector(in, mapping.IdxT(1+g.keys+i)), f.Type))
 	}
+	var numbers []int64
+	if g.carried != nil {
+		v := mapping.DataChunkGetVector(in, mapping.IdxT(1+g.keys+len(g.schema.Fields)))
+		numbers = unsafe.Slice((*int64)(mapping.VectorGetData(v)), n)
+	}
+	scattered := s.runs*runRowsMin > n && len(numbers) > 0 && numbers[0]>>32 == numbers[n-1]>>32
 	var taken int64
 	for _, p := range s.of {
 		before := p.bytes
-		for rows := s.rows[p.from : p.from+p.chunk]; len(rows) > 0; {
+		rows := s.rows[p.from : p.from+p.chunk]
+		if g.carried != nil {
+			s.carry(g.carried, p, numbers, rows, scattered)
+		}
+		if len(g.schema.Fields) == 0 {
+			p.rows, rows = p.rows+len(rows), nil
+		}
+		for len(rows) > 0 {
 			b := p.block(g.schema)
 			few := rows[:min(len(rows), int(mapping.VectorSize())-b.Len)]
 			for i, c := range b.Columns {
@@ -230,81 +259,28 @@ const partBytes = 4096
 
 // block is the block that the next row goes to.
 func (p *part) block(schema *columnar.Schema) *columnar.Batch {
-	if n := len(p.blocks); n > 0 && p.blocks[n-1].Len < int(mapping.VectorSize()) {
-		return p.blocks[n-1]
+	var fresh bool
+	p.blocks, fresh = withRoom(p.blocks, schema)
+	if fresh {
+		p.bytes += partBytes
+	}
+	return p.blocks[len(p.blocks)-1]
+}
+
+// withRoom adds a block if the last one is full.
+func withRoom(blocks []*columnar.Batch, schema *columnar.Schema) (_ []*columnar.Batch, fresh bool) {
+	if n := len(blocks); n > 0 && blocks[n-1].Len < int(mapping.VectorSize()) {
+		return blocks, false
 	}
 	b := &columnar.Batch{Schema: schema}
 	for _, f := range schema.Fields {
 		c := newColumn(f.Type)
-		if width := f.Type.Kind.Width(); width > 0 && len(p.blocks) > 0 { // it will likely be full
+		if width := f.Type.Kind.Width(); width > 0 && len(blocks) > 0 { // it will likely be full
 			c.Data = make([]byte, 0, width*int(mapping.VectorSize()))
 		}
 		b.Columns = append(b.Columns, c)
 	}
-	p.blocks = append(p.blocks, b)
-	p.bytes += partBytes
-	return b
-}
-
-// sort finds the partitions of a chunk's rows, and the rows of each.
-func (s *shelf) sort(g *gather, in mapping.DataChunk, n int) {
-	keys := make([]view, g.keys)
-	for i := range keys {
-		keys[i] = viewOf(mapping.DataChunkGetVector(in, mapping.IdxT(1+i)), columnar.Type{Kind: columnar.String})
-	}
-	s.of, s.place = s.of[:0], s.place[:0]
-	var last *part
-	for row := range n {
-		s.key = s.key[:0]
-		for i := range keys {
-			if keys[i].null(row) {
-				s.key = append(s.key, 0)
-				continue
-			}
-			text := textAt(&keys[i], row)
-			s.key = binary.AppendUvarint(s.key, uint64(len(text))+1)
-			s.key = append(s.key, text...)
-		}
-		if last == nil || last.key != string(s.key) {
-			if last = s.parts[string(s.key)]; last == nil {
-				last = &part{key: string(s.key)}
-				s.parts[last.key] = last
-			}
-		}
-		if last.chunk == 0 {
-			last.from = len(s.of)
-			s.of = append(s.of, last)
-		}
-		last.chunk++
-		s.place = append(s.place, uint16(last.from))
-	}
-	from := 0
-	for _, p := range s.of {
-		p.from = from
-		from += p.chunk
-	}
-	s.rows = append(s.rows[:0], s.place...)
-	next := make([]int, len(s.of))
-	for row, k := range s.place {
-		s.rows[s.of[k].from+next[k]] = uint16(row)
-		next[k]++
-	}
-}
-
-// partitionOf are the values in a part's key by the names of the partition columns.
-func partitionOf(key string, names []string) map[string]*string {
-	out := make(map[string]*string, len(names))
-	rest := []byte(key)
-	for _, name := range names {
-		n, size := binary.Uvarint(rest)
-		rest = rest[size:]
-		out[name] = nil
-		if n > 0 {
-			text := string(rest[:n-1])
-			out[name], rest = &text, rest[n-1:]
-		}
-	}
-	return out
+	return append(blocks, b), true
 }
 
 // takeRows appends rows of a vector to a column, and says how many bytes.

@@ -30,6 +30,7 @@ type partitions struct {
 	max     int64       // bytes of rows in memory
 	own     bool        // rows in memory are written here, whatever their number
 	small   int         // rows up to which a file is written here else
+	carried *carried    // nil: all columns are gathered
 
 	spilled map[string][]string // files of rows by partition
 	err     error               // of spilling
@@ -37,6 +38,20 @@ type partitions struct {
 	mu    sync.Mutex // guards the fields below
 	names int
 	files []CopiedFile
+}
+
+// gathered are the columns of the files that are gathered.
+func (p *partitions) gathered() *columnar.Schema {
+	if p.carried == nil {
+		return p.opts.Columns
+	}
+	s := &columnar.Schema{}
+	for i, f := range p.opts.Columns.Fields {
+		if p.carried.of[i] < 0 {
+			s.Fields = append(s.Fields, f)
+		}
+	}
+	return s
 }
 
 // smallRows is the number of rows up to which a file with nested columns is written without a statement, which takes longer to begin.
@@ -69,16 +84,21 @@ func (p *partitions) here(part *part) bool {
 	return p.own || part.rows <= p.small
 }
 
-// write gathers the rows of query, which has Columns and the texts of PartitionBy, and writes them.
-func (p *partitions) write(ctx context.Context, query string) ([]CopiedFile, error) {
-	g := openGather(p.opts.Columns, len(p.opts.PartitionBy), p.max, func(part *part) error {
+// write gathers the rows of query, which has the columns that are gathered and the texts of PartitionBy or integers, and writes them. The
+// column of the numbers of rows, if columns are carried, is called row.
+func (p *partitions) write(ctx context.Context, query, row string) ([]CopiedFile, error) {
+	g := openGather(p.gathered(), len(p.opts.PartitionBy), p.max, func(part *part) error {
 		p.err = p.spill(ctx, part)
 		return p.err
 	})
 	defer g.close()
 	var names []string
-	for _, f := range p.opts.Columns.Fields {
+	for _, f := range g.schema.Fields {
 		names = append(names, f.Name)
+	}
+	if p.carried != nil {
+		g.carried = p.carried
+		names = append(names, row)
 	}
 	if _, err := p.conn.query(ctx, g.statement(query, p.opts.PartitionBy, names)); err != nil {
 		return nil, errors.Join(p.err, err)
@@ -115,8 +135,11 @@ func (p *partitions) path() string {
 	return filepath.Join(p.opts.Dir, fmt.Sprintf("%06d", p.names))
 }
 
-// spill writes rows to a file that is read again at the end.
+// spill writes rows to a file that is read again at the end. Rows that lie elsewhere cannot be.
 func (p *partitions) spill(ctx context.Context, part *part) error {
+	if p.carried != nil {
+		return fmt.Errorf("%w: more than %d bytes of computed columns", ErrMemory, p.max)
+	}
 	c, err := p.db.connect() // that of the statement is busy
 	if err != nil {
 		return err
@@ -174,7 +197,7 @@ func (p *partitions) writeOne(ctx context.Context, c *conn, part *part, path str
 	partition := partitionOf(part.key, p.opts.PartitionBy)
 	var files []CopiedFile
 	if p.here(part) {
-		f, err := writeFile(path+".parquet", part.blocks, p.opts.Compression)
+		f, err := p.writeFile(path+".parquet", part)
 		if err != nil {
 			return err
 		}
@@ -223,17 +246,19 @@ const groupBytes = 32 << 20
 // dictionaryMin is the number of rows from which a dictionary makes a file smaller.
 const dictionaryMin = 100
 
-// writeFile writes rows without DuckDB.
-func writeFile(path string, blocks []*columnar.Batch, compression string) (CopiedFile, error) {
+// writeFile writes the rows of a partition without DuckDB.
+func (p *partitions) writeFile(path string, part *part) (CopiedFile, error) {
 	f, err := os.Create(path)
 	if err != nil {
 		return CopiedFile{}, err
 	}
-	rows := 0
-	for _, b := range blocks {
-		rows += b.Len
+	opts := columnar.ParquetOptions{Compression: strings.ToUpper(p.opts.Compression), NoDictionary: part.rows < dictionaryMin, BlockSize: groupBytes}
+	var stats columnar.ParquetStats
+	if p.carried != nil {
+		stats, err = columnar.WriteParquetRows(f, p.opts.Columns, opts, p.carried.rows(part))
+	} else {
+		stats, err = columnar.WriteParquet(f, opts, part.blocks...)
 	}
-	stats, err := columnar.WriteParquet(f, columnar.ParquetOptions{Compression: strings.ToUpper(compression), NoDictionary: rows < dictionaryMin, BlockSize: groupBytes}, blocks...)
 	if closeErr := f.Close(); err == nil {
 		err = closeErr
 	}

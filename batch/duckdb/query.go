@@ -25,6 +25,8 @@ type result struct {
 	field  columnar.Field
 	toFile string // the expression that makes it what files have
 	text   bool   // VARCHAR
+	// integer is an integer of up to 64 bits with a sign.
+	integer bool
 }
 
 // describe binds query over tables, which have no rows, and returns its columns. A query that is not one SELECT, that reads
@@ -97,7 +99,7 @@ func (c *conn) results(sql string) ([]result, error) {
 		t, err := columnType(l)
 		r := result{
 			field:  columnar.Field{Name: name, Type: t, Nullable: true},
-			toFile: toFile(name, l, t), text: mapping.GetTypeId(l) == mapping.TypeVarchar,
+			toFile: toFile(name, l, t), text: mapping.GetTypeId(l) == mapping.TypeVarchar, integer: isInteger(mapping.GetTypeId(l)),
 		}
 		mapping.DestroyLogicalType(&l)
 		if err != nil {

@@ -35,6 +35,10 @@ type scan struct {
 	pieces []piece
 	rows   int
 	serial bool // read by one thread
+	// row, if not empty, is another column: the numbers of rows (see rowNumber).
+	row     string
+	batches []*columnar.Batch
+	of      []int // for each piece its batch
 
 	pinner runtime.Pinner
 	token  int64
@@ -69,9 +73,11 @@ func openScan(schema *columnar.Schema, pieces []piece) *scan {
 	for _, p := range pieces {
 		s.rows += p.n
 		if p.batch == last {
+			s.of = append(s.of, len(s.batches)-1)
 			continue
 		}
 		last = p.batch
+		s.of, s.batches = append(s.of, len(s.batches)), append(s.batches, last)
 		for _, c := range last.Columns {
 			s.pin(c)
 		}
@@ -95,13 +101,16 @@ func (s *scan) close() {
 	s.pinner.Unpin()
 }
 
+// rowNumber is the number of a row of a scan's batches.
+func rowNumber(batch, row int) int64 { return int64(batch)<<32 | int64(row) }
+
 // call is the scan as SQL.
 func (s *scan) call() string { return fmt.Sprintf("%s(%d)", scanName, s.token) }
 
 // cursor is one run through a scan: DuckDB may make several, also at the same time, each with many threads.
 type cursor struct {
 	scan    *scan
-	columns []int // of the output's vectors; -1: only the number of rows is asked for
+	columns []int // of the output's vectors; -1: only the count of rows is asked for; behind the last: their numbers
 	next    atomic.Int64
 }
 
@@ -153,6 +162,11 @@ func weir_scan_bind(p unsafe.Pointer) {
 		mapping.BindAddResultColumn(info, f.Name, t)
 		mapping.DestroyLogicalType(&t)
 	}
+	if s.row != "" {
+		t := mapping.CreateLogicalType(mapping.TypeBigInt)
+		mapping.BindAddResultColumn(info, s.row, t)
+		mapping.DestroyLogicalType(&t)
+	}
 	mapping.BindSetCardinality(info, mapping.IdxT(max(s.rows, 1)), false)
 	mapping.BindSetBindData(info, holdHandle(cgo.NewHandle(s)), C.weir_scan_release)
 }
@@ -163,7 +177,7 @@ func weir_scan_init(p unsafe.Pointer) {
 	c := &cursor{scan: heldValue(mapping.InitGetBindData(info)).(*scan)}
 	for i := range mapping.InitGetColumnCount(info) {
 		column := mapping.InitGetColumnIndex(info, i)
-		if column >= mapping.IdxT(len(c.scan.schema.Fields)) {
+		if known := len(c.scan.schema.Fields); column > mapping.IdxT(known) || column == mapping.IdxT(known) && c.scan.row == "" {
 			c.columns = append(c.columns, -1)
 			continue
 		}
@@ -188,8 +202,16 @@ func weir_scan_next(p, chunk unsafe.Pointer) {
 	}
 	piece := c.scan.pieces[i]
 	for vector, column := range c.columns {
-		if column >= 0 {
-			fill(mapping.DataChunkGetVector(out, mapping.IdxT(vector)), piece.batch.Columns[column], piece.from, piece.n)
+		switch v := mapping.DataChunkGetVector(out, mapping.IdxT(vector)); {
+		case column < 0:
+		case column == len(piece.batch.Columns):
+			numbers := unsafe.Slice((*int64)(mapping.VectorGetData(v)), piece.n)
+			first := rowNumber(c.scan.of[i], piece.from)
+			for k := range numbers {
+				numbers[k] = first + int64(k)
+			}
+		default:
+			fill(v, piece.batch.Columns[column], piece.from, piece.n)
 		}
 	}
 	mapping.DataChunkSetSize(out, mapping.IdxT(piece.n))

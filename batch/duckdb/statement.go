@@ -74,10 +74,16 @@ type tablePart struct {
 
 // withParts is withTables for parts of tables.
 func withParts(parts []tablePart) (with string, done func()) {
-	var scans []*scan
+	with, _, done = withRows(parts, "")
+	return with, done
+}
+
+// withRows is withParts with the numbers of rows as another column of each table, called row unless that is empty.
+func withRows(parts []tablePart, row string) (with string, scans []*scan, done func()) {
 	var items []string
 	for _, p := range parts {
 		s := openScan(p.schema, p.pieces)
+		s.row = row
 		scans = append(scans, s)
 		// Not materialized, so that columns that the query does not use are never read.
 		items = append(items, quoteName(p.name)+" AS NOT MATERIALIZED (SELECT * FROM "+s.call()+")")
@@ -88,9 +94,9 @@ func withParts(parts []tablePart) (with string, done func()) {
 		}
 	}
 	if len(items) == 0 {
-		return "", done
+		return "", scans, done
 	}
-	return "WITH " + strings.Join(items, ", ") + "\n", done
+	return "WITH " + strings.Join(items, ", ") + "\n", scans, done
 }
 
 // withSteps adds steps to what withTables returned.
@@ -131,7 +137,7 @@ func (d *DB) copy(ctx context.Context, sql string, opts CopyOptions, ids string,
 	if len(opts.PartitionBy) == 0 {
 		return c.copy(ctx, with+"SELECT "+columns+" FROM (\n"+sql+"\n)", opts, ids)
 	}
-	return d.partitions(c, opts, ids).write(ctx, with+"SELECT "+columns+", "+asTexts(opts.PartitionBy)+" FROM (\n"+sql+"\n)")
+	return d.partitions(c, opts, ids).write(ctx, with+"SELECT "+columns+", "+asTexts(opts.PartitionBy)+" FROM (\n"+sql+"\n)", "")
 }
 
 // asTexts are columns as DuckDB's text of them.

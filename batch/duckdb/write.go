@@ -42,6 +42,7 @@ type writer struct {
 	opts  batch.WriteOptions
 	steps []batch.Step
 	query string
+	whole bool // all columns go through DuckDB
 	files []batch.ParquetFile
 
 	results []result
@@ -58,9 +59,7 @@ func (w *writer) writeAll(ctx context.Context, parts []tablePart) error {
 	if err := os.Mkdir(w.dir, 0o755); err != nil {
 		return err
 	}
-	with, closeScans := withParts(parts)
-	err := w.write(ctx, withSteps(with, w.steps))
-	closeScans()
+	err := w.write(ctx, parts)
 	if !errors.Is(err, ErrMemory) || piecesIn(parts) <= 1 {
 		return err
 	}
@@ -75,7 +74,11 @@ func (w *writer) writeAll(ctx context.Context, parts []tablePart) error {
 	return w.writeAll(ctx, second)
 }
 
-func (w *writer) write(ctx context.Context, with string) (err error) {
+func (w *writer) write(ctx context.Context, parts []tablePart) error {
+	with, closeScans := withParts(parts)
+	defer closeScans()
+	with = withSteps(with, w.steps)
+	var err error
 	if w.results, err = w.conn.results(over(with, w.query, []string{"*"})); err != nil {
 		return err
 	}
@@ -90,7 +93,7 @@ func (w *writer) write(ctx context.Context, with string) (err error) {
 			fields = append(fields, r.field)
 		}
 	}
-	files, err := w.copy(ctx, over(with, w.query, w.columns()), CopyOptions{
+	files, err := w.copy(ctx, parts, with, CopyOptions{
 		Dir: w.dir, Columns: &columnar.Schema{Fields: fields}, PartitionBy: w.opts.PartitionBy, Compression: w.opts.Compression,
 	})
 	for i := range files {
@@ -99,22 +102,60 @@ func (w *writer) write(ctx context.Context, with string) (err error) {
 	return err
 }
 
-func (w *writer) copy(ctx context.Context, sql string, opts CopyOptions) ([]CopiedFile, error) {
+// copy writes the files: of a projection with the columns of the table that are carried, of other queries with all that DuckDB gives.
+func (w *writer) copy(ctx context.Context, parts []tablePart, with string, opts CopyOptions) ([]CopiedFile, error) {
+	if len(parts) == 1 && len(w.steps) == 0 && !w.whole {
+		p, err := w.conn.projection(ctx, w.query, parts[0], w.results)
+		if err != nil {
+			return nil, err
+		}
+		if p != nil && len(opts.Columns.Fields) > 0 {
+			return w.project(ctx, p, parts, opts)
+		}
+	}
+	return w.copyAll(ctx, with, opts)
+}
+
+// copyAll writes the files with all columns as DuckDB gives them.
+func (w *writer) copyAll(ctx context.Context, with string, opts CopyOptions) ([]CopiedFile, error) {
+	sql := over(with, w.query, w.columns(w.results))
 	if len(opts.PartitionBy) == 0 {
 		return w.conn.copy(ctx, sql, opts, "")
 	}
-	return w.db.partitions(w.conn, opts, "").write(ctx, sql)
+	return w.db.partitions(w.conn, opts, "").write(ctx, sql, "")
 }
 
-// columns are the expressions of the columns as they are written; those of partition columns are texts. Empty text cannot be told
+// project writes the files of a projection.
+func (w *writer) project(ctx context.Context, p *projection, parts []tablePart, opts CopyOptions) ([]CopiedFile, error) {
+	with, scans, closeScans := withRows(parts, p.row)
+	defer closeScans()
+	out := w.db.partitions(w.conn, opts, "")
+	var computed []result
+	var of []int
+	for i, r := range w.results {
+		partition := slices.Contains(opts.PartitionBy, r.field.Name)
+		if partition || p.of[i] < 0 {
+			computed = append(computed, r)
+		}
+		if !partition {
+			of = append(of, p.of[i])
+		}
+	}
+	out.carried = newCarried(scans[0].batches, out.opts.Columns, of)
+	return out.write(ctx, over(with, p.sql, append(w.columns(computed), quoteName(p.row))), p.row)
+}
+
+// columns are the expressions of the columns as they are written; those of partition columns are texts, or integers. Empty text cannot be told
 // from null there, so it is null, as Delta has it.
-func (w *writer) columns() []string {
+func (w *writer) columns(results []result) []string {
 	var all []string
-	for _, r := range w.results {
+	for _, r := range results {
 		q := quoteName(r.field.Name)
 		switch {
 		case !slices.Contains(w.opts.PartitionBy, r.field.Name):
 			all = append(all, r.toFile)
+		case r.integer:
+			all = append(all, q)
 		case r.text:
 			all = append(all, "nullif("+q+", '') AS "+q)
 		default:

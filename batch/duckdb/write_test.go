@@ -90,7 +90,7 @@ func TestWaysOfPartitioning(t *testing.T) {
 		}
 		p := db.partitions(c, CopyOptions{Dir: files, Columns: &columnar.Schema{Fields: fields}, PartitionBy: by}, "")
 		p.max, p.small = max, small
-		copied, err := p.write(t.Context(), over(with, partQuery, w.columns()))
+		copied, err := p.write(t.Context(), over(with, partQuery, w.columns(w.results)), "")
 		if err != nil {
 			t.Fatal(err)
 		}
