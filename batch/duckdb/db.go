@@ -5,6 +5,7 @@
 // gives its columns, Write runs it into Parquet files, Rows into memory. The rows are not copied into DuckDB: a
 // table function reads the column buffers of package columnar where they are (see scan).
 // Rows that go into files by partition are not sorted: a function that the statement calls gathers them in memory (see gather).
+// Columns that such a query leaves as they are (see projection) do not go through DuckDB at all: the files' writer takes them from the batch.
 // Of these package columnar writes the files, unless columns are nested or rows were spilled.
 // Copies that run beside each other may have a second instance, whose statements are run by one thread each.
 //
