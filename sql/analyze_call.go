@@ -20,7 +20,7 @@ func (a *analyzer) call(c *Call, sc *scope) (Expr, Type) {
 	}
 	f, found, fits := lookup(c.Name, len(c.Args))
 	if !found {
-		a.failf("FUNCTION_NOT_REGISTERED", c.Pos, "Function '%s' not registered", c.Name)
+		a.notRegistered(c)
 		return c, Type{}
 	}
 	args, types := a.args(c, f, sc)

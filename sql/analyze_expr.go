@@ -399,13 +399,16 @@ func (a *analyzer) subscript(e *Subscript, sc *scope) (Expr, Type) {
 		if it.Known() && !it.integral() {
 			a.failf("TYPE_MISMATCH", e.Pos, "Cannot use %s for subscript of %s", it, t)
 		}
-		outside := a.raise("'INVALID_FUNCTION_ARGUMENT: Array subscript must be less than or equal to array length'")
+		if n, ok := e.Index.(*Number); ok && n.Text == "0" {
+			a.failf("INVALID_FUNCTION_ARGUMENT", e.Pos, "SQL array indices start at 1")
+		}
+		outside := a.raiseRow("'INVALID_FUNCTION_ARGUMENT: Array subscript must be less than or equal to array length'")
 		return &template{text: "CASE WHEN $2 < 1 OR $2 > len($1) THEN " + outside + " ELSE $1[$2] END", args: args}, t.Args[0]
 	case "map":
 		if !comparable(it, t.Args[0]) {
 			a.failf("TYPE_MISMATCH", e.Pos, "Cannot use %s for subscript of %s", it, t)
 		}
-		missing := a.raise("'INVALID_FUNCTION_ARGUMENT: Key not present in map'")
+		missing := a.raiseRow("'INVALID_FUNCTION_ARGUMENT: Key not present in map'")
 		return &template{text: "CASE WHEN NOT map_contains($1, $2) THEN " + missing + " ELSE $1[$2] END", args: args}, t.Args[1]
 	case "row":
 		if n, ok := e.Index.(*Number); ok {
@@ -418,6 +421,14 @@ func (a *analyzer) subscript(e *Subscript, sc *scope) (Expr, Type) {
 	}
 	a.failf("TYPE_MISMATCH", e.Pos, "Cannot use %s for subscript of %s", it, t)
 	return e, Type{}
+}
+
+// raiseRow is raise, but in pipelines NULL.
+func (a *analyzer) raiseRow(message string) string {
+	if a.opts.Windows {
+		return "NULL"
+	}
+	return a.raise(message)
 }
 
 func (a *analyzer) caseExpr(e *Case, sc *scope) (Expr, Type) {

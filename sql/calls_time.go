@@ -79,6 +79,10 @@ func (a *analyzer) timeFormat(c *Call) (string, bool) {
 	translate := mysqlFormat
 	if strings.HasSuffix(c.Name, "_datetime") {
 		translate = jodaFormat
+	} else if a.opts.Windows && !strings.Contains(f, "%") {
+		a.failf("INVALID_FUNCTION_ARGUMENT", c.Args[1].Position(), "the format '%s' of %s has none of MySQL's codes, such as %%Y; "+
+			"format_datetime and parse_datetime take Java's", f, c.Name)
+		return "", false
 	}
 	out, err := translate(f)
 	if err != nil {

@@ -65,7 +65,8 @@ type Options struct {
 	// is the engine's clock.
 	Clock string
 	// Windows allows window(ts, size, slide, offset), session_window(ts, gap) and window_time(window): Spark's grouping by event
-	// time.
+	// time. As a stream must not stop for one row, subscripts of what is not there are then NULL, as in Spark; and where a
+	// function of Spark has another name, the error says it.
 	Windows bool
 }
 

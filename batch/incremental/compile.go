@@ -55,7 +55,7 @@ type Deduplicate struct {
 func Compile(query string, in Inputs) (*batch.Program, error) {
 	q, err := sql.ParseQuery(strings.TrimRight(strings.TrimSpace(query), ";"))
 	if err != nil {
-		return nil, err
+		return nil, sql.HintTypes(err)
 	}
 	if in.Mode == "" {
 		in.Mode = Append
@@ -134,7 +134,7 @@ func (c *compiler) rowwise(query string) (*batch.Program, error) {
 	}
 	text, err := c.asItStands(query, true)
 	var sound *sql.Error
-	if errors.As(err, &sound) {
+	if errors.As(err, &sound) && sound.Code != "INVALID_FUNCTION_ARGUMENT" {
 		text, err = c.asItStands(query, false)
 	}
 	if err != nil {

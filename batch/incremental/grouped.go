@@ -383,6 +383,9 @@ func (g *group) checkReplaced(out, in *sql.Select) error {
 	var err error
 	look := func(e sql.Expr) {
 		visit(e, func(x sql.Expr) {
+			if call, ok := x.(*sql.Call); ok && err == nil {
+				err = sql.CheckRegistered(call)
+			}
 			id, isIdent := x.(*sql.Ident)
 			_, isDeref := x.(*sql.Deref)
 			if err != nil || !isIdent && !isDeref || isIdent && strings.HasPrefix(id.Name, mark) {

@@ -28,6 +28,9 @@ func TestRefusals(t *testing.T) {
 	for _, c := range []struct{ mode, query, want string }{
 		{Append, "SELECT k, count(*) FROM source GROUP BY k", "Append output mode not supported when there are streaming aggregations on streaming DataFrames/DataSets without watermark"},
 		{Append, "SELECT window(ts, '1 minute'), count(*) FROM plain GROUP BY 1", "Append output mode not supported when there are streaming aggregations"},
+		{Update, "SELECT k, percentile_approx(x, 0.5) FROM source GROUP BY k", "Function 'percentile_approx' not registered; write approx_percentile(x, 0.5)"},
+		{Append, "SELECT CAST(ts AS string) FROM source", "Unknown type: string; write varchar"},
+		{Append, "SELECT ARRAY[k][0] FROM source", "SQL array indices start at 1"},
 		{Append, "SELECT DISTINCT k FROM source", "Append output mode not supported"},
 		{Complete, "SELECT k FROM source", "Complete output mode not supported when there are no streaming aggregations on streaming DataFrames/Datasets"},
 		{Complete, "SELECT a.id FROM a JOIN b ON a.id = b.id", "Join between two streaming DataFrames/Datasets is not supported in Complete output mode"},
