@@ -29,6 +29,10 @@ import (
 // first). It is stored as JSON in progress files.
 type Offset map[string]string
 
+// Youngest is the shard in which offsets of files, which are no numbers, keep the time of the youngest file that was ever taken, in
+// microseconds since 1970.
+const Youngest = "/youngest"
+
 // Equal says whether o and p name the same position. A shard that is missing is one that has not begun.
 func (o Offset) Equal(p Offset) bool {
 	for shard, seq := range o {

@@ -109,7 +109,7 @@ func (p *planner) deltaSnapshot(t *planned, bucket, prefix string) (*knownDelta,
 
 // snapshotOf is the newest version, or that which FOR VERSION AS OF or FOR TIMESTAMP AS OF asks for.
 func (p *planner) snapshotOf(table *delta.Table, ref *sql.TableRef) (*delta.Snapshot, error) {
-	if ref.AsOf == nil {
+	if ref.AsOf == nil || ref.Live {
 		return table.Snapshot(p.ctx)
 	}
 	text, err := p.constant(ref.AsOf)

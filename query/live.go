@@ -15,7 +15,7 @@ import (
 )
 
 // FOR LIVE reads a table as its pipelines would leave it if they ran now: a version of the table, and the rows that they have yet to write,
-// cut at the newest records. All places of a statement that read a table so have one cut, which "name$live" tells.
+// cut at the newest records, or where FOR LIVE AS OF says. All places of a statement that read a table so have one cut, which "name$live" tells.
 
 // Live finds the pipelines that write tables.
 type Live interface {
@@ -27,11 +27,29 @@ type Live interface {
 // LivePipeline is a pipeline as it stood when it was found.
 type LivePipeline interface {
 	Name() string
-	// Tail returns what a version of the table lacks that holds the pipeline's batches up to held, -1 for none. Rows that are added come in
-	// files by partition, which lack the columns of partitionBy. The files are below dir, an empty folder. ErrMoved: find it again.
-	// What is wrong with the pipeline is an *sql.Error.
-	Tail(ctx context.Context, held int64, partitionBy []string, dir string) (*Tail, error)
+	// Tail returns what a version of the table lacks. ErrMoved: find it again. A *PassedError: the version holds more than the cut. What is
+	// wrong with the pipeline is an *sql.Error.
+	Tail(ctx context.Context, req TailRequest) (*Tail, error)
 }
+
+// TailRequest says of a version of the table, and of the rows that it lacks.
+type TailRequest struct {
+	Held  int64    // the newest batch of the pipeline that the version holds, -1 for none
+	Below int64    // a batch that it lacks, as do all behind it, whatever the pipeline has done; math.MaxInt64 for the newest version
+	Cut   *LiveCut // of the pipeline's sources; nil: at the newest records
+	// Rows that are added come in files by partition, which lack the columns of PartitionBy.
+	PartitionBy []string
+	Dir         string // an empty folder for the files
+}
+
+// PassedError says that a version of the table holds more of a pipeline than a chosen cut.
+type PassedError struct {
+	Batch int64 // the newest that a version may hold, -1 if the pipeline does not know such a batch any more
+	Why   string
+}
+
+// Error implements error.
+func (e *PassedError) Error() string { return e.Why }
 
 // ErrMoved says that a pipeline went on so far that what it had when it was found is gone.
 var ErrMoved = errors.New("the pipeline has gone on meanwhile")
@@ -86,7 +104,12 @@ const (
 
 // live reads a table and its tails, once for the statement.
 func (p *planner) live(t *planned) (*liveTable, error) {
-	if l := p.lives[t.table.Storage.Location]; l != nil {
+	cut, text, err := p.liveCut(t.ref)
+	if err != nil {
+		return nil, err
+	}
+	key := t.table.Storage.Location + text
+	if l := p.lives[key]; l != nil {
 		return l, nil
 	}
 	if !isDelta(t.table) || p.s.opts.Live == nil {
@@ -99,7 +122,7 @@ func (p *planner) live(t *planned) (*liveTable, error) {
 	p.temp(dir)
 	var l *liveTable
 	for attempt := range liveAttempts {
-		l, err = p.openLive(t, filepath.Join(dir, strconv.Itoa(attempt)))
+		l, err = p.openLive(t, cut, filepath.Join(dir, strconv.Itoa(attempt)))
 		if !errors.Is(err, ErrMoved) {
 			break
 		}
@@ -110,51 +133,108 @@ func (p *planner) live(t *planned) (*liveTable, error) {
 	if p.lives == nil {
 		p.lives = map[string]*liveTable{}
 	}
-	p.lives[t.table.Storage.Location] = l
+	p.lives[key] = l
 	p.notes = append(p.notes, l.note(t.table.Database+"."+t.table.Name))
 	return l, nil
 }
 
-// openLive finds the pipelines, reads the table, and then the tails. In this order nothing is missing and nothing twice.
-func (p *planner) openLive(t *planned, dir string) (*liveTable, error) {
-	refused := func(format string, args ...any) error {
-		return &sql.Error{Code: "NOT_SUPPORTED", Pos: t.ref.Name.Pos, Msg: fmt.Sprintf(format, args...)}
-	}
+// openLive finds the pipelines, reads the table, and then the tails. In this order nothing is missing and nothing twice. Where the table holds
+// more than the cut it goes back to an older version.
+func (p *planner) openLive(t *planned, cut *LiveCut, dir string) (*liveTable, error) {
 	found, err := p.s.opts.Live.Find(p.ctx, t.table.Storage.Location)
 	if err != nil {
 		return nil, err
 	}
 	if len(found) == 0 {
-		return nil, refused("FOR LIVE: no pipeline of this server writes %s.%s (%s). Keep its file here: weir pipeline create FILE, with --paused "+
+		return nil, refusedLive(t, "no pipeline of this server writes %s.%s (%s). Keep its file here: weir pipeline create FILE, with --paused "+
 			"if it runs elsewhere against this server", t.table.Database, t.table.Name, t.table.Storage.Location)
 	}
-	l := new(liveTable)
-	if l.deltaTable, err = p.openDelta(t); err != nil {
-		return nil, err
+	if err := cut.check(found); err != nil {
+		return nil, refusedLive(t, "%s", err)
 	}
-	if l.snapshot.Mapping() != delta.MapNone {
-		return nil, refused("FOR LIVE: the columns of %s.%s are mapped to others in its files", t.table.Database, t.table.Name)
+	var names []string
+	for _, f := range found {
+		names = append(names, f.Name())
 	}
-	for i, f := range found {
-		held, ok := l.snapshot.Txn(f.Name())
-		if !ok {
-			held = -1
+	at := &liveVersion{version: -1}
+	for round := 0; ; round++ {
+		l := &liveTable{names: names}
+		if l.deltaTable, err = p.openDelta(t); err == nil && at.version >= 0 {
+			l.snapshot, err = l.known.table.SnapshotAt(p.ctx, at.version)
 		}
-		sub := filepath.Join(dir, strconv.Itoa(i))
-		if err := os.MkdirAll(sub, 0o755); err != nil {
+		if err == nil {
+			err = l.checkColumns(t)
+		}
+		if err != nil {
 			return nil, err
 		}
-		tail, err := f.Tail(p.ctx, held, l.snapshot.PartitionBy(), sub)
+		passed, err := p.tails(t, l, found, at, cut, filepath.Join(dir, strconv.Itoa(round)))
+		if passed == nil || err != nil {
+			return l, err
+		}
+		ok := passed.Batch >= 0 && round <= len(found)
+		if ok {
+			ok, err = p.older(at, l.known.table, names, names[len(l.tails)], passed.Batch)
+		}
+		if err != nil {
+			return nil, err
+		}
+		if !ok {
+			return nil, refusedLive(t, "%s, and there is no older version before it; FOR VERSION AS OF reads older versions as they are", passed.Why)
+		}
+	}
+}
+
+// ownValues are the metadata of columns whose values, where a row does not give them, are made when it is committed.
+var ownValues = map[string]string{"delta.generationExpression": "generated", "delta.identity.start": "an identity", "CURRENT_DEFAULT": "one with a default"}
+
+// checkColumns refuses columns that rows get when they are committed.
+func (l *liveTable) checkColumns(t *planned) error {
+	for _, f := range l.snapshot.Schema().Fields {
+		for key, what := range ownValues {
+			if f.Metadata[key] != nil {
+				return refusedLive(t, "column %s of %s.%s is %s: its values are known when rows are committed", f.Name, t.table.Database, t.table.Name, what)
+			}
+		}
+	}
+	return nil
+}
+
+// tails fills in the tails of all pipelines, up to one whose cut the table has passed.
+func (p *planner) tails(t *planned, l *liveTable, found []LivePipeline, at *liveVersion, cut *LiveCut, dir string) (*PassedError, error) {
+	for i, f := range found {
+		req := TailRequest{Held: heldOf(l.snapshot, f.Name()), Below: at.bound(f.Name()), Dir: filepath.Join(dir, strconv.Itoa(i))}
+		if l.inFiles() {
+			req.PartitionBy = l.snapshot.PartitionBy()
+		}
+		var err error
+		if req.Cut, err = cut.of(f.Name(), len(found)); err != nil {
+			return nil, refusedLive(t, "%s", err)
+		}
+		if err := os.MkdirAll(req.Dir, 0o755); err != nil {
+			return nil, err
+		}
+		tail, err := f.Tail(p.ctx, req)
+		if passed := new(PassedError); errors.As(err, &passed) {
+			return passed, nil
+		}
 		if err != nil {
 			return nil, err
 		}
 		if len(found) > 1 && (tail.Whole || tail.Keys != nil) {
-			return nil, refused("FOR LIVE: %d pipelines write %s.%s, and %s changes its rows", len(found), t.table.Database, t.table.Name, f.Name())
+			return nil, refusedLive(t, "%d pipelines write %s.%s, and %s changes its rows", len(found), t.table.Database, t.table.Name, f.Name())
 		}
-		l.names, l.tails = append(l.names, f.Name()), append(l.tails, tail)
+		l.tails = append(l.tails, tail)
 	}
-	return l, nil
+	return nil, nil
 }
+
+func refusedLive(t *planned, format string, args ...any) error {
+	return &sql.Error{Code: "NOT_SUPPORTED", Pos: t.ref.Name.Pos, Msg: "FOR LIVE: " + fmt.Sprintf(format, args...)}
+}
+
+// inFiles says whether rows of a tail can be read as files of the table: not where files of the table have other names for its columns.
+func (l *liveTable) inFiles() bool { return l.snapshot.Mapping() == delta.MapNone }
 
 // resolveLive makes the source of a table FOR LIVE.
 func (p *planner) resolveLive(t *planned) (*sql.Source, error) {
@@ -169,6 +249,8 @@ func (p *planner) resolveLive(t *planned) (*sql.Source, error) {
 	case tail.Keys != nil && len(tail.Files) > 0:
 		committed := p.part(&livePart{delta: l.deltaTable, cols: l.columns()})
 		return p.liveView(merged(committed, p.part(&livePart{tail: tail.Files, cols: l.columns()}), l.columns(), tail.Keys))
+	case !l.inFiles():
+		return p.liveView(p.added(l))
 	}
 	t.delta = l.deltaTable
 	for i, tail := range l.tails {
@@ -183,6 +265,18 @@ func (p *planner) resolveLive(t *planned) (*sql.Source, error) {
 	t.source.Columns, t.source.Hidden = l.columns(), append(t.source.Hidden, l.rowColumns()...)
 	p.tables = append(p.tables, t)
 	return t.source, nil
+}
+
+// added is the query of a table with rows that are added to it.
+func (p *planner) added(l *liveTable) string {
+	names := nameList(l.columns())
+	text := "SELECT " + names + " FROM " + p.part(&livePart{delta: l.deltaTable, cols: l.columns()})
+	for _, tail := range l.tails {
+		if len(tail.Files) > 0 {
+			text += " UNION ALL SELECT " + names + " FROM " + p.part(&livePart{tail: tail.Files, cols: l.columns()})
+		}
+	}
+	return text
 }
 
 // uncommitted is a file of rows that are added, as the log would have it.
@@ -267,8 +361,9 @@ func quoted(name string) string {
 func (l *liveTable) cuts() *shown {
 	return &shown{
 		schema: shownSchema("pipeline:string,source:string,stream:string,shard:string,after_sequence_number:string,to_sequence_number:string," +
-			"table_version:bigint,batch:bigint,records:bigint,dead_letters:bigint,rows:bigint,watermark:timestamp"),
+			"table_version:bigint,batch:bigint,records:bigint,dead_letters:bigint,rows:bigint,watermark:timestamp,cut:string"),
 		rows: func(_ context.Context, add func(...any) error) error {
+			cut := l.cutText()
 			for i, t := range l.tails {
 				for _, c := range t.Cuts {
 					var watermark any
@@ -276,7 +371,7 @@ func (l *liveTable) cuts() *shown {
 						watermark = t.Watermark
 					}
 					err := add(l.names[i], c.Source, c.Stream, orNil(c.Shard), orNil(c.After), orNil(c.To), l.snapshot.Version(),
-						t.Batch, t.Records, t.Letters, t.Rows, watermark)
+						t.Batch, t.Records, t.Letters, t.Rows, watermark, cut)
 					if err != nil {
 						return err
 					}
@@ -287,22 +382,19 @@ func (l *liveTable) cuts() *shown {
 	}
 }
 
-// noteShards bounds the shards that a note names.
-const noteShards = 4
+// noteBytes bounds the cut that a note tells.
+const noteBytes = 8 << 10
 
 // note says in a line what was read.
 func (l *liveTable) note(table string) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s FOR LIVE: version %d", table, l.snapshot.Version())
+	if cut := l.cutText(); len(cut) <= noteBytes {
+		fmt.Fprintf(&b, "%s FOR LIVE AS OF '%s': version %d", table, cut, l.snapshot.Version())
+	} else {
+		fmt.Fprintf(&b, "%s FOR LIVE (its cut is in \"%s$live\"): version %d", table, table[strings.LastIndexByte(table, '.')+1:], l.snapshot.Version())
+	}
 	for i, t := range l.tails {
-		fmt.Fprintf(&b, ", and after batch %d of pipeline %s %d rows of %d records up to", t.Batch, l.names[i], t.Rows, t.Records)
-		for j, c := range t.Cuts {
-			if j == noteShards {
-				fmt.Fprintf(&b, " and %d other shards", len(t.Cuts)-j)
-				break
-			}
-			fmt.Fprintf(&b, " %s %s", c.Shard, c.To)
-		}
+		fmt.Fprintf(&b, ", and after batch %d of pipeline %s %d rows of %d records", t.Batch, l.names[i], t.Rows, t.Records)
 	}
 	return b.String()
 }

@@ -26,7 +26,7 @@ type planner struct {
 	now      time.Time // of the statement
 	tables   []*planned
 	volatile bool                  // a view gives another answer each time
-	lives    map[string]*liveTable // by location
+	lives    map[string]*liveTable // by location and cut
 	parts    []*livePart
 	notes    []string          // that go with the result
 	temp     func(path string) // takes a file or folder that is to be removed when the statement has ended; nil: no rows are read
@@ -79,7 +79,7 @@ func (p *planner) resolve(ref *sql.TableRef) (*sql.Source, error) {
 	if err != nil {
 		return nil, fmt.Errorf("look up table %s.%s: %w", database, name, err)
 	}
-	if ref.Live && (isView(t) || isMetadata) {
+	if ref.Live && (isView(t) || isMetadata && kind != "live") {
 		return nil, &sql.Error{Code: "NOT_SUPPORTED", Pos: ref.Name.Pos, Msg: "FOR LIVE is for tables: a view has it in its query"}
 	}
 	if isView(t) && !isMetadata {

@@ -315,8 +315,8 @@ type (
 	TableRef struct {
 		Name     Name
 		AsOf     Expr
-		AsOfKind string // VERSION or TIMESTAMP
-		Live     bool   // FOR LIVE, which AWS does not have
+		AsOfKind string // VERSION or TIMESTAMP; empty with Live
+		Live     bool   // FOR LIVE, which AWS does not have; AsOf is the cut then, nil for the newest records
 	}
 	// QueryRef is a query in parentheses; Lateral lets it see what stands left of it.
 	QueryRef struct {

@@ -131,7 +131,10 @@ func (p *parser) relationPrimary() (Relation, error) {
 		return ref, nil
 	}
 	if ref.Live = p.word("LIVE"); ref.Live {
-		return ref, nil
+		if p.word("AS", "OF") {
+			ref.AsOf, err = p.valueExpr()
+		}
+		return ref, err
 	}
 	if ref.AsOfKind = p.oneOf("VERSION", "TIMESTAMP", "SYSTEM_TIME", "SYSTEM_VERSION"); ref.AsOfKind == "" {
 		return nil, p.mismatch("'TIMESTAMP'", "'VERSION'")

@@ -189,12 +189,16 @@ func (p *printer) relation(r Relation) {
 	switch r := r.(type) {
 	case *TableRef:
 		p.name(r.Name)
-		if r.AsOf != nil {
-			p.put(" FOR ", r.AsOfKind, " AS OF ")
-			p.expr(r.AsOf, precConcat)
-		}
-		if r.Live {
+		switch {
+		case r.Live && r.AsOf != nil:
+			p.put(" FOR LIVE AS OF ")
+		case r.Live:
 			p.put(" FOR LIVE")
+		case r.AsOf != nil:
+			p.put(" FOR ", r.AsOfKind, " AS OF ")
+		}
+		if r.AsOf != nil {
+			p.expr(r.AsOf, precConcat)
 		}
 	case *QueryRef:
 		if r.Lateral {

@@ -60,6 +60,9 @@ type Source struct {
 	ahead   map[string]span            // what was fetched of the batch at hand and may be read again, by shard
 	ranges  map[string]batch.HashRange // of the shards, by id
 	figures figures
+
+	tips  batch.Offset // see Tips; of the newest Plan
+	whole bool
 }
 
 var (
@@ -72,6 +75,20 @@ var (
 type span struct {
 	after, end string
 	records    []types.Record
+}
+
+// endAt leaves out what lies behind an offset.
+func (s *span) endAt(last string) {
+	if len(s.records) == 0 || compare(s.end, last) <= 0 {
+		return
+	}
+	n, _ := slices.BinarySearchFunc(s.records, last, func(r types.Record, last string) int {
+		if compare(*r.SequenceNumber, last) > 0 {
+			return 1
+		}
+		return -1
+	})
+	s.records, s.end = s.records[:n], last
 }
 
 // fetchersMax bounds the shards that are read at the same time.
@@ -146,6 +163,7 @@ func (s *Source) Plan(ctx context.Context, start batch.Offset, limit batch.Limit
 	}
 	end := start.Clone()
 	var throttled error
+	s.tips, s.whole = batch.Offset{}, true
 	for _, r := range all {
 		throttled = cmp.Or(throttled, r.throttled)
 		if n := len(r.records); n > 0 {
@@ -155,6 +173,10 @@ func (s *Source) Plan(ctx context.Context, start batch.Offset, limit batch.Limit
 		if r.used {
 			s.used[r.shard] = end[r.shard]
 		}
+		if r.atTip || r.used {
+			s.tips[r.shard] = end[r.shard]
+		}
+		s.whole = s.whole && r.atTip
 	}
 	if !end.Equal(start) {
 		return end, nil
@@ -165,6 +187,10 @@ func (s *Source) Plan(ctx context.Context, start batch.Offset, limit batch.Limit
 	// Shards without records were used up just now: their children may have some.
 	return s.Plan(ctx, start, limit)
 }
+
+// Tips are the shards that the newest Plan read to their newest record, each with that record, empty if it has had none. whole says that nothing
+// was left of the stream: there was no other shard, and none has children.
+func (s *Source) Tips() (tips batch.Offset, whole bool) { return s.tips, s.whole }
 
 // shardWent reports whether err came because one of the shards that were read has expired and is no longer listed. Then
 // there is nothing left of it, and its children are next.
@@ -288,9 +314,10 @@ func (s *Source) Read(ctx context.Context, start, end batch.Offset, f func([]bat
 			continue
 		}
 		kept := s.ahead[shard]
-		if kept.after != start[shard] || compare(kept.end, last) > 0 {
+		if kept.after != start[shard] {
 			kept = span{after: start[shard], end: start[shard]}
 		}
+		kept.endAt(last)
 		g.Go(func() error {
 			err := s.hand(ctx, &mu, shard, kept.records, f)
 			if err == nil && kept.end != last {

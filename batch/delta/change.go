@@ -11,7 +11,8 @@ import (
 	"github.com/weir-data/weir/delta/rewrite"
 )
 
-// change makes the table's rows those of an output mode other than append: rows take the place of those with the same keys, or of all.
+// change makes the table's rows those of the output mode by reading and writing its files: rows take the place of those with the same keys,
+// or of all, or are added to a table whose files have other names for its columns.
 func (s *Sink) change(ctx context.Context, id int64, rows batch.Rows, dir string) (batch.Written, error) {
 	files, err := rows.Write(ctx, batch.WriteOptions{Dir: dir, Compression: s.opts.Compression})
 	if err != nil {
@@ -23,9 +24,13 @@ func (s *Sink) change(ctx context.Context, id int64, rows batch.Rows, dir string
 	}
 	opts := rewrite.WriteOptions{AppID: s.out.Pipeline, AppVersion: id}
 	var r rewrite.Result
-	if s.out.Mode == batch.Complete || len(s.out.Keys) == 0 { // without keys all rows are one group
+	switch added := s.out.Mode == batch.Append || s.out.Mode == batch.Update && s.out.Keys == nil; {
+	case !added && (s.out.Mode == batch.Complete || len(s.out.Keys) == 0): // without keys all rows are one group
 		r, err = s.rows.Overwrite(ctx, source, opts)
-	} else if len(files) > 0 {
+	case len(files) == 0:
+	case added:
+		r, err = s.rows.Append(ctx, source, opts)
+	default:
 		r, err = s.rows.Upsert(ctx, source, keysOf(s.out.Keys, files), opts)
 	}
 	switch {

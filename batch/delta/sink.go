@@ -309,7 +309,9 @@ func (s *Sink) Write(ctx context.Context, id int64, rows batch.Rows) (batch.Writ
 		return batch.Written{}, fmt.Errorf("stage batch: %w", err)
 	}
 	defer os.RemoveAll(dir) // what cannot be removed is emptied when the store opens
-	if s.out.Mode == batch.Complete || s.out.Mode == batch.Update && s.out.Keys != nil {
+	// Files as the runner writes them have the names that the query gives.
+	mapped := s.rows != nil && snapshot.Mapping() != table.MapNone
+	if mapped || s.out.Mode == batch.Complete || s.out.Mode == batch.Update && s.out.Keys != nil {
 		return s.change(ctx, id, rows, dir)
 	}
 	files, err := rows.Write(ctx, batch.WriteOptions{Dir: dir, PartitionBy: s.opts.PartitionBy, Compression: s.opts.Compression})

@@ -18,8 +18,7 @@ import (
 // ErrOffset says that an offset is none of this source's.
 var ErrOffset = errors.New("malformed offset of files")
 
-// youngest is the shard of an offset that holds the time of the youngest file that was ever taken.
-const youngest = "/youngest"
+const youngest = batch.Youngest
 
 // filesMax bounds the files that an offset remembers.
 const filesMax = 200_000

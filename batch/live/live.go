@@ -1,10 +1,11 @@
 // Package live answers what a pipeline would write if it ran now: the rows that its table lacks, up to the newest record of its
-// sources. FOR LIVE in SQL is made of it.
+// sources or up to a cut that the caller chooses. FOR LIVE in SQL is made of it.
 //
 // Since says where the table stands: the newest batch that a version of it holds, as the progress of the pipeline knows it. Run goes on
 // from there with the pipeline's own engine (batch.Engine), so that decoding, query and watermarks are the same, but with other ends: the
 // sources end at a cut, the sink keeps the rows as Parquet files in a folder, and progress, dead letters and state go nowhere. The Tail
-// has the files, and the cut.
+// has the files, and the cut. Where the table holds more than a Choice, Run fails with a PassedError, and Before finds a batch that an older
+// version of the table may end with.
 //
 // The order of calls matters: the progress is read before the table, which is read before Run. Then every batch that the progress calls
 // done is in the table, whatever the pipeline does meanwhile, and no record is in both the table and the tail, or in neither. A batch that
@@ -28,11 +29,17 @@ import (
 // ErrTooMuch says that more is waiting than a tail may have.
 var ErrTooMuch = errors.New("too much is waiting for the pipeline")
 
-// Source is a batch.Source that can be cut: it knows its newest records, and its offsets are numbers.
+// Source is a source of a pipeline that can be cut: it is a batch.Tipper, which knows its newest records beforehand, or a Walker, which
+// learns them by reading.
 type Source interface {
 	batch.Source
 	batch.Starter
-	batch.Tipper
+}
+
+// Walker is a Source that finds its newest records as it plans.
+type Walker interface {
+	// Tips are the shards that the newest Plan read to their newest record, with that record; whole says that there are no others.
+	Tips() (tips batch.Offset, whole bool)
 }
 
 // Options of Run. All are required but Tables and State, which only some queries need, and those with defaults.
@@ -46,6 +53,8 @@ type Options struct {
 	// From is where the table stands, as Since tells, and Held the newest batch that it holds, -1 for none.
 	From batch.Progress
 	Held int64
+	// Choice is where the sources are cut; nil: at their newest records.
+	Choice *Choice
 	// PartitionBy are the table's columns by which rows of mode Append go into files; the files lack them.
 	PartitionBy []string
 	Dir         string // an existing, empty folder for the rows
@@ -82,18 +91,13 @@ type File struct {
 	Batch int64
 }
 
-// Cut is the part of a source that the Tail is made of.
-type Cut struct {
-	Source string // its name in the query
-	Stream string
-	After  batch.Offset // what the table holds
-	To     batch.Offset // the newest record
-}
-
-// Run returns what the table lacks. It fails with ErrTooMuch, or as the pipeline itself would.
+// Run returns what the table lacks. It fails with ErrTooMuch, ErrCut, a *PassedError, or as the pipeline itself would.
 func Run(ctx context.Context, opts Options) (*Tail, error) {
 	if opts.BytesMax == 0 {
 		opts.BytesMax = bytesMaxDefault
+	}
+	if opts.Now == nil {
+		opts.Now = time.Now
 	}
 	p := *opts.Pipeline
 	p.Trigger, p.DeadLetters, p.Sources = batch.Trigger{}, "", slices.Clone(p.Sources)
@@ -136,26 +140,37 @@ type run struct {
 	written int64 // bytes of files
 }
 
-// cut makes the sources of the engine, which end at what is there now.
+// cut makes the sources of the engine, which end at the choice or at what is there now.
 func (r *run) cut(ctx context.Context, p *batch.Pipeline) (map[string]batch.Source, error) {
-	all := map[string]batch.Source{}
+	if err := r.opts.Choice.check(p, r.opts.Now()); err != nil {
+		return nil, err
+	}
+	all, chosen, passed := map[string]batch.Source{}, map[string]batch.Offset{}, ""
 	for i := range p.Sources {
 		spec := &p.Sources[i]
 		src := r.opts.Sources[spec.Name]
 		if src == nil {
 			return nil, fmt.Errorf("nothing reads source %s", spec.Name)
 		}
-		to, err := src.Latest(ctx)
-		if err != nil {
-			return nil, fmt.Errorf("find the newest record of source %s: %w", spec.Name, err)
+		s := &source{Source: src, run: r, dated: spec.Kind == batch.FileSource}
+		if err := s.aim(ctx, r.opts.Choice, spec.Name); err != nil {
+			return nil, fmt.Errorf("cut source %s: %w", spec.Name, err)
 		}
-		s := &source{Source: src, run: r, to: to}
-		s.at, err = r.start(ctx, s, spec)
-		if err != nil {
+		var err error
+		if s.at, err = r.start(ctx, s, spec); err != nil {
 			return nil, fmt.Errorf("start of source %s: %w", spec.Name, err)
 		}
+		if r.opts.Choice != nil {
+			chosen[spec.Name] = s.to
+			if shard, in := within(r.planned(spec.Name, s.at), s.to); !in {
+				passed = heldText(spec.Name, shard, r.planned(spec.Name, s.at)[shard])
+			}
+		}
 		r.sources, all[spec.Name] = append(r.sources, s), s
-		r.tail.Cuts = append(r.tail.Cuts, Cut{Source: spec.Name, Stream: spec.Stream, After: s.at.Clone(), To: to})
+		r.tail.Cuts = append(r.tail.Cuts, Cut{Source: spec.Name, Stream: spec.Stream, After: s.at.Clone(), To: s.to})
+	}
+	if passed != "" {
+		return nil, &PassedError{Cut: chosen, Held: passed}
 	}
 	return all, nil
 }
@@ -170,6 +185,14 @@ func (r *run) start(ctx context.Context, s *source, spec *batch.SourceSpec) (bat
 		return plan.Sources[spec.Name].End, nil
 	}
 	return plan.Sources[spec.Name].Start, nil
+}
+
+// planned is how far a source is read in any case: to the end of a batch that was planned, if there is one, else to at.
+func (r *run) planned(source string, at batch.Offset) batch.Offset {
+	if plan := r.opts.From.Plan; plan != nil {
+		return plan.Sources[source].End
+	}
+	return at
 }
 
 // count adds up what the engine tells of a batch.
@@ -190,21 +213,40 @@ func (r *run) count(b batch.Report) {
 	r.tail.Letters += b.DeadLetters
 }
 
-// complete checks that every record up to the cut was read. A shard that retention took meanwhile has none.
+// complete checks that every record up to the cut was read, and tells where the cut came to be of sources that are read to find it.
 func (r *run) complete(ctx context.Context) error {
 	for i, s := range r.sources {
-		if s.at.Reached(s.to) {
+		cut := &r.tail.Cuts[i]
+		cut.To = s.to
+		if s.dated {
+			continue // Read fails if a planned file is gone
+		}
+		shard, in := within(s.to, s.at)
+		if in {
 			continue
 		}
-		now, err := s.Source.Latest(ctx)
-		if err != nil {
-			return err
-		}
-		for shard, seq := range s.to {
-			if _, there := now[shard]; there && !s.at.Reached(batch.Offset{shard: seq}) {
-				return fmt.Errorf("source %s was read to %q of shard %s, and not to the cut at %s", r.tail.Cuts[i].Source, s.at[shard], shard, seq)
+		if tipper, ok := s.Source.(batch.Tipper); ok {
+			now, err := tipper.Latest(ctx)
+			if err != nil {
+				return err
 			}
+			if shard, in = notRead(s.to, s.at, now); in {
+				continue // a shard that retention took meanwhile has none
+			}
+		} else if r.opts.Choice != nil {
+			return fmt.Errorf("%w: source %s has no record %s in shard %s yet, or no longer, or has no such shard", ErrCut, cut.Source, s.to[shard], shard)
 		}
+		return fmt.Errorf("source %s was read to %q of shard %s, and not to the cut at %s", cut.Source, s.at[shard], shard, s.to[shard])
 	}
 	return nil
+}
+
+// notRead is a shard that is still there, and was not read to the cut.
+func notRead(cut, at, now batch.Offset) (shard string, in bool) {
+	for shard, seq := range cut {
+		if _, there := now[shard]; there && behind(at[shard], seq) {
+			return shard, false
+		}
+	}
+	return "", true
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -219,7 +220,7 @@ func (w *world) live(t *testing.T, while func()) ([]int64, *live.Tail) {
 	}
 	while()
 	held, all := w.table.held, slices.Clone(w.table.rows)
-	from, err := live.Since(t.Context(), w.progress, before, held)
+	from, err := live.Since(t.Context(), w.progress, before, held, math.MaxInt64)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -311,7 +312,7 @@ func TestCut(t *testing.T) {
 	if _, err := live.Run(t.Context(), opts); !errors.Is(err, live.ErrTooMuch) {
 		t.Errorf("more than may wait: %v", err)
 	}
-	if _, err := live.Since(t.Context(), w.progress, done, 99); !errors.Is(err, live.ErrElsewhere) {
+	if _, err := live.Since(t.Context(), w.progress, done, 99, math.MaxInt64); !errors.Is(err, live.ErrElsewhere) {
 		t.Errorf("a batch that the progress does not know: %v", err)
 	}
 }

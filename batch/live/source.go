@@ -3,6 +3,8 @@ package live
 import (
 	"context"
 	"fmt"
+	"strconv"
+	"time"
 
 	"github.com/weir-data/weir/batch"
 )
@@ -10,17 +12,98 @@ import (
 // source is a Source that ends at a cut.
 type source struct {
 	Source
-	run *run
-	to  batch.Offset // the cut
-	at  batch.Offset // how far it has been read
+	run   *run
+	dated bool         // its shards are files: offsets are no numbers, but for that of batch.Youngest
+	grows bool         // the cut is found as it is planned: shards that are not in to have none yet
+	done  bool         // nothing is left up to the cut
+	to    batch.Offset // the cut
+	at    batch.Offset // how far it has been read
 }
 
-// Latest implements batch.Tipper: nothing is behind the cut.
-func (s *source) Latest(context.Context) (batch.Offset, error) { return s.to.Clone(), nil }
+// aim finds the cut.
+func (s *source) aim(ctx context.Context, c *Choice, name string) (err error) {
+	tipper, tips := s.Source.(batch.Tipper)
+	_, walks := s.Source.(Walker)
+	switch {
+	case !tips && !walks:
+		return fmt.Errorf("%w: it does not know its newest record", ErrCut)
+	case c == nil && tips:
+		s.to, err = tipper.Latest(ctx)
+		return err
+	case c == nil:
+		s.to, s.grows = batch.Offset{}, true
+		return nil
+	case s.dated:
+		return s.aimFiles(ctx, c, name)
+	case c.Time.IsZero():
+		if s.to, err = c.offset(name); err != nil || !tips {
+			return err // what lies behind the newest record of a Walker is not reached, and then found
+		}
+	case !tips:
+		return fmt.Errorf("%w: who reads a Kinesis endpoint learns when records arrived only as they come; give sequence numbers, such as "+
+			"an answer FOR LIVE tells", ErrCut)
+	default:
+		if s.to, err = s.Source.Position(ctx, behindTime(c.Time, time.Millisecond)); err != nil {
+			return err
+		}
+	}
+	return s.checkTip(ctx, tipper, !c.Time.IsZero())
+}
+
+// checkTip refuses a cut behind the newest records, or brings it back to them.
+func (s *source) checkTip(ctx context.Context, tipper batch.Tipper, back bool) error {
+	tip, err := tipper.Latest(ctx)
+	if err != nil {
+		return err
+	}
+	for shard, seq := range s.to {
+		switch {
+		case !behind(tip[shard], seq):
+		case !back:
+			return fmt.Errorf("%w: it has no record %s in shard %s yet, or no such shard", ErrCut, seq, shard)
+		case tip[shard] == "":
+			delete(s.to, shard)
+		default:
+			s.to[shard] = tip[shard]
+		}
+	}
+	return nil
+}
+
+// aimFiles finds the cut of files, which is always a time.
+func (s *source) aimFiles(ctx context.Context, c *Choice, name string) error {
+	at := c.Time
+	if at.IsZero() {
+		var err error
+		if at, err = c.youngest(name); err != nil {
+			return err
+		}
+	}
+	to, err := s.Source.Position(ctx, behindTime(at, time.Microsecond))
+	if err != nil {
+		return err
+	}
+	to[batch.Youngest] = strconv.FormatInt(max(at.UnixMicro(), 0), 10)
+	s.to = to
+	return nil
+}
+
+// behindTime is the start behind what came at t, which is told in units.
+func behindTime(t time.Time, unit time.Duration) batch.Start {
+	return batch.Start{Kind: batch.AtTime, Time: t.Truncate(unit).Add(unit)}
+}
+
+// Latest implements batch.Tipper: nothing is behind the cut. It is not known of one that grows.
+func (s *source) Latest(context.Context) (batch.Offset, error) {
+	if s.grows {
+		return nil, nil
+	}
+	return s.to.Clone(), nil
+}
 
 // Position implements batch.Starter.
 func (s *source) Position(ctx context.Context, start batch.Start) (batch.Offset, error) {
-	if start.Kind == batch.Latest {
+	if start.Kind == batch.Latest && !s.grows {
 		return s.to.Clone(), nil
 	}
 	return s.Source.Position(ctx, start)
@@ -28,11 +111,24 @@ func (s *source) Position(ctx context.Context, start batch.Start) (batch.Offset,
 
 // Plan implements batch.Source.
 func (s *source) Plan(ctx context.Context, start batch.Offset, limit batch.Limit) (batch.Offset, error) {
+	if s.done {
+		return start.Clone(), nil
+	}
 	end, err := s.Source.Plan(ctx, start, limit)
 	if err != nil {
 		return nil, err
 	}
+	if s.dated {
+		clipFiles(start, end, s.to)
+		return end, nil
+	}
+	if s.grows {
+		s.grow()
+	}
 	for shard := range end {
+		if _, found := s.to[shard]; s.grows && !found {
+			continue
+		}
 		if to, ok := clip(shard, start, end, s.to); ok {
 			end[shard] = to
 		} else {
@@ -42,19 +138,51 @@ func (s *source) Plan(ctx context.Context, start batch.Offset, limit batch.Limit
 	return end, nil
 }
 
+// grow takes the newest records that were just found as the cut of their shards.
+func (s *source) grow() {
+	tips, whole := s.Source.(Walker).Tips()
+	for shard, seq := range tips {
+		if _, found := s.to[shard]; !found {
+			s.to[shard] = seq
+		}
+	}
+	s.done = whole
+}
+
 // clip is the end of a batch in a shard, no further than the cut; false if the batch has nothing of it, nor had one before.
 func clip(shard string, start, end, cut batch.Offset) (string, bool) {
-	at := batch.Offset{shard: end[shard]}
-	if to, ok := cut[shard]; ok {
-		if !(batch.Offset{shard: to}).Reached(at) {
-			at[shard] = to
+	at := end[shard]
+	if to := cut[shard]; to != "" {
+		if behind(to, at) {
+			at = to
 		}
-		if at.Reached(batch.Offset{shard: start[shard]}) {
-			return at[shard], true
+		if !behind(at, start[shard]) {
+			return at, true
 		}
 	}
 	from, ok := start[shard]
 	return from, ok
+}
+
+// clipFiles takes the files out of the end of a batch that are not in the cut.
+func clipFiles(start, end, cut batch.Offset) {
+	for name := range end {
+		if _, begun := start[name]; begun || name == batch.Youngest {
+			continue
+		}
+		if _, ok := cut[name]; !ok {
+			delete(end, name)
+		}
+	}
+	if behind(cut[batch.Youngest], end[batch.Youngest]) {
+		end[batch.Youngest] = cut[batch.Youngest]
+	}
+	switch from, begun := start[batch.Youngest]; {
+	case begun && behind(end[batch.Youngest], from):
+		end[batch.Youngest] = from
+	case end[batch.Youngest] == "":
+		delete(end, batch.Youngest)
+	}
 }
 
 // Read implements batch.Source.

@@ -112,18 +112,22 @@ type livePipeline struct {
 func (l *livePipeline) Name() string { return l.p.Name }
 
 // Tail implements query.LivePipeline.
-func (l *livePipeline) Tail(ctx context.Context, held int64, partitionBy []string, dir string) (*query.Tail, error) {
-	if err := l.check(); err != nil {
+func (l *livePipeline) Tail(ctx context.Context, req query.TailRequest) (*query.Tail, error) {
+	choice, err := l.choice(req.Cut)
+	if err != nil {
 		return nil, err
 	}
-	from, err := live.Since(ctx, l.progress, l.before, held)
+	from, err := live.Since(ctx, l.progress, l.before, req.Held, req.Below)
 	if errors.Is(err, live.ErrElsewhere) {
 		return nil, l.refused("%s", err)
 	}
 	if err != nil {
 		return nil, err
 	}
-	task := &liveTask{Name: l.p.Name, File: l.file, From: from, Held: held, PartitionBy: partitionBy, Dir: dir, State: filepath.Join(dir, "state"), Time: l.now()}
+	task := &liveTask{
+		Name: l.p.Name, File: l.file, From: from, Held: req.Held, Choice: choice, PartitionBy: req.PartitionBy, Dir: req.Dir,
+		State: filepath.Join(req.Dir, "state"), Time: l.now(),
+	}
 	if from.Mark.Batch >= 0 {
 		if err := l.fork(ctx, task.State, from.Mark.Batch); err != nil {
 			task.NoState = err.Error() // which matters only if the query has state
@@ -133,6 +137,10 @@ func (l *livePipeline) Tail(ctx context.Context, held int64, partitionBy []strin
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("FOR LIVE, pipeline %s: %w", l.p.Name, err)
+	case answer.Passed != nil:
+		return nil, l.passed(ctx, from, answer.Passed)
+	case answer.Moved && from.Mark.Batch < l.before.Mark.Batch:
+		return nil, l.refused("the state after batch %d, behind which the cut lies, is not kept any more", from.Mark.Batch)
 	case answer.Moved:
 		return nil, fmt.Errorf("FOR LIVE: %w: pipeline %s, batch %d: %s", query.ErrMoved, l.p.Name, from.Mark.Batch, answer.Error)
 	case answer.TooMuch:
@@ -143,14 +151,36 @@ func (l *livePipeline) Tail(ctx context.Context, held int64, partitionBy []strin
 	return queryTail(answer.Tail), nil
 }
 
-// check refuses what cannot be cut.
-func (l *livePipeline) check() error {
-	for _, s := range l.p.Sources {
-		if s.Kind != batch.StreamSource {
-			return l.refused("reads %s %s, and only streams of this server are known up to their newest record", s.Kind, s.Stream)
-		}
+// choice is a cut in the terms of package live.
+func (l *livePipeline) choice(cut *query.LiveCut) (*live.Choice, error) {
+	if cut == nil {
+		return nil, nil
 	}
-	return nil
+	c := &live.Choice{Time: cut.Time, At: map[string][]live.Part{}}
+	for _, at := range cut.Positions {
+		name := at.Source
+		if name == "" {
+			if len(l.p.Sources) > 1 {
+				return nil, l.refused("it has %d sources: write SOURCE/%s:%s", len(l.p.Sources), at.Shard, at.Position)
+			}
+			name = l.p.Sources[0].Name
+		}
+		c.At[name] = append(c.At[name], live.Part{Shard: at.Shard, To: at.Position})
+	}
+	return c, nil
+}
+
+// passed says with which batch an older version of the table would have to end, for a cut that the table has passed.
+func (l *livePipeline) passed(ctx context.Context, from batch.Progress, e *live.PassedError) error {
+	last := from.Mark.Batch
+	if from.Plan != nil {
+		last = from.Plan.Batch
+	}
+	at, err := live.Before(ctx, l.progress, last, e.Cut)
+	if err != nil {
+		return err
+	}
+	return &query.PassedError{Batch: at, Why: "pipeline " + l.p.Name + ": " + e.Error()}
 }
 
 func (l *livePipeline) refused(format string, args ...any) error {
@@ -178,12 +208,12 @@ func queryTail(t *live.Tail) *query.Tail {
 		out.Files = append(out.Files, query.TailFile{Path: f.Path, Size: f.Size, Partition: f.Partition, Batch: f.Batch})
 	}
 	for _, c := range t.Cuts {
-		shards := slices.Sorted(maps.Keys(c.To))
-		if len(shards) == 0 {
-			shards = []string{""}
+		parts := c.Parts()
+		if len(parts) == 0 {
+			parts = []live.Part{{}}
 		}
-		for _, shard := range shards {
-			out.Cuts = append(out.Cuts, query.TailCut{Source: c.Source, Stream: c.Stream, Shard: shard, After: c.After[shard], To: c.To[shard]})
+		for _, part := range parts {
+			out.Cuts = append(out.Cuts, query.TailCut{Source: c.Source, Stream: c.Stream, Shard: part.Shard, After: part.After, To: part.To})
 		}
 	}
 	return out

@@ -114,7 +114,7 @@ func TestLive(t *testing.T) {
 		}
 	}
 	a, err := s.run(t.Context(), "SELECT count(*) FROM numbers FOR LIVE")
-	if err != nil || !strings.Contains(a.Note, "lake.numbers FOR LIVE: version ") || !strings.Contains(a.Note, "45 rows of 51 records up to shardId-000000000000 4") {
+	if err != nil || !strings.Contains(a.Note, "lake.numbers FOR LIVE AS OF 'shardId-000000000000:4") || !strings.Contains(a.Note, "45 rows of 51 records") {
 		t.Errorf("note %q, %v", a.Note, err)
 	}
 	if _, err := h.pipelines.Resume(t.Context(), "numbers"); err != nil {
@@ -311,7 +311,7 @@ func TestLiveRefused(t *testing.T) {
 	if _, err := h.pipelines.Create(t.Context(), livePipelineFile("stream: numbers", "stream: kafka://127.0.0.1:1/t", "name: numbers", "name: a-topic"), true); err != nil {
 		t.Fatal(err)
 	}
-	refused("SELECT * FROM numbers FOR LIVE", "pipeline a-topic: reads kafka t")
+	refused("SELECT * FROM numbers FOR LIVE", "pipeline a-topic: cut source source: ask for offsets of topic t: unable to dial")
 	if err := h.pipelines.Remove(t.Context(), "a-topic"); err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"sync"
 	"time"
@@ -13,13 +14,14 @@ import (
 	"github.com/weir-data/weir/batch"
 	batchdelta "github.com/weir-data/weir/batch/delta"
 	"github.com/weir-data/weir/batch/duckdb"
+	"github.com/weir-data/weir/batch/folders"
 	"github.com/weir-data/weir/batch/live"
 	"github.com/weir-data/weir/batch/state"
 	"github.com/weir-data/weir/internal/worker"
 )
 
 // liveKind is what the processes are called that run queries of pipelines for FOR LIVE. Each does one task after the other, as frames of
-// JSON, and reads streams and tables through the socket of its server.
+// JSON, and reads streams and tables through the socket of its server, other sources as the pipeline does.
 const liveKind = "live"
 
 const (
@@ -33,6 +35,7 @@ type liveTask struct {
 	File        string // text of the pipeline file
 	From        batch.Progress
 	Held        int64
+	Choice      *live.Choice
 	PartitionBy []string
 	Dir         string // for the rows
 	State       string // folder of the state that goes with From, if there is one
@@ -45,9 +48,10 @@ type liveTask struct {
 
 // liveAnswer is the outcome of a task.
 type liveAnswer struct {
-	Tail    *live.Tail `json:",omitempty"`
-	Error   string     `json:",omitempty"`
-	Moved   bool       // the state is gone
+	Tail    *live.Tail        `json:",omitempty"`
+	Error   string            `json:",omitempty"`
+	Passed  *live.PassedError `json:",omitempty"`
+	Moved   bool              // the state is gone
 	TooMuch bool
 }
 
@@ -99,6 +103,9 @@ func (w *liveWorker) do(ctx context.Context, task *liveTask) *liveAnswer {
 		}
 		return &liveAnswer{Tail: tail}
 	}
+	if passed := new(live.PassedError); errors.As(err, &passed) {
+		return &liveAnswer{Passed: passed}
+	}
 	return &liveAnswer{Error: err.Error(), Moved: errors.Is(err, errStateGone), TooMuch: errors.Is(err, live.ErrTooMuch)}
 }
 
@@ -110,21 +117,20 @@ func (w *liveWorker) tail(ctx context.Context, task *liveTask) (*live.Tail, erro
 	if err != nil {
 		return nil, err
 	}
-	sources := map[string]live.Source{}
-	for _, s := range p.Sources {
-		src, ok := w.backends.source(s.Stream).(live.Source)
-		if !ok {
-			return nil, fmt.Errorf("source %s has no newest record", s.Name)
-		}
-		sources[s.Name] = src
+	sources, done, err := w.sources(ctx, p)
+	if err != nil {
+		return nil, err
 	}
+	defer done()
 	runner, err := w.db.NewRunner()
 	if err != nil {
 		return nil, err
 	}
 	defer runner.Close()
-	tables := batchdelta.NewTables(batchdelta.TablesOptions{Store: w.backends.objects, Catalog: w.backends.catalog, DB: w.db, Staging: task.Dir})
-	defer tables.Close() // what stays goes with the folder
+	deltas := batchdelta.NewTables(batchdelta.TablesOptions{Store: w.backends.objects, Catalog: w.backends.catalog, DB: w.db, Staging: task.Dir})
+	defer deltas.Close() // what stays goes with the folder
+	tables := folders.New(folders.Options{Store: w.backends.objects, Catalog: w.backends.catalog, Delta: deltas, Staging: task.Dir})
+	defer tables.Close()
 	return live.Run(ctx, live.Options{
 		Pipeline: p, Sources: sources, Compile: compiler(ctx, tables), Runner: runner, Tables: tables,
 		State: func(context.Context) (batch.StateStore, error) {
@@ -133,8 +139,41 @@ func (w *liveWorker) tail(ctx context.Context, task *liveTask) (*live.Tail, erro
 			}
 			return state.Open(state.Options{Dir: task.State})
 		},
-		From: task.From, Held: task.Held, PartitionBy: task.PartitionBy, Dir: task.Dir, Now: func() time.Time { return task.Time },
+		From: task.From, Held: task.Held, Choice: task.Choice, PartitionBy: task.PartitionBy, Dir: task.Dir, Now: func() time.Time { return task.Time },
 	})
+}
+
+// sources opens what a pipeline reads. Streams of Kinesis endpoints are asked for records, also by a pipeline that has them pushed: its
+// consumer is its own.
+func (w *liveWorker) sources(ctx context.Context, p *batch.Pipeline) (all map[string]live.Source, done func(), err error) {
+	var closers []io.Closer
+	done = func() {
+		for _, c := range closers {
+			c.Close() // nothing is left to be done
+		}
+	}
+	all = map[string]live.Source{}
+	for i := range p.Sources {
+		spec := p.Sources[i]
+		if spec.Kind == batch.KinesisSource {
+			spec.Settings = maps.Clone(spec.Settings)
+			delete(spec.Settings, "consumer")
+		}
+		src, err := w.backends.open(ctx, &spec)
+		if c, ok := src.(io.Closer); ok {
+			closers = append(closers, c)
+		}
+		found, ok := src.(live.Source)
+		if err == nil && !ok {
+			err = fmt.Errorf("source %s cannot be cut", spec.Name)
+		}
+		if err != nil {
+			done()
+			return nil, nil, err
+		}
+		all[spec.Name] = found
+	}
+	return all, done, nil
 }
 
 // open makes what all tasks share.
@@ -236,7 +275,7 @@ func (l *liveWorkers) take() (p *liveProcess, fresh bool, err error) {
 	if p.temp, err = os.MkdirTemp(l.scratch, "live-worker-*"); err != nil {
 		return nil, false, err
 	}
-	if p.Process, err = worker.Start(liveKind); err != nil {
+	if p.Process, err = worker.StartTrusted(liveKind); err != nil { // with what the pipeline's own process has
 		return nil, false, errors.Join(err, os.RemoveAll(p.temp))
 	}
 	return p, true, nil

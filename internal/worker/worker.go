@@ -2,7 +2,8 @@
 //
 // A child is this program started again. Main, called first thing in main and in TestMain, serves in a child and does nothing
 // elsewhere. Start makes a child, a Process, to which frames are written and from which they are read; Kill ends it. A child
-// has a pipe to read from that ends when its parent does, however that ends: then it must exit. It inherits no credentials.
+// has a pipe to read from that ends when its parent does, however that ends: then it must exit. It inherits no credentials, unless
+// StartTrusted makes it.
 package worker
 
 import (
@@ -55,14 +56,21 @@ type Process struct {
 
 // Start runs this program again as a worker of a kind.
 func Start(kind string) (*Process, error) {
-	p, err := start(kind)
+	return started(kind, withoutSecrets(os.Environ()))
+}
+
+// StartTrusted is Start for work that uses the credentials of this process, and that its owner has written.
+func StartTrusted(kind string) (*Process, error) { return started(kind, os.Environ()) }
+
+func started(kind string, env []string) (*Process, error) {
+	p, err := start(kind, env)
 	if err != nil {
 		return nil, fmt.Errorf("start %s worker: %w", kind, err)
 	}
 	return p, nil
 }
 
-func start(kind string) (*Process, error) {
+func start(kind string, env []string) (*Process, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
@@ -79,7 +87,7 @@ func start(kind string) (*Process, error) {
 	}
 	defer resultWrite.Close()
 	p := &Process{In: taskWrite, Out: bufio.NewReaderSize(resultRead, 64<<10), cmd: exec.Command(self), tasks: taskWrite, results: resultRead}
-	p.cmd.Env = append(withoutSecrets(os.Environ()), kindEnv+"="+kind)
+	p.cmd.Env = append(slices.Clip(env), kindEnv+"="+kind)
 	p.cmd.ExtraFiles = []*os.File{taskRead, resultWrite}
 	p.cmd.Stderr = &p.stderr
 	if err := p.cmd.Start(); err != nil {

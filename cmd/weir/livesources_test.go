@@ -1,0 +1,146 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/weir-data/weir/pipelines"
+)
+
+// liveInput is a source of pipelines of which a test puts numbers.
+type liveInput struct {
+	stream string
+	format string // more keys of the source
+	put    func(t *testing.T, from, to int)
+	byTime bool // it can be cut at a time
+}
+
+func lines(from, to int) string {
+	var b strings.Builder
+	for i := from; i < to; i++ {
+		fmt.Fprintf(&b, "{\"n\": %d}\n", i)
+	}
+	return b.String()
+}
+
+func kafkaInput(t *testing.T) liveInput {
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(2, "numbers"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(cluster.Close)
+	producer, err := kgo.NewClient(kgo.SeedBrokers(cluster.ListenAddrs()...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(producer.Close)
+	return liveInput{stream: "kafka://" + cluster.ListenAddrs()[0] + "/numbers", byTime: true, put: func(t *testing.T, from, to int) {
+		for line := range strings.Lines(lines(from, to)) {
+			if err := producer.ProduceSync(t.Context(), &kgo.Record{Topic: "numbers", Value: []byte(line)}).FirstErr(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}}
+}
+
+func folderInput(t *testing.T) liveInput {
+	dir := t.TempDir()
+	return liveInput{stream: "file://" + dir, byTime: true, put: func(t *testing.T, from, to int) {
+		file := filepath.Join(dir, fmt.Sprintf("%d.json", from))
+		if err := os.WriteFile(file, []byte(lines(from, to)), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		rested := time.Now().Add(-time.Hour + time.Duration(from)*time.Minute) // files of a folder are taken when they have rested
+		if err := os.Chtimes(file, rested, rested); err != nil {
+			t.Fatal(err)
+		}
+	}}
+}
+
+func bucketInput(t *testing.T, cl *clients) liveInput {
+	return liveInput{stream: "s3://lake/incoming", byTime: true, put: func(t *testing.T, from, to int) {
+		in := &s3.PutObjectInput{Bucket: aws.String("lake"), Key: aws.String(fmt.Sprintf("incoming/%d.json", from)), Body: strings.NewReader(lines(from, to))}
+		if _, err := cl.S3.PutObject(t.Context(), in); err != nil {
+			t.Fatal(err)
+		}
+	}}
+}
+
+// Whatever a pipeline reads, its table can be read FOR LIVE, cut at the newest record or where an answer before was cut.
+func TestLiveOfOtherSources(t *testing.T) {
+	for _, name := range []string{"Kafka", "folder", "bucket", "Kinesis endpoint", "fan-out"} {
+		t.Run(name, func(t *testing.T) {
+			h, cl, s := liveHouse(t)
+			var in liveInput
+			switch name {
+			case "Kafka":
+				in = kafkaInput(t)
+			case "folder":
+				in = folderInput(t)
+			case "bucket":
+				in = bucketInput(t, cl)
+			default:
+				in = liveInput{stream: "kinesis://numbers?region=us-east-1&endpoint=" + h.URL, put: func(t *testing.T, from, to int) { putNumbers(t, cl, from, to) }}
+				if name == "fan-out" {
+					in.stream += "&consumer=weir"
+				}
+			}
+			testLiveInput(t, h, s, in)
+		})
+	}
+}
+
+func testLiveInput(t *testing.T, h *house, s *session, in liveInput) {
+	const count = "SELECT count(*), count(DISTINCT n), sum(n) FROM numbers FOR LIVE"
+	expect := func(sql, want string) {
+		t.Helper()
+		if got := s.ask(t, sql); got != want {
+			t.Errorf("%s gives %s, want %s", sql, got, want)
+		}
+	}
+	in.put(t, 0, 10)
+	create(t, h, livePipelineFile("stream: numbers", "stream: "+in.stream))
+	p := awaitPipeline(t, h, "numbers", func(s pipelines.Status) bool { return s.Totals.Records >= 10 || s.State == pipelines.Failed })
+	if p.State == pipelines.Failed {
+		t.Fatal(p.Error)
+	}
+	pause(t, h)
+	expect(count, "10,10,45\n")
+	in.put(t, 10, 20)
+	expect(count, "20,20,190\n")
+	cut := strings.TrimSpace(s.ask(t, `SELECT max(cut) FROM "numbers$live"`))
+	cut = strings.Trim(cut, `"`)
+	middle := time.Now().UTC()
+	for !time.Now().After(middle.Add(time.Millisecond)) { // what is measured in milliseconds comes behind it
+	}
+	in.put(t, 30, 40)
+	expect(count, "30,30,535\n")
+	chosen := count + " AS OF '" + cut + "'"
+	expect(chosen, "20,20,190\n")
+	if at := count + " AS OF TIMESTAMP '" + middle.Format("2006-01-02 15:04:05.000") + "'"; in.byTime && !strings.HasPrefix(in.stream, "file:") {
+		expect(at, "20,20,190\n")
+	} else if !in.byTime {
+		if _, err := s.run(t.Context(), at); err == nil || !strings.Contains(err.Error(), "give sequence numbers") {
+			t.Errorf("%s: %v", at, err)
+		}
+	}
+	if strings.Contains(in.stream, "consumer") {
+		return // it would take five seconds to have its place again
+	}
+	if _, err := h.pipelines.Resume(t.Context(), "numbers"); err != nil {
+		t.Fatal(err)
+	}
+	afterBatches(t, h, 1)
+	pause(t, h)
+	expect("SELECT count(*) FROM numbers", "30\n")
+	expect(chosen, "20,20,190\n") // on the version of the table that lies before the cut
+}
