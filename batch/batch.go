@@ -23,6 +23,8 @@ import (
 	"maps"
 	"strings"
 	"time"
+
+	"github.com/weir-data/weir/internal/decimal"
 )
 
 // Offset is a position in a source: the last record taken, per shard (the sequence number as text, "" before the
@@ -77,14 +79,27 @@ func compareSeqNums(a, b string) int {
 // Record is one record of a source before it is decoded.
 type Record struct {
 	Shard   string
-	SeqNum  string
-	Key     []byte // partition key
+	SeqNum  string  // empty where Number says it
+	Number  *Number // the sequence number of a source that has it in bytes; it becomes text for those that ask
+	Key     []byte  // partition key
 	Data    []byte
 	Arrival time.Time
 
 	Aggregated bool   // it came in a record of the KPL with others
 	SubSeqNum  int    // its place among them, from 0
 	Refused    string // why the source does not take it; it is a dead letter then
+}
+
+// Number is a whole number, its highest byte first.
+type Number [24]byte
+
+// SequenceNumber is the record's, as text.
+func (r *Record) SequenceNumber() string {
+	if r.Number == nil {
+		return r.SeqNum
+	}
+	var text [decimal.Max]byte
+	return string(decimal.Append(text[:0], *r.Number))
 }
 
 // Limit bounds a batch; zero fields are unlimited.

@@ -91,7 +91,7 @@ func (w *letterWriter) add(ctx context.Context, r *Record, kept bool, flaws []co
 		panic("dead letter without a place for it") // New checks
 	}
 	l := Letter{
-		Pipeline: w.pipeline, Batch: w.batch, Stream: w.stream, Shard: r.Shard, SeqNum: r.SeqNum,
+		Pipeline: w.pipeline, Batch: w.batch, Stream: w.stream, Shard: r.Shard, SeqNum: r.SequenceNumber(),
 		PartitionKey: string(r.Key), Arrival: r.Arrival.UTC(), Kept: kept,
 		Reason: flaws[0].Reason, Field: flaws[0].Field, RawData: base64.StdEncoding.EncodeToString(r.Data),
 	}
@@ -103,7 +103,7 @@ func (w *letterWriter) add(ctx context.Context, r *Record, kept bool, flaws []co
 	}
 	line, err := json.Marshal(l)
 	if err != nil {
-		return fmt.Errorf("dead letter of record %s: %w", r.SeqNum, err)
+		return fmt.Errorf("dead letter of record %s: %w", l.SeqNum, err)
 	}
 	object := w.folder + r.Shard
 	o := w.shards[object]

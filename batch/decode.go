@@ -21,6 +21,7 @@ type decoder struct {
 	stream   string // for the metadata columns
 	mode     Mode
 	required []int // columns that must not be null
+	numbered bool  // a column has the sequence numbers
 	workers  []*decodeWorker
 	idle     chan *decodeWorker
 
@@ -50,6 +51,7 @@ type badRecord struct {
 // newDecoder compiles schema, which columnar.Format.Complete made, for records of a stream.
 func newDecoder(stream string, schema *columnar.Schema, format columnar.Format, mode Mode, workers int) (*decoder, error) {
 	d := &decoder{schema: schema, format: format, stream: stream, mode: mode, idle: make(chan *decodeWorker, workers)}
+	d.numbered = schema.Index("_sequence_number") >= 0
 	for i, f := range schema.Fields {
 		if !f.Nullable {
 			d.required = append(d.required, i)
@@ -124,7 +126,7 @@ func (d *decoder) add(ctx context.Context, chunk []Record, w *letterWriter) erro
 		for _, b := range worker.bad {
 			r := &chunk[b.index]
 			if d.mode == Fail {
-				return fmt.Errorf("%w: shard %s, sequence number %s: %s", ErrBadRecord, r.Shard, r.SeqNum, flawText(b.flaws[0]))
+				return fmt.Errorf("%w: shard %s, sequence number %s: %s", ErrBadRecord, r.Shard, r.SequenceNumber(), flawText(b.flaws[0]))
 			}
 			if err := w.add(ctx, r, b.kept, b.flaws); err != nil {
 				return err
@@ -215,7 +217,10 @@ func (w *decodeWorker) decode(chunk []Record, from, to int) {
 
 // append decodes one record; columns that can take no more are put aside for fresh ones.
 func (w *decodeWorker) append(r *Record) (rows int, flaws []columnar.FieldError, err error) {
-	w.origin = columnar.Origin{Stream: w.of.stream, Shard: r.Shard, SeqNum: r.SeqNum, Key: r.Key, Arrival: r.Arrival}
+	w.origin = columnar.Origin{Stream: w.of.stream, Shard: r.Shard, Key: r.Key, Arrival: r.Arrival}
+	if w.of.numbered {
+		w.origin.SeqNum = r.SequenceNumber()
+	}
 	rows, flaws, err = w.rows.Append(r.Data, &w.origin)
 	if !errors.Is(err, columnar.ErrFull) || w.rows.Len() == 0 {
 		return rows, flaws, err

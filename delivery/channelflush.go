@@ -152,7 +152,7 @@ func (f *channelFlush) deliverBad(ctx context.Context) error {
 		}
 		return enc.Encode(deadRecord{
 			ChannelName: f.info.Name, ChannelID: f.info.ID, StreamName: f.info.Source,
-			ShardID: r.Shard, SequenceNumber: r.SeqNum, PartitionKey: string(r.Key), Arrival: r.Arrival.UnixMilli(),
+			ShardID: r.Shard, SequenceNumber: r.SequenceNumber(), PartitionKey: string(r.Key), Arrival: r.Arrival.UnixMilli(),
 			ErrorCode: "InvalidRecordFormat", ErrorMessage: flaw, RawData: r.Data,
 		})
 	})

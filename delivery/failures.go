@@ -46,7 +46,8 @@ func (f *flush) failedLine(line []byte, r batch.Record, why *reason) []byte {
 			Region: c.Region, VersionID: c.Version},
 	}
 	if f.info.Source != "" {
-		record.SequenceNumber = &r.SeqNum
+		number := r.SequenceNumber()
+		record.SequenceNumber = &number
 		if r.Aggregated {
 			record.SubSequenceNumber = &r.SubSeqNum
 		}

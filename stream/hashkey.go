@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"math/big"
 	"math/bits"
+
+	"github.com/weir-data/weir/internal/decimal"
 )
 
 // HashKey is a point in the 128-bit space that the shards of a stream divide among them.
@@ -32,14 +34,14 @@ func (h HashKey) Bytes() (raw [16]byte) {
 
 // String is the decimal text.
 func (h HashKey) String() string {
-	var b [3 * limbDigits]byte
+	var b [decimal.Max]byte
 	return string(h.appendText(b[:0]))
 }
 
 // MarshalText is String, for JSON.
 func (h HashKey) MarshalText() ([]byte, error) { return h.appendText(nil), nil }
 
-func (h HashKey) appendText(dst []byte) []byte { return appendDecimal(dst, 0, h.Hi, h.Lo) }
+func (h HashKey) appendText(dst []byte) []byte { return decimal.AppendWords(dst, 0, h.Hi, h.Lo) }
 
 // UnmarshalText is ParseHashKey.
 func (h *HashKey) UnmarshalText(text []byte) (err error) {

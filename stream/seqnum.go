@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math/bits"
 	"time"
+
+	"github.com/weir-data/weir/internal/decimal"
 )
 
 // SeqNum is a sequence number: fixed-width, so byte order is numeric order. The decimal text of it is what
@@ -36,12 +38,6 @@ type Parts struct {
 const maxCounter = 1<<63 - 1
 
 const seqVersion = 2
-
-// limb is the base of the decimal conversion, the greatest power of ten in 64 bits.
-const (
-	limb       = 1e19
-	limbDigits = 19
-)
 
 // NewSeqNum builds the number with the given fields.
 func NewSeqNum(p Parts) SeqNum {
@@ -125,48 +121,7 @@ func (s SeqNum) String() string {
 
 // AppendText appends the decimal text to dst.
 func (s SeqNum) AppendText(dst []byte) []byte {
-	hi, mid, lo := s.words()
-	return appendDecimal(dst, hi&(1<<60-1), mid, lo) // a SeqNum never has more
-}
-
-// appendDecimal appends the decimal text of a number of up to 188 bits, so that the quotients fit in one word each.
-func appendDecimal(dst []byte, hi, mid, lo uint64) []byte {
-	q1, r := bits.Div64(hi%limb, mid, limb)
-	q0, d0 := bits.Div64(r, lo, limb)
-	d2, d1 := bits.Div64(q1%limb, q0, limb)
-	var b [3 * limbDigits]byte
-	putDigits(b[0:limbDigits], d2)
-	putDigits(b[limbDigits:2*limbDigits], d1)
-	putDigits(b[2*limbDigits:], d0)
-	i := 0
-	for i < len(b)-1 && b[i] == '0' {
-		i++
-	}
-	return append(dst, b[i:]...)
-}
-
-const digitPairs = "00010203040506070809101112131415161718192021222324252627282930313233343536373839404142434445464748495051525354" +
-	"555657585960616263646566676869707172737475767778798081828384858687888990919293949596979899"
-
-// putDigits fills b, whose length is odd, with v and leading zeros. Halves of eight digits are cut off first, so that
-// nearly all divisions are of 32 bits.
-func putDigits(b []byte, v uint64) {
-	i := len(b)
-	for i > 8 {
-		low := uint32(v % 1e8)
-		v /= 1e8
-		for range 4 {
-			i -= 2
-			p := low % 100 * 2
-			low /= 100
-			b[i], b[i+1] = digitPairs[p], digitPairs[p+1]
-		}
-	}
-	for i > 0 {
-		i--
-		b[i] = byte('0' + v%10)
-		v /= 10
-	}
+	return decimal.Append(dst, s)
 }
 
 // setCounter changes the counter of a number that NewSeqNum built.

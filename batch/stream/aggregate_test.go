@@ -61,7 +61,7 @@ func TestAggregatedRecords(t *testing.T) {
 		err = src.Read(t.Context(), nil, end, func(recs []batch.Record) error {
 			for _, r := range recs {
 				got = append(got, line(r))
-				seqs[r.SeqNum] = true
+				seqs[r.SequenceNumber()] = true
 			}
 			return nil
 		})

@@ -347,24 +347,18 @@ func upTo(recs []stream.Record, to stream.SeqNum) []stream.Record {
 type chunk struct {
 	aggregates batch.Aggregates
 	recs       []batch.Record
-	text       []byte
 }
 
 // chunkMax bounds a chunk: one aggregated record can hold a million.
 const chunkMax = 10_000
 
-// hand makes one string of all numbers, of which each record has a part, and calls f with the records.
+// hand calls f with the records.
 func (c *chunk) hand(shard *stream.ShardInfo, recs []stream.Record, f func([]batch.Record) error) error {
-	c.recs, c.text = c.recs[:0], c.text[:0]
-	for i := range recs {
-		c.text = recs[i].SeqNum.AppendText(c.text)
-	}
-	text := string(c.text)
-	width := len(text) / len(recs) // all numbers of a shard are of one length
+	c.recs = c.recs[:0]
 	for i := range recs {
 		c.recs = append(c.recs, batch.Record{
 			Shard:   shard.ID,
-			SeqNum:  text[i*width : (i+1)*width],
+			Number:  (*batch.Number)(&recs[i].SeqNum),
 			Key:     recs[i].PartitionKey,
 			Data:    recs[i].Data,
 			Arrival: recs[i].Arrival,

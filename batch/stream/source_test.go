@@ -55,7 +55,7 @@ func read(t *testing.T, src batch.Source, start, end batch.Offset) string {
 	var all []string
 	err := src.Read(context.Background(), start, end, func(recs []batch.Record) error {
 		for _, r := range recs {
-			if len(r.SeqNum) != 56 || string(r.Key) != "k" || r.Arrival.IsZero() || !strings.HasSuffix(r.Shard, string(r.Data[:1])) {
+			if len(r.SequenceNumber()) != 56 || string(r.Key) != "k" || r.Arrival.IsZero() || !strings.HasSuffix(r.Shard, string(r.Data[:1])) {
 				t.Errorf("record %+v", r)
 			}
 			all = append(all, string(r.Data))
