@@ -38,8 +38,9 @@ const sourcesMax = 16
 
 func (r *yamlReader) source(n ast.Node, path, name string) SourceSpec {
 	s := SourceSpec{Name: name, Kind: StreamSource, Format: columnar.Format{Name: "json"}, Limit: DefaultLimit}
+	before := len(r.errs)
 	var fields []columnar.Field
-	var schema, perFile ast.Node
+	var schema, options, perFile ast.Node
 	for key, value := range r.entries(n, path, "stream", "start", "format", "options", "schema", "mode", "corrupt_record", "rescued", "evolve",
 		"watermark", "deduplicate", "max_records_per_trigger", "max_bytes_per_trigger", "max_files_per_trigger") {
 		at := path + "." + key
@@ -51,7 +52,7 @@ func (r *yamlReader) source(n ast.Node, path, name string) SourceSpec {
 		case "format":
 			s.Format.Name = formats[r.oneOf(value, at, formats...)]
 		case "options":
-			s.Format.Options = r.texts(value, at)
+			options, s.Format.Options = value, r.texts(value, at)
 		case "schema":
 			schema, fields = value, r.schema(value, at)
 		case "mode":
@@ -88,8 +89,30 @@ func (r *yamlReader) source(n ast.Node, path, name string) SourceSpec {
 		r.failf(n, path+".schema", "%v", err)
 		return s
 	}
+	if len(r.errs) == before {
+		r.checkFormat(n, schema, options, path, &s)
+	}
 	r.checkColumns(n, path, &s)
 	return s
+}
+
+// checkFormat sees to it that records of the format can be read by the schema, with the options. n is where the source is.
+func (r *yamlReader) checkFormat(n, schema, options ast.Node, path string, s *SourceSpec) {
+	_, err := columnar.NewRecordDecoder(s.Schema, s.Format)
+	if err == nil {
+		return
+	}
+	plain := s.Format
+	plain.Options = nil
+	_, without := columnar.NewRecordDecoder(s.Schema, plain)
+	switch {
+	case options != nil && (without == nil || schema == nil):
+		r.failf(options, path+".options", "%v", err)
+	case schema != nil:
+		r.failf(schema, path+".schema", "%v", err)
+	default:
+		r.failf(n, path, "%v", err)
+	}
 }
 
 var formats = []string{"json", "csv", "avro", "text", "binary"}
@@ -274,5 +297,23 @@ func (r *yamlReader) columnType(n ast.Node, path string) columnar.Type {
 			"array<…>, struct<…>, map<…>", err)
 		return t
 	}
+	if a, b, twice := sameName(t); twice {
+		r.failf(n, path, "its fields %s and %s differ only in case, and SQL takes both for one; rename or remove one", a, b)
+	}
 	return t
+}
+
+// sameName finds two fields of a struct, at any depth, whose names differ only in case.
+func sameName(t columnar.Type) (a, b string, found bool) {
+	seen := map[string]string{}
+	for _, f := range t.Fields {
+		if a, found = seen[strings.ToLower(f.Name)]; found {
+			return a, f.Name, true
+		}
+		seen[strings.ToLower(f.Name)] = f.Name
+		if a, b, found = sameName(f.Type); found {
+			return a, b, true
+		}
+	}
+	return "", "", false
 }

@@ -135,7 +135,7 @@ func (p *typeParser) decimal() (Type, error) {
 		return Type{}, fmt.Errorf("%w: decimal lacks ')'", ErrType)
 	}
 	if t.Precision < 1 || t.Precision > precisionMax || t.Scale > t.Precision {
-		return Type{}, fmt.Errorf("%w: decimal(%d,%d) is not within decimal(38,38)", ErrType, t.Precision, t.Scale)
+		return Type{}, fmt.Errorf("%w: decimal(%d,%d): the precision is from 1 to %d, the scale at most the precision", ErrType, t.Precision, t.Scale, precisionMax)
 	}
 	return t, nil
 }

@@ -199,6 +199,30 @@ func TestParts(t *testing.T) {
 	}
 }
 
+// TestByteOrderMark leaves out what some programs write before the first line, in whatever parts the file is read.
+func TestByteOrderMark(t *testing.T) {
+	shelf := shelves(t)["folder"]
+	text := "\uFEFFone\n\uFEFFtwo\n"
+	shelf.put("a", []byte(text), began)
+	for size := int64(1); size < int64(len(text))+2; size++ {
+		s := shelf.source(Options{})
+		at, got := batch.Offset{}, []string(nil)
+		for {
+			end, err := s.Plan(t.Context(), at, batch.Limit{Bytes: size})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if end.Equal(at) {
+				break
+			}
+			got, at = append(got, read(t, s, at, end)...), end
+		}
+		if want := "one|\uFEFFtwo"; strings.Join(got, "|") != want {
+			t.Errorf("in parts of %d: %q", size, got)
+		}
+	}
+}
+
 func TestWhole(t *testing.T) {
 	shelf := shelves(t)["bucket"]
 	shelf.put("a", []byte("one\ntwo"), began)

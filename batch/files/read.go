@@ -28,6 +28,9 @@ const (
 	readerBytes = 1 << 20
 )
 
+// byteOrderMark stands before the first line of files that some programs write.
+var byteOrderMark = []byte("\uFEFF")
+
 // Read implements batch.Source.
 func (s *Source) Read(ctx context.Context, start, end batch.Offset, f func([]batch.Record) error) error {
 	for _, name := range slices.Sorted(maps.Keys(end)) {
@@ -152,6 +155,9 @@ func (l *lines) all(ctx context.Context, r *bufio.Reader, inside bool) error {
 		at := l.pos
 		l.pos += int64(len(line))
 		line = bytes.TrimSuffix(bytes.TrimSuffix(line, []byte("\n")), []byte("\r"))
+		if at == 0 {
+			line = bytes.TrimPrefix(line, byteOrderMark)
+		}
 		if len(line) > 0 {
 			if l.header != nil {
 				line = append(slices.Clip(l.header), line...)
