@@ -32,7 +32,11 @@ type Program struct {
 
 // Step is a SELECT in DuckDB's SQL. It may read, by their names: the inputs, the steps before it, and the states as they were
 // before the batch. In its text weir_watermark(), weir_late() and weir_batch_time() stand for the timestamps of RunInput.
-type Step struct{ Name, SQL string }
+type Step struct {
+	Name, SQL string
+	// Chooses says that the step only leaves rows and columns of another out: its rows are cheaper to find again than to keep.
+	Chooses bool
+}
 
 // StateSpec is a table of state: what a query remembers from batch to batch.
 type StateSpec struct {
@@ -48,6 +52,9 @@ type StateSpec struct {
 	// Until is a timestamp column: rows whose Until is at or before the watermark of a batch are for the last time seen in that
 	// batch. Rows where it is null, and all rows if it is empty, stay.
 	Until string
+	// Touched is a step before all that read the table, or an input, with columns of the names of Keys: of the table's rows they need those only whose
+	// keys one of its rows has, and may be shown others or not. Empty: they need all.
+	Touched string
 	// Compact is a SELECT over the table "runs" that gives fewer rows of the same meaning, such as partial aggregates added up.
 	// Empty: rows cannot be drawn together.
 	Compact string
@@ -157,6 +164,10 @@ type StateRun struct {
 	Until time.Time `json:"until"`
 	// MergedRows is of how many rows this one's were drawn together; zero if they were not.
 	MergedRows int64 `json:"mergedRows,omitempty"`
+	// Batch is the one that wrote it.
+	Batch int64 `json:"batch,omitempty"`
+	// Sorted says that its rows are in the order of the keys, in small row groups: a batch reads those of its keys.
+	Sorted bool `json:"sorted,omitempty"`
 	// Replaces says that this file is all of the state.
 	Replaces bool `json:"replaces,omitempty"`
 	// Merges are the files of the version before whose rows this one has drawn together: they are left out from now on.

@@ -23,15 +23,38 @@ const (
 	growth = 2
 )
 
+// Where a batch looks for its keys in sorted runs: a run of sortRowsMin rows that lies there unsorted for sortBatches is sorted, by itself or with
+// others, as by then it was read as often as it costs to sort it.
+const (
+	sortRowsMin = 1 << 15
+	sortBatches = 16
+)
+
+// toMerge picks the runs that are drawn together in a batch, or only sorted.
+func (s *stateTable) toMerge(runs []batch.StateRun, in *batch.RunInput) []batch.StateRun {
+	picked := toMerge(runs, in.Late, in.Watermark)
+	if picked != nil || s.order() == "" {
+		return picked
+	}
+	for _, r := range runs {
+		if !r.Sorted && r.Rows >= sortRowsMin && in.Batch-r.Batch >= sortBatches && !soonGone(r, in.Late, in.Watermark) {
+			picked = append(picked, r)
+		}
+	}
+	return picked
+}
+
+// soonGone says whether the watermark will have passed a run before it is worth while to write it anew.
+func soonGone(r batch.StateRun, late, watermark time.Time) bool {
+	return !late.IsZero() && !r.Until.IsZero() && r.Until.Sub(watermark) < soonBatches*watermark.Sub(late)
+}
+
 // toMerge picks the runs of a state that are drawn together in a batch; nil if none are.
 func toMerge(runs []batch.StateRun, late, watermark time.Time) []batch.StateRun {
 	if len(runs) >= runsMax {
 		return runs
 	}
-	pace := watermark.Sub(late)
-	runs = slices.DeleteFunc(slices.Clone(runs), func(r batch.StateRun) bool {
-		return !late.IsZero() && !r.Until.IsZero() && r.Until.Sub(watermark) < soonBatches*pace
-	})
+	runs = slices.DeleteFunc(slices.Clone(runs), func(r batch.StateRun) bool { return soonGone(r, late, watermark) })
 	if keysRepeat(runs) {
 		return runs
 	}

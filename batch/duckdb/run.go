@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -59,25 +60,37 @@ func (r *runResult) run(ctx context.Context, c *compiled, in *batch.RunInput) er
 	if err := r.bind(ctx, c, in); err != nil {
 		return err
 	}
+	if err := r.narrow(ctx, c, in, slices.Sorted(maps.Keys(c.inputs))...); err != nil {
+		return err
+	}
 	for _, step := range r.program.Steps {
 		if c.inline[step.Name] {
 			if err := r.workspace.view(ctx, step.Name, trimQuery(step.SQL)); err != nil {
 				return err
 			}
-			continue
+		} else if err := r.keep(ctx, step); err != nil {
+			return err
 		}
-		n, err := r.workspace.table(ctx, step.Name, trimQuery(step.SQL))
-		if err != nil {
-			return fmt.Errorf("step %s: %w", step.Name, err)
-		}
-		if step.Name == r.program.Output {
-			r.rows = n
+		if err := r.narrow(ctx, c, in, step.Name); err != nil {
+			return err
 		}
 	}
 	for _, s := range c.states {
 		if err := r.change(ctx, s, in); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// keep computes the rows of a step.
+func (r *runResult) keep(ctx context.Context, step batch.Step) error {
+	n, err := r.workspace.table(ctx, step.Name, trimQuery(step.SQL))
+	if err != nil {
+		return fmt.Errorf("step %s: %w", step.Name, err)
+	}
+	if step.Name == r.program.Output {
+		r.rows = n
 	}
 	return nil
 }
@@ -146,7 +159,7 @@ func (r *runResult) expire(ctx context.Context, w *stateWriter, m *batch.StateMe
 	}
 	m.RowsRemoved = before - m.RowsTotal
 	w.kept = slices.DeleteFunc(w.kept, func(run batch.StateRun) bool { return !run.Until.IsZero() && !run.Until.After(w.in.Watermark) })
-	if m.CompactedRuns, err = w.merge(ctx, toMerge(w.kept, w.in.Late, w.in.Watermark)); err != nil || m.CompactedRuns == 0 {
+	if m.CompactedRuns, err = w.merge(ctx, w.table.toMerge(w.kept, w.in)); err != nil || m.CompactedRuns == 0 {
 		return err
 	}
 	m.RowsTotal, err = w.seen(ctx, w.kept, w.in.Watermark, "weir_watermark()")

@@ -162,7 +162,7 @@ func (c *compiled) sortStates() {
 	})
 }
 
-// inlined are the steps that are read in one place: they need not be kept.
+// inlined are the steps that are read in one place, or that are cheap: they need not be kept.
 func inlined(p *batch.Program) map[string]bool {
 	inline := map[string]bool{}
 	for _, step := range p.Steps {
@@ -177,8 +177,11 @@ func inlined(p *batch.Program) map[string]bool {
 			if s.Late == step.Name {
 				n++
 			}
+			if s.Touched == step.Name {
+				n++
+			}
 		}
-		inline[step.Name] = n <= 1 && step.Name != p.Output
+		inline[step.Name] = (n <= 1 || step.Chooses) && step.Name != p.Output
 	}
 	return inline
 }

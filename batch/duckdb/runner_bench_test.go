@@ -165,7 +165,7 @@ func byKey() *batch.Program {
 		},
 		States: []batch.StateSpec{{
 			Name: "agg", Operator: "stateStoreSave", Like: "agg_new", Update: "agg_new", Keys: []string{"k"},
-			Compact: `SELECT k, CAST(sum("count(*)") AS BIGINT) AS "count(*)", CAST(sum("sum(v)") AS BIGINT) AS "sum(v)" FROM runs GROUP BY k`,
+			Compact: `SELECT k, CAST(sum("count(*)") AS BIGINT) AS "count(*)", CAST(sum("sum(v)") AS BIGINT) AS "sum(v)" FROM runs GROUP BY k`, Touched: "agg_new",
 		}},
 		Output: "result", Keys: []string{"k"},
 	}

@@ -63,8 +63,9 @@ func fileType(t, huge string) string {
 	return b.String()
 }
 
-// read is the SELECT of the rows of runs in dir that are still seen after a watermark, which sql is in SQL; the zero time is before all.
-func (s *stateTable) read(dir string, runs []batch.StateRun, after time.Time, sql string) string {
+// read is the SELECT of the rows of runs in dir that are still seen after a watermark, which sql is in SQL; the zero time is before all. Rows for which where,
+// conditions over the columns of files, are false are left out.
+func (s *stateTable) read(dir string, runs []batch.StateRun, after time.Time, sql string, where ...string) string {
 	var columns []string
 	for _, c := range s.columns {
 		value := c.name
@@ -78,10 +79,15 @@ func (s *stateTable) read(dir string, runs []batch.StateRun, after time.Time, sq
 		return text + " WHERE false"
 	}
 	text += " FROM " + readParquet(paths(dir, runs))
-	if !slices.ContainsFunc(runs, func(r batch.StateRun) bool { return !r.From.After(after) }) {
-		return text
+	if slices.ContainsFunc(runs, func(r batch.StateRun) bool { return !r.From.After(after) }) {
+		if seen := s.seenAfter("", sql); seen != "" {
+			where = append(where, seen)
+		}
 	}
-	return text + s.seenAfter(" WHERE ", sql)
+	if len(where) > 0 {
+		text += " WHERE " + strings.Join(where, " AND ")
+	}
+	return text
 }
 
 // StateSQL is a SELECT, for Query, of the rows of runs of a state in dir that are still seen after a watermark, those that belong
@@ -150,18 +156,18 @@ func paths(dir string, runs []batch.StateRun) []string {
 	return all
 }
 
-// write puts the rows of sql into a file; a run without rows has none.
-func (w *stateWriter) write(ctx context.Context, sql string) (batch.StateRun, error) {
+// write puts the rows of sql into a file, in row groups of so many rows, 0 for the usual; a run without rows has none.
+func (w *stateWriter) write(ctx context.Context, sql string, groupRows int64) (batch.StateRun, error) {
 	name := fmt.Sprintf("%s-%d.parquet", fileName(w.table.spec.Name), len(w.added))
-	run := batch.StateRun{State: w.table.spec.Name, File: name}
+	run := batch.StateRun{State: w.table.spec.Name, File: name, Batch: w.in.Batch}
 	path := filepath.Join(w.in.StateDir, name)
 	var narrow, wide []string
 	for _, c := range w.table.columns {
 		narrow, wide = append(narrow, "CAST("+c.name+" AS "+c.narrow+") AS "+c.name), append(wide, "CAST("+c.name+" AS "+c.wide+") AS "+c.name)
 	}
-	stats, err := w.copy(ctx, narrow, sql, path)
+	stats, err := w.copy(ctx, narrow, sql, path, groupRows)
 	if err != nil && ctx.Err() == nil && !slices.Equal(narrow, wide) && !errors.Is(err, ErrMemory) {
-		stats, err = w.copy(ctx, wide, sql, path)
+		stats, err = w.copy(ctx, wide, sql, path, groupRows)
 	}
 	if err != nil {
 		return run, fmt.Errorf("write state %s: %w", run.State, err)
@@ -179,9 +185,12 @@ func (w *stateWriter) write(ctx context.Context, sql string) (batch.StateRun, er
 }
 
 // copy writes the file. A dictionary is only tried for columns of few values, as most keys have many.
-func (w *stateWriter) copy(ctx context.Context, columns []string, sql, path string) (*columnar.Batch, error) {
-	return w.conn.query(ctx, "COPY (SELECT "+strings.Join(columns, ", ")+" FROM (\n"+sql+"\n)) TO "+quoteText(path)+
-		" (FORMAT parquet, COMPRESSION lz4_raw, DICTIONARY_SIZE_LIMIT 100, RETURN_STATS)")
+func (w *stateWriter) copy(ctx context.Context, columns []string, sql, path string, groupRows int64) (*columnar.Batch, error) {
+	options := "FORMAT parquet, COMPRESSION lz4_raw, DICTIONARY_SIZE_LIMIT 100, RETURN_STATS"
+	if groupRows > 0 {
+		options += fmt.Sprintf(", ROW_GROUP_SIZE %d", groupRows)
+	}
+	return w.conn.query(ctx, "COPY (SELECT "+strings.Join(columns, ", ")+" FROM (\n"+sql+"\n)) TO "+quoteText(path)+" ("+options+")")
 }
 
 // fileName makes a state's name one for files.
@@ -196,7 +205,7 @@ func fileName(state string) string {
 
 // update writes what the batch adds, or all of a state that is replaced.
 func (w *stateWriter) update(ctx context.Context) (rows int64, err error) {
-	run, err := w.write(ctx, "SELECT * FROM "+quoteName(w.table.spec.Update))
+	run, err := w.write(ctx, "SELECT * FROM "+quoteName(w.table.spec.Update), 0)
 	if err != nil {
 		return 0, err
 	}
@@ -219,10 +228,15 @@ func (w *stateWriter) merge(ctx context.Context, runs []batch.StateRun) (int, er
 	if err != nil {
 		return 0, fmt.Errorf("merge state %s: %w", w.table.spec.Name, err)
 	}
-	run, err := w.write(ctx, merged)
+	var groupRows int64
+	if order := w.table.order(); order != "" {
+		merged, groupRows = "SELECT * FROM (\n"+merged+"\n)"+order, sortedGroup(runs)
+	}
+	run, err := w.write(ctx, merged, groupRows)
 	if err := errors.Join(err, done()); err != nil {
 		return 0, err
 	}
+	run.Sorted = groupRows > 0
 	for _, r := range runs {
 		run.Merges = append(run.Merges, r.File)
 		run.MergedRows += r.Rows

@@ -17,7 +17,7 @@ const until = "weir_until"
 //	NAME_sets    the same for each grouping set, where there are some
 //	NAME_groups  a row for each group of the batch: partial aggregates
 //	NAME_new     those that are not too late, which the state takes
-//	NAME_merged  groups to emit: partials of state and batch, added up
+//	NAME_merged  groups to emit: partials of state and batch, added up (see mergeTouched)
 //	NAME_result  keys and aggregates
 func (g *group) compile(where sql.Expr) (*relation, error) {
 	if err := g.readRows(where); err != nil {
@@ -197,7 +197,7 @@ func (g *group) groups() string {
 	groups := g.c.add(g.name+"_groups", "SELECT "+strings.Join(cols, ", ")+" FROM "+from+" GROUP BY "+strings.Join(g.keyNames(), ", "))
 	g.late = g.c.add(g.name+"_late", "SELECT CAST(coalesce(sum("+rowsOf+"), 0) AS BIGINT) AS late FROM "+quote(groups)+" WHERE "+
 		quote(until)+" <= weir_late()")
-	return g.c.add(g.name+"_new", "SELECT "+g.stateColumns(nameOf)+" FROM "+quote(groups)+" WHERE "+g.after("weir_late()"))
+	return g.c.choose(g.name+"_new", "SELECT "+g.stateColumns(nameOf)+" FROM "+quote(groups)+" WHERE "+g.after("weir_late()"))
 }
 
 // timed is the WHERE that leaves out rows without a time, which are in no window.
@@ -254,11 +254,20 @@ func (g *group) keep(fresh string) {
 	spec := batch.StateSpec{Name: g.state, Operator: "stateStoreSave", Like: fresh, Update: fresh, Late: g.late, Keys: g.names(),
 		Definition: g.definition()}
 	spec.Compact = "SELECT " + g.stateColumns(mergeOf) + " FROM runs" + g.groupBy()
+	spec.Touched = g.touched(fresh)
 	if g.until != "" {
 		spec.Until = until
 		spec.Update = g.c.add(g.name+"_kept", "SELECT * FROM "+quote(fresh)+" WHERE "+g.after("weir_watermark()"))
 	}
 	g.c.program.States = append(g.c.program.States, spec)
+}
+
+// touched is the step of a batch's groups, of whose keys alone it needs the state: where those are all that it emits.
+func (g *group) touched(fresh string) string {
+	if g.mode != Update || len(g.keys) == 0 {
+		return ""
+	}
+	return fresh
 }
 
 func (g *group) names() []string {
@@ -307,8 +316,25 @@ func (g *group) emitted(state, added, fresh string) (old, now string) {
 
 // merge adds the step that adds up the partials of the groups to emit.
 func (g *group) merge(fresh string) string {
+	if g.touched(fresh) != "" {
+		return g.mergeTouched(fresh)
+	}
 	old, now := g.emitted(g.state, fresh, fresh)
 	return g.c.add(g.name+"_merged", "SELECT "+g.stateColumns(mergeOf)+" FROM ("+old+" UNION ALL "+now+")"+g.groupBy())
+}
+
+// mergeTouched is merge where only the batch's groups are emitted. Those that the state does not know, which are most where windows end soon,
+// stay as they are:
+//
+//	NAME_known  rows of the state of the batch's groups
+func (g *group) mergeTouched(fresh string) string {
+	old, _ := g.emitted(g.state, fresh, fresh)
+	known := g.c.add(g.name+"_known", old)
+	join := func(kind string) string {
+		return quote(fresh) + " AS f " + kind + " JOIN " + quote(known) + " AS k ON " + same(g.names(), "f", "k")
+	}
+	return g.c.add(g.name+"_merged", "SELECT "+g.stateColumns(mergeOf)+" FROM (SELECT * FROM "+quote(known)+" UNION ALL SELECT f.* FROM "+join("SEMI")+")"+
+		g.groupBy()+" UNION ALL SELECT "+g.stateColumns(nameOf)+" FROM "+join("ANTI"))
 }
 
 // sideResults adds the steps of the side tables, and returns the joins that bring their aggregates to the merged groups.

@@ -242,6 +242,13 @@ func (c *compiler) add(name, text string) string {
 	return name
 }
 
+// choose adds a step that leaves out rows and columns of another.
+func (c *compiler) choose(name, text string) string {
+	name = c.add(name, text)
+	c.program.Steps[len(c.program.Steps)-1].Chooses = true
+	return name
+}
+
 // options are those of every translation.
 func (c *compiler) options() sql.Options {
 	return sql.Options{Windows: true, Clock: "weir_batch_time()", Table: c.table}

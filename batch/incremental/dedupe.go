@@ -27,7 +27,7 @@ func (c *compiler) deduplicate(r *relation, s Stream) (*relation, error) {
 	op, end := "dedupe", ""
 	from := "SELECT * FROM " + quote(r.name)
 	name := c.operator("dedupe")
-	spec := batch.StateSpec{Name: name, Keys: keys, Definition: map[string]string{"columns": strings.Join(keys, ", ")}}
+	spec := batch.StateSpec{Name: name, Keys: keys, Touched: r.name, Definition: map[string]string{"columns": strings.Join(keys, ", ")}}
 	if s.EventTime != "" {
 		ts := quote(s.EventTime)
 		spec.Late = c.add(name+"_late", "SELECT count(*) AS late FROM "+quote(r.name)+" WHERE "+ts+" <= weir_late()")

@@ -46,8 +46,8 @@ func programText(t *testing.T, mode, query string) string {
 		lines = append(lines, s.Name+": "+s.SQL)
 	}
 	for _, s := range p.States {
-		lines = append(lines, fmt.Sprintf("state %s (%s) like %s update %s replace %v until %q late %q keys %v", s.Name, s.Operator, s.Like, s.Update, s.Replace,
-			s.Until, s.Late, s.Keys))
+		lines = append(lines, fmt.Sprintf("state %s (%s) like %s update %s replace %v until %q late %q keys %v touched %q", s.Name, s.Operator, s.Like, s.Update, s.Replace,
+			s.Until, s.Late, s.Keys, s.Touched))
 		if s.Compact != "" {
 			lines = append(lines, "  compact: "+s.Compact)
 		}

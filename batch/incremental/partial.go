@@ -23,7 +23,7 @@ type aggregate struct {
 type partial struct {
 	name  string // says what it computes: sum(price)
 	first string // over rows
-	merge string // over partials of the same keys
+	merge string // over partials of the same keys; of one it means the same as that
 }
 
 // aggregate notes a call and returns its column in the operator's result.
@@ -121,7 +121,7 @@ func (g *group) decompose(a *aggregate) error {
 		}
 		a.final = of("count", "count("+x+")"+filterHere, countMerge)
 	case "count_if":
-		a.final = of("count_if", "CAST(count_if("+x+")"+filterHere+" AS BIGINT)", countMerge)
+		a.final = of("count_if", "CAST(coalesce(count_if("+x+")"+filterHere+", 0) AS BIGINT)", countMerge)
 	case "sum":
 		a.final = "CAST(" + g.sum(of, x, t) + " AS " + duck + ")"
 	case "avg":

@@ -226,6 +226,7 @@ func (t *sideTable) steps(g *group, i int, fresh string) (step string, keys []st
 	spec := batch.StateSpec{Name: state, Operator: "stateStoreSave", Like: values, Update: values, Keys: g.names(), Definition: g.definition()}
 	spec.Definition["values"] = t.text
 	spec.Compact = "SELECT " + list(merge) + " FROM runs GROUP BY " + strings.Join(by, ", ")
+	spec.Touched = g.touched(fresh)
 	if g.until != "" {
 		spec.Until = until
 		spec.Update = g.c.add(name+"_kept", "SELECT * FROM "+quote(values)+" WHERE "+g.after("weir_watermark()"))
