@@ -129,9 +129,6 @@ func lowerNames(streams map[string]Stream) map[string]Stream {
 // rowwise is the program of a query without state: the query as it stands, for the engine to check that it works row by row. Its
 // stars stay stars. Where the types of columns do not go together by the dialect's rules, the engine's own rules decide.
 func (c *compiler) rowwise(query string) (*batch.Program, error) {
-	if c.in.Mode == Complete {
-		return nil, c.modeRefused("when there are no streaming aggregations on streaming DataFrames/Datasets")
-	}
 	text, err := c.asItStands(query, true)
 	var sound *sql.Error
 	if errors.As(err, &sound) && sound.Code != "INVALID_FUNCTION_ARGUMENT" {
@@ -139,6 +136,9 @@ func (c *compiler) rowwise(query string) (*batch.Program, error) {
 	}
 	if err != nil {
 		return nil, err
+	}
+	if c.in.Mode == Complete {
+		return nil, c.modeRefused("when there are no streaming aggregations on streaming DataFrames/Datasets")
 	}
 	return &batch.Program{Steps: []batch.Step{{Name: "output", SQL: text}}, Output: "output", Tables: c.program.Tables}, nil
 }

@@ -33,7 +33,7 @@ func (c *compiler) deduplicate(r *relation, s Stream) (*relation, error) {
 		spec.Late = c.add(name+"_late", "SELECT count(*) AS late FROM "+quote(r.name)+" WHERE "+ts+" <= weir_late()")
 		from += " WHERE (" + ts + " <= weir_late()) IS NOT TRUE"
 		if d.WithinWatermark {
-			end = plus(ts, s.Delay)
+			end = plus("coalesce("+ts+", TIMESTAMP '1970-01-01')", s.Delay) // as Spark: without a time it is forgotten at the first watermark
 			spec.Definition["within"] = s.Delay.String()
 		} else if slices.Contains(keys, strings.ToLower(s.EventTime)) {
 			end = ts

@@ -116,3 +116,20 @@ func byTime(rows [][]any) [][]any {
 	}
 	return out
 }
+
+// TestDeduplicateWithoutTime checks that a row without event time is forgotten at the first watermark, as in Spark, so that the state
+// stays bounded.
+func TestDeduplicateWithoutTime(t *testing.T) {
+	in := Inputs{Streams: map[string]Stream{"a": {Columns: schema(t, "id int, ts timestamp"), EventTime: "ts", Delay: time.Minute,
+		Deduplicate: &Deduplicate{Columns: []string{"id"}, WithinWatermark: true}}}}
+	m := newMachine(t, openDB(t), "SELECT id FROM a", in)
+	var got []string
+	for n, rows := range [][][]any{{{1, nil}, {1, nil}}, {{1, nil}, {2, base()}}, {{1, nil}}, {{1, nil}}} {
+		for _, r := range m.run(map[string][][]any{"a": rows}, true) {
+			got = append(got, fmt.Sprint(n, r))
+		}
+	}
+	if want := "[0[1] 1[2] 3[1]]"; fmt.Sprint(got) != want {
+		t.Errorf("got %v, want %s", got, want)
+	}
+}

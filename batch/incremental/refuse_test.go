@@ -29,6 +29,7 @@ func TestRefusals(t *testing.T) {
 		{Append, "SELECT k, count(*) FROM source GROUP BY k", "Append output mode not supported when there are streaming aggregations on streaming DataFrames/DataSets without watermark"},
 		{Append, "SELECT window(ts, '1 minute'), count(*) FROM plain GROUP BY 1", "Append output mode not supported when there are streaming aggregations"},
 		{Update, "SELECT k, percentile_approx(x, 0.5) FROM source GROUP BY k", "Function 'percentile_approx' not registered; write approx_percentile(x, 0.5)"},
+		{Complete, "SELECT collect_list(x) FROM source", "Function 'collect_list' not registered; write array_agg(x)"},
 		{Append, "SELECT CAST(ts AS string) FROM source", "Unknown type: string; write varchar"},
 		{Append, "SELECT ARRAY[k][0] FROM source", "SQL array indices start at 1"},
 		{Append, "SELECT DISTINCT k FROM source", "Append output mode not supported"},

@@ -166,3 +166,75 @@ case("refuse-limit-update", "SELECT id FROM source LIMIT 3", mode="update", refu
 case("refuse-session-update", "SELECT session_window, count(*) AS n FROM source GROUP BY session_window(ts, '3 minutes')", mode="update", refused=True)
 case("refuse-outer-without-bound", "SELECT l.id AS a, r.id AS b FROM l LEFT JOIN r ON l.id = r.id", sources={"l": source(11, watermark=None), "r": source(12, watermark=None)}, refused=True)
 case("refuse-join-update", f"SELECT l.id AS a, r.id AS b FROM l JOIN r ON {BOUND}", sources=two(), mode="update", refused=True)
+
+# The edges: nulls, times at the very watermark, numbers that are none.
+def edges(schema, rows, watermark=("ts", "10 minutes"), **more):
+    lines = [[r if isinstance(r, str) else json.dumps(r) for r in batch] for batch in rows]
+    return source(schema=schema, watermark=watermark, lines=lines, **more)
+
+
+def at(minute):
+    return None if minute is None else iso(START + int(minute * 60))
+
+
+def seen(n, k, minute):
+    return {"id": n, "k": k, "ts": at(minute)}
+
+
+SEEN = "id BIGINT, k STRING, ts TIMESTAMP"
+TWICE = [[seen(1, "a", 0), seen(1, "a", 0), seen(None, "n", 1), seen(None, "n", 1), seen(2, "b", None), seen(2, "b", None)],
+         [seen(1, "a", 0), seen(1, "a", 12), seen(3, "c", 40)], [seen(1, "a", 41), seen(3, "c", 41), seen(2, "b", 42)], [seen(3, "c", 90)],
+         [seen(3, "c", 95), seen(1, "a", 96)], [seen(9, "z", 300)]]
+twice = lambda **more: {"source": edges(SEEN, TWICE, **more)}
+case("dedup-null-time-within", "SELECT * FROM source", sources=twice(deduplicate=dict(columns=["id"], within_watermark=True)))
+case("dedup-null-time", "SELECT * FROM source", sources=twice(deduplicate=dict(columns=["id", "ts"])))
+case("dedup-then-session", "SELECT session_window, k, count(*) AS n FROM source GROUP BY session_window(ts, '5 minutes'), k", sources=twice(deduplicate=dict(columns=["id", "ts"])))
+case("dedup-then-count-update", "SELECT k, count(*) AS n FROM source GROUP BY k", mode="update", sources=twice(deduplicate=dict(columns=["id", "ts"])))
+case("delay-of-seconds", f"SELECT window, count(*) AS n FROM source GROUP BY {W10}", sources=twice(watermark=("ts", "90 seconds")))
+case("session-null-keys", "SELECT session_window, k, id, count(*) AS n FROM source GROUP BY session_window(ts, '5 minutes'), k, id", sources=twice())
+case("offset-negative", "SELECT window, count(*) AS n FROM source GROUP BY window(ts, '10 minutes', '10 minutes', '-3 minutes')", sources=twice())
+EDGE = [[seen(1, "a", 0), seen(2, "a", 20)], [seen(3, "a", 9.99), seen(4, "a", 10), seen(5, "a", 20)], [seen(6, "a", 9.9999), seen(7, "b", 10), seen(8, "a", 30)],
+        [seen(9, "a", 19.99), seen(10, "a", 20), seen(11, "b", 30.02)], [seen(12, "a", 400)]]
+case("at-the-watermark", f"SELECT window, count(*) AS n FROM source GROUP BY {W10}", sources={"source": edges(SEEN, EDGE)})
+case("at-the-watermark-session", "SELECT session_window, k, count(*) AS n FROM source GROUP BY session_window(ts, '10 minutes'), k", sources={"source": edges(SEEN, EDGE)})
+case("window-week-complete", "SELECT window, count(*) AS n FROM source GROUP BY window(ts, '1 week')", mode="complete")
+case("two-aggregates", f"SELECT window(w, '30 minutes') AS w2, k, sum(n) AS n FROM (SELECT window AS w, k, count(*) AS n FROM source GROUP BY {W10}, k) GROUP BY window(w, '30 minutes'), k",
+     spark=f"SELECT window AS w2, k, sum(n) AS n FROM (SELECT window AS w, k, count(*) AS n FROM source GROUP BY {W10}, k) GROUP BY window(w, '30 minutes'), k")
+case("refuse-offset-too-large", "SELECT window, count(*) AS n FROM source GROUP BY window(ts, '10 minutes', '5 minutes', '7 minutes')", refused=True)
+case("refuse-window-of-nothing", "SELECT window, count(*) AS n FROM source GROUP BY window(ts, '0 minutes')", refused=True)
+case("refuse-window-of-months", "SELECT window, count(*) AS n FROM source GROUP BY window(ts, '1 month')", refused=True)
+KINDS_OF = "id BIGINT, f DOUBLE, d DECIMAL(38,10), l BIGINT, b BINARY, dt DATE, s STRUCT<a:INT,b:STRING>, a ARRAY<INT>, ts TIMESTAMP"
+ODD = [['{"id":1,"f":"NaN","d":1.5,"l":1,"b":"AAE=","dt":"2026-01-01","s":{"a":1},"a":[1,null],"ts":"2026-01-01T00:00:00Z"}',
+        '{"id":2,"f":0.0,"d":2.5,"l":2,"b":"AAE=","dt":"1969-12-31","s":{"a":1},"a":[1,null],"ts":"2026-01-01T00:00:01Z"}',
+        '{"id":3,"f":-0.0,"l":3,"ts":"2026-01-01T00:00:02Z"}', '{"id":4,"f":"NaN","d":-0.00000000015,"b":"","dt":"2026-01-01","s":{},"a":[],"ts":"2026-01-01T00:11:02Z"}'],
+       ['{"id":5,"f":"-Infinity","d":1e27,"l":10,"b":"/w==","s":{"a":2,"b":"z"},"a":[2],"ts":"2026-01-01T00:12:02Z"}', '{"id":6,"f":"Infinity","d":1e27,"l":10,"b":"/w==","ts":"2026-01-01T01:12:02Z"}'],
+       ['{"id":7,"f":1,"ts":"2026-01-01T05:00:00Z"}']]
+odd = lambda: {"source": edges(KINDS_OF, ODD)}
+for col, kind in (("f", "double"), ("d", "decimal"), ("b", "binary"), ("dt", "date"), ("s", "struct"), ("a", "array")):
+    case(f"group-by-{kind}", f"SELECT {col}, count(*) AS n, min(id) AS least FROM source GROUP BY {col}", mode="complete", sources=odd())
+for col, kind in (("f", "double"), ("d", "decimal"), ("b", "binary"), ("dt", "date")):
+    case(f"min-max-{kind}", f"SELECT min({col}) AS lo, max({col}) AS hi FROM source", mode="complete", sources=odd())
+case("sum-avg-nan", "SELECT sum(f) AS s, avg(f) AS a FROM source", mode="complete", sources=odd())
+case("variance-nan", "SELECT stddev(f) AS s, var_pop(f) AS v, corr(l, f) AS c, covar_samp(l, f) AS cs FROM source WHERE id < 4", mode="complete", sources=odd())
+case("approx-distinct-alone", "SELECT approx_distinct(id) AS n FROM source WHERE id < 4", mode="complete", sources={"source": edges(KINDS_OF, ODD, watermark=None)},
+     spark="SELECT approx_count_distinct(id) AS n FROM source WHERE id < 4")
+case("distinct-nan", "SELECT DISTINCT f FROM source", mode="update", sources=odd())
+case("max-by-nan", "SELECT max_by(id, f) AS a, min_by(id, f) AS b, max_by(f, id) AS c FROM source WHERE id NOT IN (2, 3, 4)", mode="complete", sources=odd())
+case("nan-greater", "SELECT id FROM source WHERE f > 1", sources=odd())
+case("nan-equal", "SELECT id FROM source WHERE f = f", sources=odd())
+left = lambda n, g, minute, f=0.0: {"id": n, "g": g, "ts": at(minute), "f": f}
+LEFTS = [[left(1, 1, 0, "NaN"), left(2, None, 1, -0.0), left(3, 2, None), left(4, 3, 2)], [left(5, 1, 30)], [left(6, 1, 120)], [left(7, 1, 3000)], [left(8, 1, 90000)]]
+RIGHTS = [[left(1, 1, 3, "NaN"), left(2, None, 1, 0.0), left(3, 2, 5)], [left(4, 3, 31), left(5, 1, 29)], [left(6, 9, 125)], [left(7, 9, 3005)], [left(8, 9, 90005)]]
+sides = lambda: {"l": edges("id BIGINT, g INT, ts TIMESTAMP, f DOUBLE", LEFTS, watermark=("ts", "5 minutes")), "r": edges("id BIGINT, g INT, ts TIMESTAMP, f DOUBLE", RIGHTS, watermark=("ts", "5 minutes"))}
+SOON = "r.ts BETWEEN l.ts AND l.ts + INTERVAL '10' MINUTE"
+for kind in ("INNER", "LEFT", "RIGHT"):
+    case("null-keys-join-" + kind.lower(), f"SELECT l.id AS a, r.id AS b FROM l {kind} JOIN r ON l.g = r.g AND {SOON}", sources=sides())
+case("null-keys-join-safe", f"SELECT l.id AS a, r.id AS b FROM l JOIN r ON l.g IS NOT DISTINCT FROM r.g AND {SOON}", sources=sides(),
+     spark=f"SELECT l.id AS a, r.id AS b FROM l JOIN r ON l.g <=> r.g AND {SOON}")
+case("nan-keys-join", f"SELECT l.id AS a, r.id AS b FROM l JOIN r ON l.f = r.f AND {SOON}", sources=sides())
+case("semi-join", f"SELECT l.id AS a FROM l WHERE EXISTS (SELECT 1 FROM r WHERE l.g = r.g AND {SOON})", sources=sides(),
+     spark=f"SELECT l.id AS a FROM l LEFT SEMI JOIN r ON l.g = r.g AND {SOON}")
+case("session-of-joined-and-union", f"SELECT session_window, g, count(*) AS n FROM (SELECT l.ts, l.g FROM l JOIN r ON l.g = r.g AND {SOON} UNION ALL SELECT ts, g FROM r) GROUP BY session_window(ts, '5 minutes'), g", sources=sides())
+case("window-of-union", f"SELECT window, count(*) AS n FROM (SELECT ts FROM l UNION ALL SELECT ts FROM r) GROUP BY {W10}", sources=sides())
+case("left-join-then-window", f"SELECT window(ts, '10 minutes') AS w, count(*) AS n, count(b) AS nb FROM (SELECT l.ts, r.id AS b FROM l LEFT JOIN r ON l.g = r.g AND {SOON}) GROUP BY {W10}",
+     spark=f"SELECT window AS w, count(*) AS n, count(b) AS nb FROM (SELECT l.ts, r.id AS b FROM l LEFT JOIN r ON l.g = r.g AND {SOON}) GROUP BY {W10}", sources=sides())
