@@ -100,5 +100,9 @@ func sqlError(message string) error {
 	message, _, _ = strings.Cut(message, "\n\nLINE ")
 	message, _, _ = strings.Cut(message, "\n\nPossible solutions")
 	message, _, _ = strings.Cut(message, "\n\nSee also")
-	return errors.New(strings.TrimSpace(message))
+	message = strings.TrimSpace(message)
+	if isValueError(message) {
+		return &valueError{message}
+	}
+	return errors.New(message)
 }

@@ -137,7 +137,8 @@ func (r *rowwiseResult) Len() int64 {
 
 // Write implements batch.Rows.
 func (r *rowwiseResult) Write(ctx context.Context, opts batch.WriteOptions) ([]batch.ParquetFile, error) {
-	return r.db.write(ctx, r.parts, r.steps, r.query, opts)
+	files, err := r.db.write(ctx, r.parts, r.steps, r.query, opts)
+	return files, ofQuery(err)
 }
 
 // First implements batch.Rows.
@@ -189,7 +190,8 @@ func (r *rowwiseResult) fetch(ctx context.Context, parts []tablePart, tail strin
 	if err != nil {
 		return nil, err
 	}
-	return c.query(ctx, over(with, r.query, expressions(results))+tail)
+	b, err := c.query(ctx, over(with, r.query, expressions(results))+tail)
+	return b, ofQuery(err)
 }
 
 func rowsOf(parts []tablePart) int {

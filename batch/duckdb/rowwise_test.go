@@ -161,3 +161,21 @@ func TestRowwiseShared(t *testing.T) {
 		t.Errorf("large: the same rows: %v, %d of them", same, size)
 	}
 }
+
+// TestValueErrors checks that a value that a query cannot compute with is told with what to write, however rows are taken.
+func TestValueErrors(t *testing.T) {
+	db := open(t, t.TempDir())
+	schema := &columnar.Schema{Fields: []columnar.Field{{Name: "s", Type: columnar.Type{Kind: columnar.String}, Nullable: true}}}
+	b := columnar.NewBuilder(schema)
+	if err := b.Append("x"); err != nil {
+		t.Fatal(err)
+	}
+	in, query := []*columnar.Batch{b.Batch()}, "SELECT CAST(s AS INTEGER) AS n FROM source"
+	_, write := writeOver(t.Context(), db, in, query, batch.WriteOptions{Dir: t.TempDir()})
+	_, read := rowsOver(t.Context(), db, in, query, 1)
+	for _, err := range []error{write, read} {
+		if err == nil || !strings.Contains(err.Error(), "Could not convert string 'x' to INT32") || strings.Count(err.Error(), "TRY_CAST") != 1 {
+			t.Errorf("got %v", err)
+		}
+	}
+}

@@ -87,7 +87,7 @@ func (r *runResult) run(ctx context.Context, c *compiled, in *batch.RunInput) er
 func (r *runResult) keep(ctx context.Context, step batch.Step) error {
 	n, err := r.workspace.table(ctx, step.Name, trimQuery(step.SQL))
 	if err != nil {
-		return fmt.Errorf("step %s: %w", step.Name, err)
+		return fmt.Errorf("step %s: %w", step.Name, ofQuery(err))
 	}
 	if step.Name == r.program.Output {
 		r.rows = n
