@@ -73,6 +73,8 @@ type SinkReport struct {
 	NumFiles      int    `json:"numOutputFiles"`
 	NumBytes      int64  `json:"numOutputBytes"`
 	Replayed      bool   `json:"replayed,omitempty"`
+	// Guarantee is not among Spark's.
+	Guarantee Guarantee `json:"guarantee"`
 }
 
 func newRunID() string { return uuid.NewString() }
@@ -112,7 +114,7 @@ func (b *microbatch) report() Report {
 	}
 	for i, s := range b.sinks {
 		w := b.written[i]
-		r.Sinks = append(r.Sinks, SinkReport{s.About().Description, w.Rows, w.Files, w.Bytes, w.Replayed})
+		r.Sinks = append(r.Sinks, SinkReport{s.About().Description, w.Rows, w.Files, w.Bytes, w.Replayed, s.About().Guarantee})
 	}
 	r.Sink = r.Sinks[0]
 	if len(r.Sinks) == 1 {

@@ -225,7 +225,7 @@ func (c *PipelineListCmd) Run(ctx context.Context) error {
 		return nil
 	}
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "NAME\tSTATE\tSINCE\tBATCHES\tRECORDS\tDEAD\tRECORDS/S\tBATCH MS\t")
+	fmt.Fprintln(w, "NAME\tSTATE\tSINCE\tBATCHES\tRECORDS\tDEAD\tRECORDS/S\tBATCH MS\tERROR")
 	for _, s := range all.Pipelines {
 		rate, took := "", ""
 		if s.Last != nil {

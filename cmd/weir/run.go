@@ -74,7 +74,7 @@ func (c *RunCmd) Run(ctx context.Context) error {
 		case c.Progress:
 			json.NewEncoder(os.Stdout).Encode(r)
 		case scr.tty && !c.Print:
-			scr.printf("\r\x1b[K%s", total.line(r))
+			scr.live(total.line(r))
 		}
 	}
 	run, err := startPipeline(ctx, p, b, opts, nil)

@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"unicode/utf8"
 
 	"golang.org/x/term"
 )
@@ -13,11 +14,12 @@ import (
 type screen struct {
 	w     io.Writer
 	tty   bool
-	width int
+	width int // of what is drawn; of the terminal, see columns
+	fd    int
 }
 
 func newScreen(f *os.File) *screen {
-	s := &screen{w: f, tty: term.IsTerminal(int(f.Fd())), width: 100}
+	s := &screen{w: f, tty: term.IsTerminal(int(f.Fd())), width: 100, fd: int(f.Fd())}
 	if w, _, err := term.GetSize(int(f.Fd())); err == nil && w > 20 {
 		s.width = min(w, 120)
 	}
@@ -37,6 +39,24 @@ func (s *screen) green(text string) string { return s.colour("32", text) }
 func (s *screen) red(text string) string   { return s.colour("31", text) }
 
 func (s *screen) printf(format string, args ...any) { fmt.Fprintf(s.w, format, args...) }
+
+// live replaces the line at the bottom of a terminal. What the terminal has no columns for is left out, since a line that is broken in two
+// cannot be replaced; terminals may change their size.
+func (s *screen) live(text string) {
+	columns, _, err := term.GetSize(s.fd)
+	if err != nil || columns <= 0 {
+		columns = s.width
+	}
+	s.printf("\r\x1b[K%s", cut(text, columns))
+}
+
+// cut shortens text to some columns; the last one tells that something is missing.
+func cut(text string, columns int) string {
+	if utf8.RuneCountInString(text) <= columns {
+		return text
+	}
+	return string([]rune(text)[:max(columns-1, 0)]) + "…"
+}
 
 // title opens a section.
 func (s *screen) title(text string) {

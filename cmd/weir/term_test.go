@@ -23,3 +23,16 @@ func TestChart(t *testing.T) {
 		t.Errorf("fold left %d values", n)
 	}
 }
+
+// A live line that does not fit would be broken in two, and only its end replaced.
+func TestCut(t *testing.T) {
+	for _, c := range []struct {
+		text    string
+		columns int
+		want    string
+	}{{"batch 1", 7, "batch 1"}, {"batch 12", 7, "batch …"}, {"größer", 6, "größer"}, {"größere", 6, "größe…"}, {"", 0, ""}, {"a", 1, "a"}, {"ab", 1, "…"}} {
+		if got := cut(c.text, c.columns); got != c.want {
+			t.Errorf("cut(%q, %d) = %q, want %q", c.text, c.columns, got, c.want)
+		}
+	}
+}
