@@ -61,8 +61,8 @@ type Source struct {
 	ranges  map[string]batch.HashRange // of the shards, by id
 	figures figures
 
-	tips  batch.Offset // see Tips; of the newest Plan
-	whole bool
+	tips         batch.Offset // of the newest Plan; see Tips
+	ended, short []string
 }
 
 var (
@@ -163,7 +163,7 @@ func (s *Source) Plan(ctx context.Context, start batch.Offset, limit batch.Limit
 	}
 	end := start.Clone()
 	var throttled error
-	s.tips, s.whole = batch.Offset{}, true
+	s.tips, s.ended, s.short = batch.Offset{}, nil, nil
 	for _, r := range all {
 		throttled = cmp.Or(throttled, r.throttled)
 		if n := len(r.records); n > 0 {
@@ -172,11 +172,13 @@ func (s *Source) Plan(ctx context.Context, start batch.Offset, limit batch.Limit
 		}
 		if r.used {
 			s.used[r.shard] = end[r.shard]
+			s.ended = append(s.ended, r.shard)
 		}
 		if r.atTip || r.used {
 			s.tips[r.shard] = end[r.shard]
+		} else {
+			s.short = append(s.short, r.shard)
 		}
-		s.whole = s.whole && r.atTip
 	}
 	if !end.Equal(start) {
 		return end, nil
@@ -188,9 +190,9 @@ func (s *Source) Plan(ctx context.Context, start batch.Offset, limit batch.Limit
 	return s.Plan(ctx, start, limit)
 }
 
-// Tips are the shards that the newest Plan read to their newest record, each with that record, empty if it has had none. whole says that nothing
-// was left of the stream: there was no other shard, and none has children.
-func (s *Source) Tips() (tips batch.Offset, whole bool) { return s.tips, s.whole }
+// Tips are the shards that the newest Plan read to their newest record, each with that record, empty if it has had none. Those that have ended
+// are used up, and others may follow them; short are those that were not read so far.
+func (s *Source) Tips() (tips batch.Offset, ended, short []string) { return s.tips, s.ended, s.short }
 
 // shardWent reports whether err came because one of the shards that were read has expired and is no longer listed. Then
 // there is nothing left of it, and its children are next.

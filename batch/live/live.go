@@ -38,8 +38,9 @@ type Source interface {
 
 // Walker is a Source that finds its newest records as it plans.
 type Walker interface {
-	// Tips are the shards that the newest Plan read to their newest record, with that record; whole says that there are no others.
-	Tips() (tips batch.Offset, whole bool)
+	// Tips are the shards that the newest Plan read to their newest record, with that record; those of them that have ended, which others may
+	// follow; and those that it did not read so far.
+	Tips() (tips batch.Offset, ended, short []string)
 }
 
 // Options of Run. All are required but Tables and State, which only some queries need, and those with defaults.
@@ -154,7 +155,7 @@ func (r *run) cut(ctx context.Context, p *batch.Pipeline) (map[string]batch.Sour
 		}
 		s := &source{Source: src, run: r, dated: spec.Kind == batch.FileSource}
 		if err := s.aim(ctx, r.opts.Choice, spec.Name); err != nil {
-			return nil, fmt.Errorf("cut source %s: %w", spec.Name, err)
+			return nil, fmt.Errorf("source %s: %w", spec.Name, err)
 		}
 		var err error
 		if s.at, err = r.start(ctx, s, spec); err != nil {

@@ -115,8 +115,9 @@ func (r rows) Write(_ context.Context, opts batch.WriteOptions) ([]batch.Parquet
 
 // table is the sink of the pipeline.
 type table struct {
-	held int64
-	rows []int64
+	held     int64
+	rows     []int64
+	versions []table // older ones
 }
 
 func (t *table) Open(context.Context, batch.Output) (int64, error) { return t.held, nil }
@@ -126,6 +127,7 @@ func (t *table) Write(_ context.Context, id int64, r batch.Rows) (batch.Written,
 	if id <= t.held || r.Len() == 0 {
 		return batch.Written{}, nil
 	}
+	t.versions = append(t.versions, table{held: t.held, rows: slices.Clone(t.rows)})
 	t.held, t.rows = id, append(t.rows, r.(rows).numbers()...)
 	return batch.Written{}, nil
 }

@@ -2,7 +2,9 @@ package live
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -122,9 +124,48 @@ func (s *source) Plan(ctx context.Context, start batch.Offset, limit batch.Limit
 		clipFiles(start, end, s.to)
 		return end, nil
 	}
-	if s.grows {
-		s.grow()
+	w, walks := s.Source.(Walker)
+	if !walks {
+		s.clip(start, end)
+		return end, nil
 	}
+	tips, ended, short := w.Tips()
+	if s.grows {
+		s.grow(tips)
+	}
+	planned := end.Clone()
+	s.clip(start, end)
+	follow := slices.ContainsFunc(ended, func(shard string) bool { return end[shard] == planned[shard] })
+	wait := slices.ContainsFunc(short, func(shard string) bool { return s.lacks(shard, end) })
+	s.done = s.grows && !follow && !wait
+	switch {
+	case !end.Equal(start) || !follow && !wait:
+		return end, nil
+	case follow:
+		return s.Plan(ctx, start, limit)
+	}
+	return nil, batch.Throttled(errShort)
+}
+
+var errShort = errors.New("some shards have not given what they have")
+
+// lacks says whether there may be more of a shard before the cut.
+func (s *source) lacks(shard string, at batch.Offset) bool {
+	to, known := s.to[shard]
+	return s.grows && !known || behind(at[shard], to)
+}
+
+// grow takes the newest records that were just found as the cut of their shards.
+func (s *source) grow(tips batch.Offset) {
+	for shard, seq := range tips {
+		if _, found := s.to[shard]; !found {
+			s.to[shard] = seq
+		}
+	}
+}
+
+// clip brings the end of a batch back to the cut.
+func (s *source) clip(start, end batch.Offset) {
 	for shard := range end {
 		if _, found := s.to[shard]; s.grows && !found {
 			continue
@@ -135,18 +176,6 @@ func (s *source) Plan(ctx context.Context, start batch.Offset, limit batch.Limit
 			delete(end, shard)
 		}
 	}
-	return end, nil
-}
-
-// grow takes the newest records that were just found as the cut of their shards.
-func (s *source) grow() {
-	tips, whole := s.Source.(Walker).Tips()
-	for shard, seq := range tips {
-		if _, found := s.to[shard]; !found {
-			s.to[shard] = seq
-		}
-	}
-	s.done = whole
 }
 
 // clip is the end of a batch in a shard, no further than the cut; false if the batch has nothing of it, nor had one before.

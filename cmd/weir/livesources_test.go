@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -22,6 +23,8 @@ type liveInput struct {
 	format string // more keys of the source
 	put    func(t *testing.T, from, to int)
 	byTime bool // it can be cut at a time
+	// reshard is not nil of sources whose shards can be split.
+	reshard func(t *testing.T)
 }
 
 func lines(from, to int) string {
@@ -92,6 +95,13 @@ func TestLiveOfOtherSources(t *testing.T) {
 				in = liveInput{stream: "kinesis://numbers?region=us-east-1&endpoint=" + h.URL, put: func(t *testing.T, from, to int) { putNumbers(t, cl, from, to) }}
 				if name == "fan-out" {
 					in.stream += "&consumer=weir"
+					break
+				}
+				in.reshard = func(t *testing.T) {
+					split := &kinesis.UpdateShardCountInput{StreamName: aws.String("numbers"), TargetShardCount: aws.Int32(4), ScalingType: "UNIFORM_SCALING"}
+					if _, err := cl.Kinesis.UpdateShardCount(t.Context(), split); err != nil {
+						t.Fatal(err)
+					}
 				}
 			}
 			testLiveInput(t, h, s, in)
@@ -115,10 +125,13 @@ func testLiveInput(t *testing.T, h *house, s *session, in liveInput) {
 	}
 	pause(t, h)
 	expect(count, "10,10,45\n")
-	in.put(t, 10, 20)
+	in.put(t, 10, 15)
+	if in.reshard != nil {
+		in.reshard(t)
+	}
+	in.put(t, 15, 20)
 	expect(count, "20,20,190\n")
 	cut := strings.TrimSpace(s.ask(t, `SELECT max(cut) FROM "numbers$live"`))
-	cut = strings.Trim(cut, `"`)
 	middle := time.Now().UTC()
 	for !time.Now().After(middle.Add(time.Millisecond)) { // what is measured in milliseconds comes behind it
 	}

@@ -3,8 +3,10 @@ package main
 import (
 	"bufio"
 	"io"
+	"net/http"
 	"os"
 	"os/exec"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -20,7 +22,7 @@ func TestMain(m *testing.M) {
 func TestScript(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:  "testdata/script",
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"banner": banner},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"banner": banner, "serving": serving, "bucket": bucket},
 		Setup: func(env *testscript.Env) error {
 			// No settings of the person who runs the tests, and no server that may run on this machine.
 			env.Setenv("HOME", env.WorkDir)
@@ -52,5 +54,46 @@ func banner(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(os.WriteFile(ts.MkAbs("banner"), []byte(line), 0o644))
 	if s := strings.TrimSpace(string(rest)); s != "" {
 		ts.Fatalf("after the banner it said %s", s)
+	}
+}
+
+// serving runs weir serve with the arguments for the rest of the script, whose commands find it in AWS_ENDPOINT_URL.
+func serving(ts *testscript.TestScript, neg bool, args []string) {
+	if neg {
+		ts.Fatalf("! serving is not possible")
+	}
+	weir, err := exec.LookPath("weir")
+	ts.Check(err)
+	cmd := exec.Command(weir, append([]string{"serve", "--listen", "127.0.0.1:0"}, args...)...)
+	cmd.Dir, cmd.Env = ts.Getenv("WORK"), append(os.Environ(), "AWS_ACCESS_KEY_ID=", "AWS_SECRET_ACCESS_KEY=")
+	out, err := cmd.StdoutPipe()
+	ts.Check(err)
+	ts.Check(cmd.Start())
+	ts.Defer(func() {
+		cmd.Process.Signal(os.Interrupt)
+		io.Copy(io.Discard, out) // the pipe ends with the process
+		ts.Check(cmd.Wait())
+	})
+	line, err := bufio.NewReader(out).ReadString('\n')
+	ts.Check(err)
+	url := regexp.MustCompile(`http://[0-9.:]+`).FindString(line)
+	if url == "" {
+		ts.Fatalf("no address in %q", line)
+	}
+	ts.Setenv("AWS_ENDPOINT_URL", url)
+}
+
+// bucket makes a bucket of serving's server, as aws s3 mb does.
+func bucket(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: bucket NAME")
+	}
+	req, err := http.NewRequest(http.MethodPut, ts.Getenv("AWS_ENDPOINT_URL")+"/"+args[0], nil)
+	ts.Check(err)
+	resp, err := http.DefaultClient.Do(req)
+	ts.Check(err)
+	ts.Check(resp.Body.Close())
+	if resp.StatusCode != http.StatusOK {
+		ts.Fatalf("make bucket %s: %s", args[0], resp.Status)
 	}
 }

@@ -38,6 +38,7 @@ Examples:
   weir sql -o csv "SELECT * FROM lake.rides WHERE year = 2019" > rides.csv
   weir sql -f report.sql
   weir sql "SELECT count(*) FROM lake.rides FOR LIVE"    with what the table's pipeline has yet to write
+  weir sql "SELECT count(*) FROM lake.rides FOR LIVE AS OF TIMESTAMP '2026-01-01 12:00:00'"    and had arrived by then
   weir sql -d lake                                  a shell; \q ends it`
 }
 
