@@ -113,9 +113,21 @@ func (r *runResult) bind(ctx context.Context, c *compiled, in *batch.RunInput) e
 		}
 	}
 	for _, s := range c.states {
-		if err := w.view(ctx, s.spec.Name, s.read(in.State.Dir, s.runsOf(in.State.Runs), in.Late, "weir_late()")); err != nil {
-			return fmt.Errorf("%w: read state %s: %w", batch.ErrState, s.spec.Name, err)
+		if s.narrowed(in) {
+			continue // not before it is known what touches it, as each time that a view is made the files are opened
 		}
+		if err := r.show(ctx, s, in); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// show makes a state readable, without rows for which where is false.
+func (r *runResult) show(ctx context.Context, s *stateTable, in *batch.RunInput, where ...string) error {
+	sql := s.read(in.State.Dir, s.runsOf(in.State.Runs), in.Late, "weir_late()", where...)
+	if err := r.workspace.view(ctx, s.spec.Name, sql); err != nil {
+		return fmt.Errorf("%w: read state %s: %w", batch.ErrState, s.spec.Name, err)
 	}
 	return nil
 }

@@ -90,7 +90,7 @@ func (r *Runner) Describe(ctx context.Context, inputs map[string]*columnar.Schem
 // compile runs the steps over nothing, so that DuckDB tells their columns.
 func (r *Runner) compile(ctx context.Context, inputs map[string]*columnar.Schema, p *batch.Program) (_ *compiled, err error) {
 	c := &compiled{program: p, inputs: inputs, inline: inlined(p)}
-	if err := checkSteps(p); err != nil {
+	if err := checkSteps(p, inputs); err != nil {
 		return nil, err
 	}
 	if err := r.open(); err != nil {
@@ -136,7 +136,7 @@ func (r *Runner) compile(ctx context.Context, inputs map[string]*columnar.Schema
 }
 
 // checkSteps refuses a Program that names steps that it does not have.
-func checkSteps(p *batch.Program) error {
+func checkSteps(p *batch.Program, inputs map[string]*columnar.Schema) error {
 	steps := map[string]bool{"": true}
 	for _, step := range p.Steps {
 		steps[step.Name] = true
@@ -144,6 +144,11 @@ func checkSteps(p *batch.Program) error {
 	for _, s := range p.States {
 		if !steps[s.Late] || !steps[s.Update] || !steps[s.Like] || s.Update == "" || s.Like == "" {
 			return fmt.Errorf("state %s is like step %q, changed by step %q and counts what is late by step %q, which are not all there", s.Name, s.Like, s.Update, s.Late)
+		}
+	}
+	for _, s := range p.States {
+		if s.Touched != "" && !steps[s.Touched] && inputs[s.Touched] == nil {
+			return fmt.Errorf("state %s is touched by %q, which is no step and no input", s.Name, s.Touched)
 		}
 	}
 	if !steps[p.Output] || p.Output == "" {

@@ -23,13 +23,13 @@ const (
 // narrowRowsMin is the number of rows of a state from which it is worth while to ask which of them are needed. Tests lower it.
 var narrowRowsMin int64 = 1 << 14
 
+// listedShare is the number of rows of the state for each row that touches it from which on keys are listed: else most row groups have one.
+// Tests lower it.
+var listedShare int64 = 4 * sortedGroupRows
+
 // sortedGroup is the number of rows of a row group of the run that runs become.
 func sortedGroup(runs []batch.StateRun) int64 {
-	var rows int64
-	for _, r := range runs {
-		rows += r.Rows
-	}
-	return max(rows/sortedGroups, sortedGroupRows)
+	return max(rowsIn(runs)/sortedGroups, sortedGroupRows)
 }
 
 // literal is an expression that gives the SQL of a value of a type, with which columns of runs are compared; empty for types of which a
@@ -74,41 +74,38 @@ func (s *stateTable) order() string {
 	return " ORDER BY " + strings.Join(by, ", ")
 }
 
+// narrowed says whether it is worth while to look which rows of a state the batch needs.
+func (s *stateTable) narrowed(in *batch.RunInput) bool {
+	return len(s.bounded()) > 0 && rowsIn(s.runsOf(in.State.Runs)) >= narrowRowsMin
+}
+
+func rowsIn(runs []batch.StateRun) (rows int64) {
+	for _, r := range runs {
+		rows += r.Rows
+	}
+	return rows
+}
+
 // narrow leaves out of the states that are touched by the keys of relations what the batch does not need.
 func (r *runResult) narrow(ctx context.Context, c *compiled, in *batch.RunInput, relations ...string) error {
 	for _, s := range c.states {
-		if !slices.Contains(relations, s.spec.Touched) {
+		if !s.narrowed(in) || !slices.Contains(relations, s.spec.Touched) {
 			continue
 		}
-		runs := s.runsOf(in.State.Runs)
-		var rows int64
-		for _, run := range runs {
-			rows += run.Rows
-		}
-		if rows < narrowRowsMin {
-			continue
-		}
-		where, err := r.touched(ctx, s)
+		where, err := r.touched(ctx, s, rowsIn(s.runsOf(in.State.Runs)))
 		if err != nil {
 			return fmt.Errorf("state %s: keys of %s: %w", s.spec.Name, s.spec.Touched, err)
 		}
-		if len(where) == 0 {
-			continue
-		}
-		sql := s.read(in.State.Dir, runs, in.Late, "weir_late()", where...)
-		if err := r.conn.exec(ctx, "CREATE OR REPLACE TEMP VIEW "+quoteName(s.spec.Name)+" AS "+sql); err != nil {
-			return fmt.Errorf("%w: read state %s: %w", batch.ErrState, s.spec.Name, err)
+		if err := r.show(ctx, s, in, where...); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// touched are conditions on columns of runs that rows of the touched keys fulfil.
-func (r *runResult) touched(ctx context.Context, s *stateTable) (where []string, err error) {
+// touched are conditions on columns of the runs, of so many rows, that rows of the touched keys fulfil.
+func (r *runResult) touched(ctx context.Context, s *stateTable, held int64) (where []string, err error) {
 	keys := s.bounded()
-	if len(keys) == 0 {
-		return nil, nil
-	}
 	from := " FROM " + quoteName(s.spec.Touched)
 	items := []string{"count(*)"}
 	for _, k := range keys {
@@ -131,7 +128,7 @@ func (r *runResult) touched(ctx context.Context, s *stateTable) (where []string,
 		least, greatest := string(b.Columns[2+3*i].Bytes(0)), string(b.Columns[3+3*i].Bytes(0))
 		switch {
 		case len(least)+len(greatest) > 2*literalMax || strings.Contains(least+greatest, "\x00"):
-		case rows <= listedRows:
+		case rows <= min(listedRows, held/listedShare):
 			values, err := r.values(ctx, literal(k.Type, q), from)
 			if err != nil {
 				return nil, err
