@@ -1,8 +1,10 @@
 package columnar
 
 import (
+	"bytes"
 	"fmt"
 	"math/rand"
+	"strings"
 	"testing"
 )
 
@@ -31,13 +33,34 @@ func rides(n int, seed int64) [][]byte {
 	return out
 }
 
-func BenchmarkJSONRides(b *testing.B) {
-	recs := rides(10000, 1)
+// spaced is a record as Python's json.dumps writes it.
+func spaced(record []byte) []byte {
+	return bytes.ReplaceAll(bytes.ReplaceAll(record, []byte(`":`), []byte(`": `)), []byte(`,"`), []byte(`, "`))
+}
+
+// BenchmarkJSON decodes rides and small records; rides of Python into the columns of the tutorial, some of which are texts of numbers.
+func BenchmarkJSON(b *testing.B) {
+	small, python := rides(10000, 1), rides(10000, 1)
+	for i, r := range python {
+		python[i] = spaced(r)
+		small[i] = fmt.Appendf(nil, `{"key": %d, "at": "2026-01-15T00:%02d:%02d.%03d", "amount": %d.%02d}`, i*997, i/60%60, i%60, i%1000, i%300, i%100)
+	}
+	texts := strings.NewReplacer("VendorID:bigint", "VendorID:string", "passenger_count:bigint", "passenger_count:double", "RatecodeID:bigint", "RatecodeID:string",
+		"LocationID:bigint", "LocationID:string", "payment_type:bigint", "payment_type:string").Replace(rideFields)
+	for _, c := range []struct {
+		name, fields string
+		records      [][]byte
+	}{{"rides", rideFields, rides(10000, 1)}, {"python", texts, python}, {"small", "key:bigint,at:timestamp,amount:double", small}} {
+		b.Run(c.name, func(b *testing.B) { benchmarkJSON(b, c.fields, c.records) })
+	}
+}
+
+func benchmarkJSON(b *testing.B, fields string, recs [][]byte) {
 	size := 0
 	for _, r := range recs {
 		size += len(r)
 	}
-	d, err := NewJSONDecoder(schemaOf(b, rideFields), JSONOptions{})
+	d, err := NewJSONDecoder(schemaOf(b, fields), JSONOptions{})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -56,18 +56,25 @@ func (b *builder) addInt(v int64) {
 	case 4:
 		b.Data = binary.LittleEndian.AppendUint32(b.Data, uint32(v))
 	default:
-		b.Data = binary.LittleEndian.AppendUint64(b.Data, uint64(v))
+		b.addWord(uint64(v))
+		return
 	}
 	b.present()
 }
 
-func (b *builder) addInt64(v int64) {
-	b.Data = binary.LittleEndian.AppendUint64(b.Data, uint64(v))
-	b.present()
-}
+func (b *builder) addInt64(v int64) { b.addWord(uint64(v)) }
 
-func (b *builder) addFloat64(v float64) {
-	b.Data = binary.LittleEndian.AppendUint64(b.Data, math.Float64bits(v))
+func (b *builder) addFloat64(v float64) { b.addWord(math.Float64bits(v)) }
+
+// addWord appends eight bytes, in place where there is room.
+func (b *builder) addWord(v uint64) {
+	n := len(b.Data)
+	if cap(b.Data)-n >= 8 {
+		b.Data = b.Data[:n+8]
+		binary.LittleEndian.PutUint64(b.Data[n:], v)
+	} else {
+		b.Data = binary.LittleEndian.AppendUint64(b.Data, v)
+	}
 	b.present()
 }
 
@@ -84,6 +91,18 @@ func (b *builder) addDecimal(v Int128) {
 
 func (b *builder) addBytes(v []byte) {
 	b.Data = append(b.Data, v...)
+	b.endBytes()
+}
+
+// addShort is addBytes of text[from:to], which is mostly short: eight bytes are copied at once where there is room on both sides.
+func (b *builder) addShort(text []byte, from, to int) {
+	n := len(b.Data)
+	if to-from <= 8 && len(text)-from >= 8 && cap(b.Data)-n >= 8 {
+		binary.LittleEndian.PutUint64(b.Data[n:n+8], binary.LittleEndian.Uint64(text[from:]))
+		b.Data = b.Data[:n+to-from]
+	} else {
+		b.Data = append(b.Data, text[from:to]...)
+	}
 	b.endBytes()
 }
 

@@ -1,9 +1,11 @@
 package columnar
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -126,7 +128,8 @@ func NewJSONDecoder(schema *Schema, opts JSONOptions) (*JSONDecoder, error) {
 type object struct {
 	fields []*node
 	byKey  map[string]int
-	first  int // the field that came first last time
+	first  int    // the field that came first last time
+	lead   []byte // what stood before its value then: the quoted key, the colon, and spaces
 }
 
 // node is a compiled column. Its builder knows how many rows it has, so a field was seen in the present
@@ -135,7 +138,7 @@ type node struct {
 	*builder
 	kind Kind
 	path string
-	key  []byte // the quoted key as it was last written, with the colon
+	lead []byte // what last stood between the value before and this one: a comma, the quoted key, a colon, and spaces
 	next int    // the field that followed this one last time
 	obj  object // of a struct
 	kids []*node
@@ -163,9 +166,12 @@ func (d *JSONDecoder) compileObject(fields []Field, kids []*builder, path string
 			return o, fmt.Errorf("field %q: two fields have this name", path+f.Name)
 		}
 		o.byKey[d.fold(key)] = i
-		n.key = append(appendJSON(nil, key), ':')
+		n.lead = append(appendJSON([]byte{','}, key), ':')
 		n.next = i + 1
 		o.fields = append(o.fields, n)
+	}
+	if len(o.fields) > 0 {
+		o.lead = slices.Clone(o.fields[0].lead[1:])
 	}
 	return o, nil
 }
@@ -284,54 +290,59 @@ func (d *JSONDecoder) object(o *object, b []byte, p, row, depth int) (int, error
 	if depth > depthMax {
 		return p, errDepth
 	}
-	if p = skipSpace(b, p); p < len(b) && b[p] == '}' {
-		o.fill(row)
-		return p + 1, nil
-	}
-	guess := o.first
+	guess, lead := o.first, o.lead
 	var prev *node
-	for {
+	for first := true; ; first = false {
 		var f *node
 		var err error
-		if guess < len(o.fields) {
-			if key := o.fields[guess].key; len(b)-p > len(key) && string(b[p:p+len(key)]) == string(key) {
-				f = o.fields[guess]
-				if p += len(key); b[p] <= ' ' {
-					p = skipSpace(b, p)
-				}
-			}
-		}
-		if f == nil {
-			if f, p, err = d.findKey(o, prev, b, p); err != nil {
+		if at := p + len(lead); guess < len(o.fields) && at < len(b) && b[at] > ' ' && sameText(b[p:at], lead) {
+			f, p = o.fields[guess], at
+		} else {
+			var done bool
+			if f, p, done, err = d.member(o, prev, b, p, first); err != nil {
 				return p, err
+			}
+			if done {
+				o.fill(row)
+				return p, nil
 			}
 		}
 		if f == nil {
 			d.unplaced.unknown = true
 			p, err = skipValue(b, p, depth)
+			if first {
+				guess = len(o.fields) // what is known of the first member has no comma
+			}
 		} else {
 			if f.Len > row {
 				f.truncate(row)
 			}
 			p, err = d.value(f, b, p, depth)
-			prev, guess = f, f.next
+			if prev, guess = f, f.next; guess < len(o.fields) {
+				lead = o.fields[guess].lead
+			}
 		}
 		if err != nil {
 			return p, err
 		}
-		if p+1 < len(b) && b[p] == ',' && b[p+1] > ' ' {
-			p++
-			continue
-		}
-		var done bool
-		if p, done, err = scanComma(b, p, '}'); err != nil {
-			return p, err
-		}
-		if done {
-			o.fill(row)
-			return p, nil
+	}
+}
+
+// sameText compares two texts of the same length, eight bytes at once.
+func sameText(a, b []byte) bool {
+	n := len(b)
+	if len(a) != n {
+		return false
+	}
+	if n < 8 {
+		return string(a) == string(b)
+	}
+	for i := 0; i <= n-8; i += 8 {
+		if binary.LittleEndian.Uint64(a[i:]) != binary.LittleEndian.Uint64(b[i:]) {
+			return false
 		}
 	}
+	return binary.LittleEndian.Uint64(a[n-8:]) == binary.LittleEndian.Uint64(b[n-8:])
 }
 
 // fill gives null to the fields that the object in row lacked.
@@ -343,35 +354,50 @@ func (o *object) fill(row int) {
 	}
 }
 
-// findKey reads a key that was not predicted, and its colon; the field is nil if no column wants it. What
-// followed prev is remembered, so that a stream's own order of keys is predicted from its second record on.
-func (d *JSONDecoder) findKey(o *object, prev *node, b []byte, p int) (*node, int, error) {
+// member reads up to the value of the next member, which was not predicted, or to the end of the object; the field is nil if no column
+// wants it. What led to it is remembered, so that a stream's own order of keys is predicted from its second record on.
+func (d *JSONDecoder) member(o *object, prev *node, b []byte, p int, first bool) (f *node, next int, done bool, err error) {
+	from := p
+	if first {
+		if p = skipSpace(b, p); p < len(b) && b[p] == '}' {
+			return nil, p + 1, true, nil
+		}
+		from = p
+	} else if p, done, err = scanComma(b, p, '}'); done || err != nil {
+		return nil, p, done, err
+	}
 	if p >= len(b) || b[p] != '"' {
-		return nil, p, syntaxAt(b, p, "a key")
+		return nil, p, false, syntaxAt(b, p, "a key")
 	}
 	end, escaped, err := scanString(b, p+1)
 	if err != nil {
-		return nil, end, err
+		return nil, end, false, err
 	}
-	next, err := scanColon(b, end+1)
-	if err != nil {
-		return nil, next, err
+	if next, err = scanColon(b, end+1); err != nil {
+		return nil, next, false, err
 	}
 	i, ok := o.lookup(d, b[p+1:end], escaped)
 	if !ok {
-		return nil, next, nil
+		return nil, next, false, nil
 	}
-	f := o.fields[i]
-	if prev == nil {
-		o.first = i
-	} else {
+	f = o.fields[i]
+	lead := &f.lead
+	switch {
+	case prev != nil:
 		prev.next = i
+	case first:
+		o.first, lead = i, &o.lead
+	default:
+		return f, next, false, nil
 	}
-	if !escaped && b[end+1] == ':' && string(f.key) != string(b[p:end+2]) {
-		f.key = append(f.key[:0], b[p:end+2]...)
+	if next-from <= leadMax && string(*lead) != string(b[from:next]) {
+		*lead = append((*lead)[:0], b[from:next]...)
 	}
-	return f, next, nil
+	return f, next, false, nil
 }
+
+// leadMax bounds the text that is remembered of what leads to a value.
+const leadMax = 1 << 10
 
 func (o *object) lookup(d *JSONDecoder, key []byte, escaped bool) (int, bool) {
 	if escaped {

@@ -289,6 +289,43 @@ func FuzzJSON(f *testing.F) {
 	})
 }
 
+// FuzzJSONLearned decodes a record after another one, whose order of keys and spaces is remembered: it must give what it gives alone.
+func FuzzJSONLearned(f *testing.F) {
+	for _, s := range [][2]string{
+		{`{"i": 1, "f": 2.5, "s": "x", "o": {"i": 3, "s": "y"}}`, `{"i": 12345678901, "f": 3, "s": 1.0, "o": {"i": 4, "s": null}}`},
+		{`{ "s" :"x", "f":1}{"f":2,"s":""}`, `{ "s" :"long enough for words", "f":1.25}{"f":-2,"s":"é"}`},
+		{`{"zz":1,"s":"a","s":"b","o":{}}`, `{"zz":1,"s":"a"  ,"s":"b","o":{} }`}, {`{"i":1,"f":2}`, `{"i":1,"f":`},
+		{`{"s":"0"}`, `{"":0"s":1}`},
+	} {
+		f.Add([]byte(s[0]), []byte(s[1]))
+	}
+	schema := schemaOf(f, "i:bigint,f:double,s:string,o:struct<i:int,s:string>")
+	f.Fuzz(func(t *testing.T, first, second []byte) {
+		alone, err := NewJSONDecoder(schema, JSONOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		after, err := NewJSONDecoder(schema, JSONOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		before, _, _ := after.Append(first)
+		rows, bad, err := alone.Append(second)
+		rows2, bad2, err2 := after.Append(second)
+		if rows != rows2 || fmt.Sprint(err) != fmt.Sprint(err2) || fmt.Sprint(bad) != fmt.Sprint(bad2) {
+			t.Fatalf("%q: %d, %v, %v; after %q: %d, %v, %v", second, rows, bad, err, first, rows2, bad2, err2)
+		}
+		checkBatch(t, after.Batch())
+		for i, c := range alone.Batch().Columns {
+			for r := range rows {
+				if a, b := c.Value(r), after.Batch().Columns[i].Value(before+r); fmt.Sprint(a) != fmt.Sprint(b) {
+					t.Fatalf("%q: %v, after %q: %v", second, a, first, b)
+				}
+			}
+		}
+	})
+}
+
 // oracle decodes back-to-back objects with encoding/json.
 func oracle(record []byte) ([]map[string]json.RawMessage, error) {
 	var out []map[string]json.RawMessage

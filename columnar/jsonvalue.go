@@ -14,6 +14,23 @@ func (d *JSONDecoder) value(n *node, b []byte, p, depth int) (int, error) {
 	if p >= len(b) {
 		return p, errTail
 	}
+	switch n.kind { // first what most values are
+	case Float64:
+		if mant, decimals, end, ok := shortNumber(b, p); ok {
+			n.addFloat64(float64(mant) / pow10[decimals])
+			return end, nil
+		}
+	case String:
+		if b[p] == '"' {
+			if end := plainEnd(b, p+1); end < len(b) && b[end] == '"' {
+				n.addShort(b, p+1, end)
+				return end + 1, nil
+			}
+		} else if _, _, end, ok := shortNumber(b, p); ok {
+			n.addShort(b, p, end)
+			return end, nil
+		}
+	}
 	switch c := b[p]; {
 	case c == 'n':
 		n.addNull()
@@ -105,10 +122,6 @@ func (d *JSONDecoder) unquote(raw []byte) []byte {
 }
 
 func (d *JSONDecoder) float64Value(n *node, b []byte, p, depth int) (int, error) {
-	if f, end, ok := shortDecimal(b, p); ok {
-		n.addFloat64(f)
-		return end, nil
-	}
 	if b[p] != '-' && b[p]-'0' > 9 {
 		return d.numberText(n, b, p, depth)
 	}
@@ -128,6 +141,10 @@ func (d *JSONDecoder) float64Value(n *node, b []byte, p, depth int) (int, error)
 }
 
 func (d *JSONDecoder) intValue(n *node, b []byte, p, depth int) (int, error) {
+	if mant, decimals, end, ok := shortNumber(b, p); ok && decimals == 0 && n.width >= 4 {
+		n.addInt(int64(mant))
+		return end, nil
+	}
 	if b[p] != '-' && b[p]-'0' > 9 {
 		return d.numberText(n, b, p, depth)
 	}

@@ -188,6 +188,14 @@ func scanNumber(b []byte, p int) (n number, end int, err error) {
 		p++
 	}
 	start := p
+	for len(b)-p >= 8 {
+		digits, others := digitsIn(b[p:])
+		if others != 0 {
+			break
+		}
+		n.mant = n.mant*1e8 + eightDigits(digits)
+		p += 8
+	}
 	for p < len(b) && b[p]-'0' <= 9 {
 		n.mant = n.mant*10 + uint64(b[p]-'0')
 		p++
@@ -220,28 +228,46 @@ func scanNumber(b []byte, p int) (n number, end int, err error) {
 	return n, p, nil
 }
 
-// shortDecimal reads what most fractions in records are, such as 12.75 and a comma: up to seven bytes of digits with a point among
-// them, all at once. ok is false for whatever else is at p, be it a number or not.
-func shortDecimal(b []byte, p int) (f float64, end int, ok bool) {
+// digitsIn has the digits of eight bytes as numbers, and the high bit of each byte that is no digit.
+func digitsIn(b []byte) (digits, others uint64) {
+	digits = binary.LittleEndian.Uint64(b) ^ 0x3030303030303030
+	return digits, (digits + 0x7676767676767676 | digits) & eachHigh
+}
+
+// eightDigits is the number that eight digits, the first one lowest, are.
+func eightDigits(digits uint64) uint64 {
+	return digits & 0x0f0f0f0f0f0f0f0f * 2561 >> 8 & 0x00ff00ff00ff00ff * 6553601 >> 16 & 0x0000ffff0000ffff * 42949672960001 >> 32
+}
+
+// shortNumber reads what most numbers in records are, such as 12.75 or 3 and a comma: up to seven bytes of digits, perhaps with a point among
+// them, all at once. The value is mant × 10^-decimals. ok is false for whatever else is at p, be it a number or not.
+func shortNumber(b []byte, p int) (mant uint64, decimals, end int, ok bool) {
 	if len(b)-p < 8 {
-		return 0, p, false
+		return 0, 0, p, false
 	}
-	digits := binary.LittleEndian.Uint64(b[p:]) ^ 0x3030303030303030
-	others := (digits + 0x7676767676767676 | digits) & 0x8080808080808080 // the high bit of each byte that is no digit
+	digits, others := digitsIn(b[p:])
 	point := bits.TrailingZeros64(others) / 8
-	size := bits.TrailingZeros64(others&(others-1)) / 8
-	if point < 1 || size > 7 || size < point+2 || b[p+point] != '.' || point > 1 && b[p] == '0' {
-		return 0, p, false
+	if point < 1 || point > 7 || point > 1 && b[p] == '0' {
+		return 0, 0, p, false
+	}
+	size := point
+	if b[p+point] == '.' {
+		size = bits.TrailingZeros64(others&(others-1)) / 8
+		if size > 7 || size < point+2 {
+			return 0, 0, p, false
+		}
+		decimals = size - 1 - point
+		whole := uint64(1)<<(8*point) - 1
+		digits = digits&whole | digits>>8&^whole // without the point
+		digits <<= 8 * (9 - size)                // behind zeros
+	} else {
+		digits <<= 8 * (8 - size)
 	}
 	switch b[p+size] {
 	case ',', '}', ' ', ']':
-	default:
-		return 0, p, false
+		return eightDigits(digits), decimals, p + size, true
 	}
-	whole := uint64(1)<<(8*point) - 1
-	digits = (digits&whole | digits>>8&^whole) << (8 * (9 - size)) // without the point, behind zeros
-	digits = digits & 0x0f0f0f0f0f0f0f0f * 2561 >> 8 & 0x00ff00ff00ff00ff * 6553601 >> 16 & 0x0000ffff0000ffff * 42949672960001 >> 32
-	return float64(digits) / pow10[size-1-point], p + size, true
+	return 0, 0, p, false
 }
 
 func scanExponent(b []byte, p int, n number) (number, int, error) {

@@ -7,20 +7,21 @@ import (
 	"testing"
 )
 
-// TestShortDecimal tries all texts of a few bytes: what is read is what the long way reads, up to the same byte.
-func TestShortDecimal(t *testing.T) {
+// TestShortNumber tries all texts of a few bytes: what is read is what the long way reads, up to the same byte.
+func TestShortNumber(t *testing.T) {
 	read := 0
 	check := func(text string) {
 		for _, tail := range []string{", \"k\":1}", "}       ", " ,      ", "e3      ", "        ", ""} {
 			b := []byte(text + tail)
-			f, end, ok := shortDecimal(b, 0)
+			mant, decimals, end, ok := shortNumber(b, 0)
 			if !ok {
 				continue
 			}
 			read++
+			f := float64(mant) / pow10[decimals]
 			num, stop, err := scanNumber(b, 0)
 			want, exact := num.float64()
-			if err != nil || !exact || end != stop || f != want {
+			if err != nil || !exact || end != stop || f != want || num.whole != (decimals == 0) || num.mant != mant {
 				t.Fatalf("%q: %v up to %d, not %v up to %d, %v", b, f, end, want, stop, err)
 			}
 		}
@@ -45,8 +46,12 @@ func TestShortDecimal(t *testing.T) {
 	for whole := range 6 {
 		for fraction := range 7 {
 			text := strings.Repeat("7", whole) + "." + strings.Repeat("3", fraction)
-			f, _, ok := shortDecimal([]byte(text+",       "), 0)
-			if want := whole > 0 && fraction > 0 && len(text) <= 7; ok != want {
+			if fraction == 0 {
+				text = text[:whole]
+			}
+			mant, decimals, _, ok := shortNumber([]byte(text+",       "), 0)
+			f := float64(mant) / pow10[decimals]
+			if want := whole > 0 && len(text) <= 7; ok != want {
 				t.Errorf("%s is read: %v", text, ok)
 			}
 			if want, _ := strconv.ParseFloat(text, 64); ok && f != want {
