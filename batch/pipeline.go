@@ -172,8 +172,9 @@ type Trigger struct {
 	Once bool
 }
 
-// DefaultLimit keeps a micro-batch of wide JSON records, its columns and its Parquet files well under 500 MiB.
-var DefaultLimit = Limit{Records: 500_000, Bytes: 128 << 20}
+// DefaultLimit keeps two micro-batches of wide JSON records, one at work and one that is read meanwhile, their columns and Parquet files well
+// under 500 MiB.
+var DefaultLimit = Limit{Records: 500_000, Bytes: 96 << 20}
 
 // Bounds of Limit in a pipeline file.
 const (

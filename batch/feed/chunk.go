@@ -13,13 +13,16 @@ import (
 // A frame is its kind (one byte), the length of what follows (four bytes, little-endian), and that: records, or the JSON of an
 // answer. A record is, each with its length in front as a uvarint: shard, sequence number, key, data, the reason why it is
 // refused; before these its flags, its arrival in nanoseconds since 1970 and its place in an aggregated record as varints. A
-// shard that is the one of the record before is empty.
+// shard that is the one of the record before in the frame is empty.
 const (
 	frameRecords = 'r'
 	frameEnd     = 'e'
 )
 
-const flagAggregated = 1
+const (
+	flagAggregated = 1
+	flagNumber     = 2 // the sequence number is 24 bytes, without a length
+)
 
 // errFrame says that a frame breaks its format.
 var errFrame = errors.New("malformed frame of records")
@@ -30,6 +33,9 @@ func appendRecord(frame []byte, r *batch.Record, last string) []byte {
 	if r.Aggregated {
 		flags = flagAggregated
 	}
+	if r.Number != nil {
+		flags |= flagNumber
+	}
 	frame = binary.AppendUvarint(frame, flags)
 	frame = binary.AppendVarint(frame, r.Arrival.UnixNano())
 	frame = binary.AppendUvarint(frame, uint64(r.SubSeqNum))
@@ -38,24 +44,33 @@ func appendRecord(frame []byte, r *batch.Record, last string) []byte {
 		shard = ""
 	}
 	frame = append(binary.AppendUvarint(frame, uint64(len(shard))), shard...)
-	frame = append(binary.AppendUvarint(frame, uint64(len(r.SeqNum))), r.SeqNum...)
+	if r.Number != nil {
+		frame = append(frame, r.Number[:]...)
+	} else {
+		frame = append(binary.AppendUvarint(frame, uint64(len(r.SeqNum))), r.SeqNum...)
+	}
 	frame = append(binary.AppendUvarint(frame, uint64(len(r.Key))), r.Key...)
 	frame = append(binary.AppendUvarint(frame, uint64(len(r.Data))), r.Data...)
 	return append(binary.AppendUvarint(frame, uint64(len(r.Refused))), r.Refused...)
 }
 
-// parseRecords appends the records of a frame to recs. Keys and data point into the frame.
+// parseRecords appends the records of a frame to recs. Numbers, keys and data point into the frame.
 func parseRecords(frame []byte, recs []batch.Record) ([]batch.Record, error) {
-	d := fields{rest: frame, text: string(frame)}
+	d := fields{rest: frame}
 	shard := ""
 	for len(d.rest) > 0 {
 		flags, arrival, sub := d.uvarint(), d.varint(), d.uvarint()
 		r := batch.Record{Aggregated: flags&flagAggregated != 0, Arrival: time.Unix(0, arrival), SubSeqNum: int(sub)}
-		if s := d.string(); s != "" {
-			shard = s
+		if s := d.bytes(); len(s) > 0 {
+			shard = string(s)
 		}
-		r.Shard, r.SeqNum, r.Key, r.Data, r.Refused = shard, d.string(), d.bytes(), d.bytes(), d.string()
-		if d.bad || flags > flagAggregated || sub > 1<<31 {
+		if r.Shard = shard; flags&flagNumber != 0 {
+			r.Number = d.number()
+		} else {
+			r.SeqNum = string(d.bytes())
+		}
+		r.Key, r.Data, r.Refused = d.bytes(), d.bytes(), string(d.bytes())
+		if d.bad || flags > flagAggregated|flagNumber || sub > 1<<31 {
 			return recs, fmt.Errorf("%w: record %d of %d bytes", errFrame, len(recs), len(frame))
 		}
 		recs = append(recs, r)
@@ -63,10 +78,18 @@ func parseRecords(frame []byte, recs []batch.Record) ([]batch.Record, error) {
 	return recs, nil
 }
 
-// fields reads a frame from its front. text is the same bytes, of which strings are parts.
+// shardOf is the shard of the first record of a frame; nothing of a frame that breaks its format.
+func shardOf(frame []byte) []byte {
+	d := fields{rest: frame}
+	d.uvarint()
+	d.varint()
+	d.uvarint()
+	return d.bytes()
+}
+
+// fields reads a frame from its front.
 type fields struct {
 	rest []byte
-	text string
 	bad  bool
 }
 
@@ -101,10 +124,14 @@ func (d *fields) bytes() []byte {
 	return b
 }
 
-func (d *fields) string() string {
-	b := d.bytes()
-	at := len(d.text) - len(d.rest) - len(b)
-	return d.text[at : at+len(b)]
+func (d *fields) number() *batch.Number {
+	if len(d.rest) < len(batch.Number{}) {
+		d.bad, d.rest = true, nil
+		return nil
+	}
+	n := (*batch.Number)(d.rest)
+	d.rest = d.rest[len(n):]
+	return n
 }
 
 // writeFrame sends one frame.

@@ -1,8 +1,8 @@
 // Package feed carries a batch.Source from the process that has it to another one of the same machine, over HTTP on a Unix
 // socket, so that a pipeline that runs in a process of its own reads a stream at memory speed.
 //
-// Handler serves sources by name, Dial makes a Source of what it serves. A range is read as one answer that goes on: chunks of
-// records in a framing of their own (see chunk.go), then a last frame that says that all is there, or what went wrong. An
+// Handler serves sources by name, Dial makes a Source of what it serves. A batch, planned before or not, is one answer that goes on: chunks of
+// records in a framing of their own (see chunk.go), then a last frame that says that all is there and where it ends, or what went wrong. An
 // answer without a last frame was cut off; it is a temporary error, and the batch reads its range again. Neither side keeps
 // anything.
 package feed
@@ -31,7 +31,6 @@ type answer struct {
 
 const (
 	requestMax = 16 << 20 // bytes; an offset has a line for each shard
-	chunkMax   = 64 << 20 // bytes of a frame: a source's chunk holds at most some thousands of records, and each at most 10 MiB
-	flushMax   = 4 << 20  // bytes after which a frame is closed, though the chunk goes on
+	chunkMax   = 64 << 20 // bytes of a frame: it is sent when a record made it frameMin or more
 	waitMax    = time.Minute
 )

@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"reflect"
 	"strconv"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -66,8 +68,53 @@ func randomRecords(rng *rand.Rand, n int) []batch.Record {
 		if i%50 == 7 {
 			recs[i].Refused = "no"
 		}
+		if i%60 >= 30 {
+			recs[i].SeqNum, recs[i].Number = "", &batch.Number{1, 23: byte(i)}
+		}
 	}
 	return recs
+}
+
+// arrivals checks records that come, those of a shard in order.
+type arrivals struct {
+	t    *testing.T
+	want map[string]batch.Record // by key
+	mu   sync.Mutex              // guards the fields below
+	n    int
+	last map[string]int // number of the newest, by shard
+}
+
+func newArrivals(t *testing.T, want []batch.Record) *arrivals {
+	a := &arrivals{t: t, want: map[string]batch.Record{}, last: map[string]int{}}
+	for _, r := range want {
+		a.want[string(r.Key)] = r
+	}
+	return a
+}
+
+func (a *arrivals) add(recs []batch.Record) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, r := range recs {
+		w, ok := a.want[string(r.Key)]
+		n, _ := strconv.Atoi(string(r.Key[len("key"):]))
+		if !ok || n <= a.last[r.Shard] {
+			a.t.Errorf("record %s after %d", r.Key, a.last[r.Shard])
+		}
+		if a.last[r.Shard] = n; !r.Arrival.Equal(w.Arrival) {
+			a.t.Errorf("record %d arrived %v, not %v", n, r.Arrival, w.Arrival)
+		}
+		r.Arrival, w.Arrival = time.Time{}, time.Time{}
+		if string(r.Data) != string(w.Data) {
+			a.t.Errorf("record %d has other data", n)
+		}
+		r.Data, w.Data, r.Key, w.Key = nil, nil, nil, nil
+		if !reflect.DeepEqual(r, w) {
+			a.t.Errorf("record %d is %+v, not %+v", n, r, w)
+		}
+		a.n++
+	}
+	return nil
 }
 
 func serve(t *testing.T, s batch.Source) *Source {
@@ -94,31 +141,21 @@ func TestRecordsArriveAsTheyAre(t *testing.T) {
 	t.Logf("seed %d", seed)
 	want := randomRecords(rand.New(rand.NewPCG(seed, 1)), 5000)
 	s := serve(t, &shelf{records: want})
-	end, err := s.Plan(t.Context(), batch.Offset{"s": "10"}, batch.Limit{Records: 4900})
+	start := batch.Offset{"s": "10"}
+	end, err := s.Plan(t.Context(), start, batch.Limit{Records: 4900})
 	if err != nil || end["s"] != "4910" {
 		t.Fatalf("plan %v, %v", end, err)
 	}
-	n := 10
-	err = s.Read(t.Context(), batch.Offset{"s": "10"}, end, func(recs []batch.Record) error {
-		for _, r := range recs {
-			w := want[n]
-			if !r.Arrival.Equal(w.Arrival) {
-				t.Fatalf("record %d arrived %v, not %v", n, r.Arrival, w.Arrival)
-			}
-			r.Arrival, w.Arrival = time.Time{}, time.Time{}
-			if string(r.Data) != string(w.Data) || string(r.Key) != string(w.Key) {
-				t.Fatalf("record %d has another key or other data", n)
-			}
-			r.Data, w.Data, r.Key, w.Key = nil, nil, nil, nil
-			if !reflect.DeepEqual(r, w) {
-				t.Fatalf("record %d is %+v, not %+v", n, r, w)
-			}
-			n++
+	got := newArrivals(t, want)
+	if err := s.Read(t.Context(), start, end, got.add); err != nil || got.n != 4900 {
+		t.Fatalf("read %d, %v", got.n, err)
+	}
+	for _, limit := range []int{4900, 1, 0} { // again with the same lanes and buffers, and with nothing
+		got = newArrivals(t, want)
+		end, err = s.Take(t.Context(), start, batch.Limit{Records: limit}, got.add)
+		if err != nil || end["s"] != strconv.Itoa(10+limit) || got.n != limit {
+			t.Fatalf("take %v, %d records, %v", end, got.n, err)
 		}
-		return nil
-	})
-	if err != nil || n != 4910 {
-		t.Fatalf("read up to %d, %v", n, err)
 	}
 	at := time.Date(2026, 1, 31, 8, 0, 0, 123000000, time.UTC)
 	if got, err := s.Position(t.Context(), batch.Start{Kind: batch.AtTime, Time: at}); err != nil || got["s"] != at.Format(time.RFC3339Nano) {
@@ -142,6 +179,11 @@ func TestErrorsArrive(t *testing.T) {
 		if got == nil || batch.IsTemporary(got) != temporary || got.Error() != "read of stream rides: shard went away" {
 			t.Errorf("temporary %v: error %v", temporary, got)
 		}
+		n = 0
+		end, got := s.Take(t.Context(), nil, batch.Limit{Records: 1000}, func(recs []batch.Record) error { return nil })
+		if got == nil || end != nil || batch.IsTemporary(got) != temporary || got.Error() != "take of stream rides: shard went away" {
+			t.Errorf("temporary %v: end %v, error %v", temporary, end, got)
+		}
 		if got := s.Wait(t.Context(), nil); batch.IsTemporary(got) != temporary {
 			t.Errorf("temporary %v: wait: %v", temporary, got)
 		}
@@ -150,6 +192,29 @@ func TestErrorsArrive(t *testing.T) {
 	s.stream = "other"
 	if _, err := s.Latest(t.Context()); err == nil || batch.IsTemporary(err) {
 		t.Errorf("a stream that is not there: %v", err)
+	}
+}
+
+// TestWhoTakesGivesUp lets a lane fail while frames come.
+func TestWhoTakesGivesUp(t *testing.T) {
+	s := serve(t, &shelf{records: randomRecords(rand.New(rand.NewPCG(1, 1)), 20000)})
+	enough := errors.New("enough")
+	for range 3 {
+		var n atomic.Int64
+		_, err := s.Take(t.Context(), nil, batch.Limit{Records: 20000}, func(recs []batch.Record) error {
+			if n.Add(1) == 2 {
+				return enough
+			}
+			return nil
+		})
+		if !errors.Is(err, enough) {
+			t.Fatal(err)
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	_, err := s.Take(ctx, nil, batch.Limit{Records: 20000}, func(recs []batch.Record) error { cancel(); return nil })
+	if !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
 	}
 }
 
@@ -180,6 +245,9 @@ func TestServerGoes(t *testing.T) {
 	err = s.Read(t.Context(), nil, batch.Offset{"s": "10000"}, func(recs []batch.Record) error { n += len(recs); return nil })
 	if !batch.IsTemporary(err) {
 		t.Errorf("after %d records: %v", n, err)
+	}
+	if end, err := s.Take(t.Context(), nil, batch.Limit{}, func([]batch.Record) error { return nil }); !batch.IsTemporary(err) {
+		t.Errorf("took up to %v: %v", end, err)
 	}
 	server.Close()
 	if _, err := s.Latest(t.Context()); !batch.IsTemporary(err) {

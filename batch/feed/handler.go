@@ -42,11 +42,13 @@ func Handler(open func(stream string) (batch.Source, error)) http.Handler {
 			give(w, at, err)
 		})
 	}
-	mux.HandleFunc("POST /read", func(w http.ResponseWriter, r *http.Request) {
-		if s, in, ok := source(w, r, open); ok {
-			read(r.Context(), w, s, in)
-		}
-	})
+	for name, call := range map[string]func(context.Context, http.ResponseWriter, batch.Source, *request){"read": read, "take": take} {
+		mux.HandleFunc("POST /"+name, func(w http.ResponseWriter, r *http.Request) {
+			if s, in, ok := source(w, r, open); ok {
+				call(r.Context(), w, s, in)
+			}
+		})
+	}
 	return mux
 }
 
@@ -93,32 +95,23 @@ func answerOf(at batch.Offset, err error) answer {
 // read sends the records of a range.
 func read(ctx context.Context, w http.ResponseWriter, s batch.Source, in *request) {
 	w.Header().Set("Content-Type", "application/octet-stream")
-	var frame []byte
-	last := ""
-	send := func() error {
-		if len(frame) == 0 {
-			return nil
-		}
-		err := writeFrame(w, frameRecords, frame)
-		frame, last = frame[:0], ""
-		return err
+	out := &frames{w: w}
+	err := s.Read(ctx, in.Start, in.End, out.add)
+	out.end(nil, err)
+}
+
+// take sends the records of the next batch, and where it ends.
+func take(ctx context.Context, w http.ResponseWriter, s batch.Source, in *request) {
+	w.Header().Set("Content-Type", "application/octet-stream")
+	out := &frames{w: w}
+	if t, ok := s.(batch.Taker); ok {
+		end, err := t.Take(ctx, in.Start, in.Limit, out.add)
+		out.end(end, err)
+		return
 	}
-	err := s.Read(ctx, in.Start, in.End, func(recs []batch.Record) error {
-		for i := range recs {
-			frame = appendRecord(frame, &recs[i], last)
-			last = recs[i].Shard
-			if len(frame) < flushMax {
-				continue
-			}
-			if err := send(); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	end, err := s.Plan(ctx, in.Start, in.Limit)
 	if err == nil {
-		err = send()
+		err = s.Read(ctx, in.Start, end, out.add)
 	}
-	end, _ := json.Marshal(answerOf(nil, err))
-	writeFrame(w, frameEnd, end) // an error is the caller's who went
+	out.end(end, err)
 }

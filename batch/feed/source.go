@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"runtime"
 
 	"github.com/weir-data/weir/batch"
 )
@@ -23,7 +24,10 @@ type Source struct {
 	recs  []batch.Record
 }
 
-var _ Replayable = (*Source)(nil)
+var (
+	_ Replayable  = (*Source)(nil)
+	_ batch.Taker = (*Source)(nil)
+)
 
 // Dial returns the named stream of the Handler that is served below path at a Unix socket. It connects with the first call.
 func Dial(socket, path, stream string) *Source {
@@ -85,6 +89,42 @@ func (s *Source) Read(ctx context.Context, start, end batch.Offset, f func([]bat
 			return err
 		default:
 			return s.failed("read", fmt.Errorf("%w: of kind %q", errFrame, kind))
+		}
+	}
+}
+
+// Take implements batch.Taker: one call, of which parts are parsed while others come.
+func (s *Source) Take(ctx context.Context, start batch.Offset, limit batch.Limit, f func([]batch.Record) error) (batch.Offset, error) {
+	l := newLanes(ctx, runtime.GOMAXPROCS(0), f)
+	end, err := s.takeInto(l, request{Start: start, Limit: limit})
+	if lane := l.end(); lane != nil { // the other error follows from it
+		return nil, lane
+	}
+	return end, err
+}
+
+func (s *Source) takeInto(l *lanes, in request) (batch.Offset, error) {
+	body, err := s.post(l.ctx, "take", in)
+	if err != nil {
+		return nil, err
+	}
+	defer body.Close()
+	for {
+		buf, err := l.buffer()
+		if err != nil {
+			return nil, err
+		}
+		kind, payload, err := readFrame(body, buf)
+		switch {
+		case err != nil:
+			return nil, s.failed("take", cutOff(err))
+		case kind == frameEnd:
+			return s.answer("take", payload)
+		case kind != frameRecords:
+			return nil, s.failed("take", fmt.Errorf("%w: of kind %q", errFrame, kind))
+		}
+		if err := l.give(payload); err != nil {
+			return nil, err
 		}
 	}
 }
