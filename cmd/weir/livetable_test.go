@@ -1,6 +1,7 @@
 package main
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/weir-data/weir/columnar"
@@ -36,5 +37,59 @@ func TestLiveOfMappedColumns(t *testing.T) {
 		if got := s.ask(t, c.sql); got != c.want {
 			t.Errorf("%s gives %s, want %s", c.sql, got, c.want)
 		}
+	}
+}
+
+// Rows that deletion vectors have taken stay away.
+func TestLiveOfDeletedRows(t *testing.T) {
+	h, cl, s := liveHouse(t)
+	objects := delta.InBucket(h.objects, "lake", "numbers/")
+	table, err := delta.Create(t.Context(), objects, delta.CreateOptions{
+		Schema:     &columnar.Schema{Fields: []columnar.Field{{Name: "n", Type: columnar.Type{Kind: columnar.Int64}, Nullable: true}}},
+		Properties: map[string]string{"delta.enableDeletionVectors": "true"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	putNumbers(t, cl, 0, 60)
+	create(t, h, livePipelineFile())
+	awaitPipeline(t, h, "numbers", func(s pipelines.Status) bool { return s.Totals.Records >= 60 })
+	pause(t, h)
+	s.ask(t, "DELETE FROM numbers WHERE n % 2 = 1")
+	putNumbers(t, cl, 60, 70)
+	if got := s.ask(t, "SELECT count(*), max(n) FROM numbers FOR LIVE"); got != "40,69\n" {
+		t.Errorf("after a DELETE: %s", got)
+	}
+	snapshot, err := table.Snapshot(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	vectors := 0
+	for f := range snapshot.Files(nil) {
+		if f.DeletionVector != nil {
+			vectors++
+		}
+	}
+	if vectors == 0 {
+		t.Error("the DELETE left no deletion vector")
+	}
+}
+
+// Columns whose values a commit makes are refused by name.
+func TestLiveOfGeneratedColumns(t *testing.T) {
+	h, cl, s := liveHouse(t)
+	number := columnar.Type{Kind: columnar.Int64}
+	_, err := delta.Create(t.Context(), delta.InBucket(h.objects, "lake", "numbers/"), delta.CreateOptions{Schema: &columnar.Schema{Fields: []columnar.Field{
+		{Name: "n", Type: number, Nullable: true},
+		{Name: "twice", Type: number, Nullable: true, Metadata: map[string]any{"delta.generationExpression": "n * 2"}},
+	}}, Properties: map[string]string{"delta.feature.generatedColumns": "supported"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	putNumbers(t, cl, 0, 10)
+	create(t, h, livePipelineFile())
+	awaitPipeline(t, h, "numbers", func(s pipelines.Status) bool { return s.Totals.Records >= 10 || s.State == pipelines.Failed })
+	if _, err := s.run(t.Context(), "SELECT * FROM numbers FOR LIVE"); err == nil || !strings.Contains(err.Error(), "column twice of lake.numbers is generated") {
+		t.Errorf("%v", err)
 	}
 }
