@@ -74,6 +74,9 @@ func remote(cl *clients, progress string) backends {
 			if progress != "" && !strings.Contains(progress, "://") {
 				return statePlace(store, p, filepath.Join(progress, "state"), "")
 			}
+			if progress == "" && progressPlace(p) == "" {
+				return state.Options{}, fmt.Errorf("pipeline %s writes into no bucket, beside which its progress could be kept: say where with --keep", p.Name)
+			}
 			dir, err := stateCache(p.Name)
 			if err != nil {
 				return state.Options{}, err
