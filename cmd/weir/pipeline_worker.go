@@ -128,6 +128,9 @@ func inside(task *workerTask) backends {
 	b.console = os.Stderr // standard output is for the server
 	// Beside the progress as well, so that weir run against this server and this process go on where the other was.
 	b.state = func(p *batch.Pipeline) (state.Options, error) {
+		if progressPlace(p) == "" {
+			return state.Options{}, fmt.Errorf("pipeline %s writes into no bucket, beside which its progress could be kept; weir run --keep runs it", p.Name)
+		}
 		return statePlace(b.objects, p, task.State, progressPlace(p)+"/state")
 	}
 	b.source = func(name string) batch.Source { return feed.Dial(task.Socket, feedPath, name) }
