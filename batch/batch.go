@@ -144,3 +144,15 @@ type Metered interface {
 	// Metrics are numbers as text, by name. They may be asked for while another goroutine reads.
 	Metrics() map[string]string
 }
+
+// MissingError is an error of a source or a sink: the stream or topic that the pipeline file names is not there.
+type MissingError struct {
+	Kind string // stream or topic
+	Name string
+	Err  error
+}
+
+func (e *MissingError) Error() string { return e.Err.Error() }
+
+// Unwrap returns what it came from.
+func (e *MissingError) Unwrap() error { return e.Err }

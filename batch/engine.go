@@ -36,6 +36,8 @@ type Options struct {
 	Print *ConsolePrinter
 	// OnProgress is called after each batch, on the engine's goroutine. The next batch may be on its way.
 	OnProgress func(Report)
+	// OnWait is called when a step has failed and will be tried again, and with nil when it no longer waits, on the engine's goroutine.
+	OnWait func(*Waiting)
 	// Fault is called between each two steps of a batch, with the name of the step that is done (see FaultPoints): a test kills the
 	// process there.
 	Fault func(point string)
@@ -64,8 +66,9 @@ type Engine struct {
 	ahead   *ahead
 	times   watermarks
 
-	takers      bool  // all sources are Takers
-	letterBytes int64 // of the dead letters of the newest batch
+	takers      bool            // all sources are Takers
+	letterBytes int64           // of the dead letters of the newest batch
+	warned      map[string]bool // reasons to wait that the log has, since the newest batch
 
 	stopOnce sync.Once
 	stop     chan struct{}
@@ -95,7 +98,7 @@ func New(opts Options) (*Engine, error) {
 	if opts.Fault == nil {
 		opts.Fault = func(string) {}
 	}
-	e := &Engine{opts: opts, pipeline: p, sinks: slices.Clone(opts.Sinks), runID: newRunID(), stop: make(chan struct{}), takers: true}
+	e := &Engine{opts: opts, pipeline: p, sinks: slices.Clone(opts.Sinks), runID: newRunID(), stop: make(chan struct{}), takers: true, warned: map[string]bool{}}
 	if opts.Print != nil {
 		e.sinks = append(e.sinks, opts.Print)
 	}

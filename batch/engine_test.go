@@ -1,10 +1,13 @@
 package batch_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"log/slog"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -213,6 +216,93 @@ func TestRetries(t *testing.T) {
 				t.Errorf("%v %d times: took %v", c.err, c.times, took)
 			}
 		})
+	}
+}
+
+// Who waits says so at every try, and the log has it once.
+func TestWaitingIsTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(numbers(0, 60))
+		opts := w.options(t, numbersFile)
+		opts.Sources = one(&failing{w.source, 4, fmt.Errorf("put part-%d: %w", time.Now().UnixNano(), syscall.ENOSPC)})
+		var log bytes.Buffer
+		opts.Logger = slog.New(slog.NewTextHandler(&log, nil))
+		var told []string
+		began := time.Now()
+		opts.OnWait = func(w *batch.Waiting) {
+			if w == nil {
+				told = append(told, "over")
+				return
+			}
+			if w.Error == "" || !strings.HasSuffix(w.Error, "no space left on device") || !w.Since.Equal(began) {
+				t.Errorf("%+v", w)
+			}
+			told = append(told, fmt.Sprintf("%s %v", w.Doing, w.Next.Sub(time.Now())))
+		}
+		e, err := batch.New(opts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := e.Run(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Join(told, ", "); got != "read records 100ms, read records 200ms, read records 400ms, read records 800ms, over" {
+			t.Errorf("told %s", got)
+		}
+		if n := strings.Count(log.String(), "no space left"); n != 1 {
+			t.Errorf("the log has %d lines:\n%s", n, &log)
+		}
+	})
+}
+
+func TestWaitingText(t *testing.T) {
+	now := time.Date(2026, 1, 31, 8, 0, 10, 0, time.UTC)
+	w := batch.Waiting{Doing: "write", Error: "put /tmp/a1f3: no space left on device", Since: now.Add(-9 * time.Second), Next: now.Add(4 * time.Second)}
+	if got := w.Text(now); got != "write: put /tmp/a1f3: no space left on device (since 08:00:01, next try in 4s)" {
+		t.Errorf("%q", got)
+	}
+	again := w
+	again.Error = "put /tmp/b0992: no space left on device"
+	other := w
+	other.Error = "put /tmp/a1f3: disk quota exceeded"
+	if w.Reason() != again.Reason() || w.Reason() == other.Reason() {
+		t.Errorf("reasons %q, %q, %q", w.Reason(), again.Reason(), other.Reason())
+	}
+}
+
+// metered is a source that knows its end, and has a figure of its own.
+type metered struct{ latest }
+
+func (metered) Metrics() map[string]string { return map[string]string{"own": "1"} }
+
+// Partitions of a topic that are behind are told as by Spark.
+func TestOffsetsBehind(t *testing.T) {
+	w := newWorld(numbers(0, 60))
+	opts := w.options(t, strings.Replace(numbersFile, "stream: numbers", "stream: kafka://h:9092/numbers", 1))
+	opts.Sources = one(metered{latest{w.source}})
+	var got []map[string]string
+	opts.OnProgress = func(r batch.Report) { got = append(got, r.Sources[0].Metrics) }
+	e, err := batch.New(opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if len(got) != 2 {
+		t.Fatalf("%d batches", len(got))
+	}
+	var sum, least, most, average float64
+	for i, want := range []float64{20, 0} {
+		for name, to := range map[string]*float64{"recordsBehindLatest": &sum, "minOffsetsBehindLatest": &least, "maxOffsetsBehindLatest": &most, "avgOffsetsBehindLatest": &average} {
+			if _, err := fmt.Sscan(got[i][name], to); err != nil {
+				t.Errorf("%s of %v: %v", name, got[i], err)
+			}
+		}
+		shards := float64(len(w.source.shards))
+		if sum != want || math.Abs(average-want/shards) > 1e-9 || least > average || most < average || got[i]["own"] != "1" {
+			t.Errorf("batch %d: %v", i, got[i])
+		}
 	}
 }
 

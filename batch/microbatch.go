@@ -117,9 +117,10 @@ type microbatch struct {
 	result  Result
 	written []Written // by sink
 	events  eventTimes
-	latest  []Offset      // by input: the end of what was there when the batch was done, nil if not known
-	kept    time.Duration // that it took to keep the state
-	after   StateVersion  // of the state
+	latest  []Offset            // by input: the end of what was there when the batch was done, nil if not known
+	figures []map[string]string // by input: what a Metered source told when the batch had been read
+	kept    time.Duration       // that it took to keep the state
+	after   StateVersion        // of the state
 }
 
 // runBatch does all of one planned batch. cut says that its limit ended it, so that more is waiting.
@@ -132,6 +133,7 @@ func (e *Engine) runBatch(ctx context.Context, p *Plan, t *taken, c *clock) (cut
 	if err := c.step("getBatch", func() error { return b.readAll(ctx) }); err != nil {
 		return false, err
 	}
+	b.meter()
 	b.readAhead(ctx)
 	defer b.closeResult()
 	if err := c.step("addBatch", func() error { return b.apply(ctx) }); err != nil {
@@ -271,6 +273,16 @@ func (b *microbatch) keepState(ctx context.Context) error {
 	return nil
 }
 
+// meter asks the sources for their figures, before they are those of the next batch.
+func (b *microbatch) meter() {
+	b.figures = make([]map[string]string, len(b.inputs))
+	for i, in := range b.inputs {
+		if src, ok := in.source.(Metered); ok {
+			b.figures[i] = src.Metrics()
+		}
+	}
+}
+
 // look asks the sources that have more how far they go, for the report. It is no matter if they do not tell.
 func (b *microbatch) look(ctx context.Context) {
 	b.latest = make([]Offset, len(b.inputs))
@@ -299,6 +311,7 @@ func (b *microbatch) mark(ctx context.Context) error {
 	}
 	b.opts.Fault("marked")
 	b.Engine.next = b.plan.Batch + 1
+	clear(b.warned)
 	b.times.done(b.plan.Watermark)
 	if b.Engine.state != nil {
 		b.Engine.version = b.after

@@ -2,6 +2,7 @@ package batch
 
 import (
 	"maps"
+	"math"
 	"strconv"
 	"time"
 
@@ -62,7 +63,8 @@ type SourceReport struct {
 	InputRate     float64 `json:"inputRowsPerSecond"`
 	ProcessedRate float64 `json:"processedRowsPerSecond"`
 	// Metrics are numbers as text, as Spark has them: oldestRecordAgeMs and newestRecordAgeMs, the time from the arrival of the batch's
-	// first and last record until it was done, where offsets are numbers of records recordsBehindLatest, and what a Metered source tells.
+	// first and last record until it was done, for Kafka minOffsetsBehindLatest, maxOffsetsBehindLatest, avgOffsetsBehindLatest and
+	// recordsBehindLatest, and what a Metered source told when the batch had been read.
 	Metrics map[string]string `json:"metrics"`
 }
 
@@ -102,7 +104,7 @@ func (b *microbatch) report() Report {
 		DurationMs: b.clock.took, EventTime: b.events.report(b.plan.Watermark), StateOps: []StateReport{}, DeadLetters: b.letters.count,
 	}
 	for i, in := range b.inputs {
-		s := in.report(b.plan, b.latest[i], b.opts.Now())
+		s := in.report(b.plan, b.latest[i], b.figures[i], b.opts.Now())
 		s.InputRate, s.ProcessedRate = b.rates(s.NumInputRows, took)
 		r.NumInputRows += s.NumInputRows
 		r.Sources = append(r.Sources, s)
@@ -139,7 +141,7 @@ var sourceNames = map[SourceKind]string{
 	StreamSource: "KinesisV2", KinesisSource: "KinesisV2", KafkaSource: "KafkaV2", FileSource: "FileStreamSource",
 }
 
-func (in *input) report(p *Plan, latest Offset, now time.Time) SourceReport {
+func (in *input) report(p *Plan, latest Offset, figures map[string]string, now time.Time) SourceReport {
 	r := p.Sources[in.spec.Name]
 	metrics := map[string]string{}
 	if in.decoder.records > 0 && !in.decoder.oldest.IsZero() {
@@ -147,11 +149,9 @@ func (in *input) report(p *Plan, latest Offset, now time.Time) SourceReport {
 		metrics["newestRecordAgeMs"] = strconv.FormatInt(now.Sub(in.decoder.newest).Milliseconds(), 10)
 	}
 	if in.spec.Kind == KafkaSource && latest != nil {
-		metrics["recordsBehindLatest"] = strconv.FormatInt(recordsBetween(r.End, latest), 10)
+		maps.Copy(metrics, offsetsBehind(r.End, latest))
 	}
-	if src, ok := in.source.(Metered); ok {
-		maps.Copy(metrics, src.Metrics())
-	}
+	maps.Copy(metrics, figures)
 	return SourceReport{
 		LatestOffset: latest, Metrics: metrics,
 		Description: sourceNames[in.spec.Kind] + "[" + in.spec.Stream + "]", StartOffset: r.Start, EndOffset: r.End,
@@ -159,20 +159,25 @@ func (in *input) report(p *Plan, latest Offset, now time.Time) SourceReport {
 	}
 }
 
-// recordsBetween counts records, where offsets are their numbers.
-func recordsBetween(from, to Offset) (n int64) {
+// offsetsBehind are Spark's figures of a source whose offsets are numbers of the next record of a partition: how many records each
+// partition is behind, the least, the most and on average; and weir's own, how many all are.
+func offsetsBehind(from, to Offset) map[string]string {
+	sum, least, most := int64(0), int64(math.MaxInt64), int64(0)
 	for shard, end := range to {
-		last, err := strconv.ParseInt(end, 10, 64)
-		if err != nil {
-			continue
-		}
-		first, err := strconv.ParseInt(from[shard], 10, 64)
-		if err != nil {
-			first = -1 // it has not begun
-		}
-		n += max(0, last-first)
+		last, _ := strconv.ParseInt(end, 10, 64)
+		first, _ := strconv.ParseInt(from[shard], 10, 64) // 0: it has not begun
+		n := max(0, last-first)
+		sum, least, most = sum+n, min(least, n), max(most, n)
 	}
-	return n
+	if len(to) == 0 {
+		least = 0
+	}
+	return map[string]string{
+		"minOffsetsBehindLatest": strconv.FormatInt(least, 10),
+		"maxOffsetsBehindLatest": strconv.FormatInt(most, 10),
+		"avgOffsetsBehindLatest": strconv.FormatFloat(float64(sum)/float64(max(1, len(to))), 'f', -1, 64),
+		"recordsBehindLatest":    strconv.FormatInt(sum, 10),
+	}
 }
 
 func (e eventTimes) report(watermark time.Time) EventTimeReport {

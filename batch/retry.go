@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"regexp"
 	"syscall"
 	"time"
 )
@@ -50,10 +51,31 @@ const (
 	throttledMax = time.Second
 )
 
+// Waiting is a step that failed with an error that may pass, and will be tried again.
+type Waiting struct {
+	Doing string    `json:"doing"` // what the step does
+	Error string    `json:"error"` // of the newest try
+	Since time.Time `json:"since"` // of the first try that failed
+	Next  time.Time `json:"next"`  // when it is tried again
+}
+
+// Text is w for people: "write: no space left on device (since 20:51:03, next try in 4s)", times in the zone of now.
+func (w *Waiting) Text(now time.Time) string {
+	return fmt.Sprintf("%s: %s (since %s, next try in %v)",
+		w.Doing, w.Error, w.Since.In(now.Location()).Format(time.TimeOnly), max(0, w.Next.Sub(now)).Round(time.Second))
+}
+
+// Reason is what stays the same while w waits for the same thing: errors name requests, connections and temporary files by numbers.
+func (w *Waiting) Reason() string { return w.Doing + ": " + numbers.ReplaceAllString(w.Error, "#") }
+
+var numbers = regexp.MustCompile(`[0-9a-fA-F-]*[0-9][0-9a-fA-F-]*`)
+
 // retry does f until it succeeds, fails for good, or has failed for longer than e.opts.RetryFor; being throttled does not count. Stop ends the waiting: a
 // batch that cannot be finished now runs again at the next start.
 func (e *Engine) retry(ctx context.Context, what string, f func() error) error {
 	since := e.opts.Now()
+	var waiting *Waiting
+	defer func() { e.waited(waiting) }()
 	for wait := retryFirst; ; wait = min(2*wait, retryMax) {
 		err := f()
 		if errors.Is(err, ErrThrottled) {
@@ -62,7 +84,11 @@ func (e *Engine) retry(ctx context.Context, what string, f func() error) error {
 		if !IsTemporary(err) || ctx.Err() != nil || e.stopped() || e.opts.Now().Sub(since) > e.opts.RetryFor {
 			return err
 		}
-		e.opts.Logger.Warn("will try again", "pipeline", e.pipeline.Name, "doing", what, "after", wait, "error", err)
+		if waiting == nil {
+			waiting = &Waiting{Doing: what, Since: e.opts.Now()}
+		}
+		waiting.Error, waiting.Next = err.Error(), e.opts.Now().Add(wait)
+		e.waits(*waiting)
 		t := time.NewTimer(wait)
 		select {
 		case <-t.C:
@@ -73,6 +99,27 @@ func (e *Engine) retry(ctx context.Context, what string, f func() error) error {
 			t.Stop()
 			return ctx.Err()
 		}
+	}
+}
+
+// waits tells that a step will be tried again; the log once for each reason, until a batch is done.
+func (e *Engine) waits(w Waiting) {
+	if e.opts.OnWait != nil {
+		e.opts.OnWait(&w)
+	}
+	if reason := w.Reason(); !e.warned[reason] && len(e.warned) < warnedMax {
+		e.warned[reason] = true
+		e.opts.Logger.Warn("waiting; will try again until it works or the pipeline gives up", "pipeline", e.pipeline.Name, "doing", w.Doing, "error", w.Error)
+	}
+}
+
+// warnedMax bounds the lines in the log while a batch waits.
+const warnedMax = 100
+
+// waited tells that a step no longer waits, if it did.
+func (e *Engine) waited(w *Waiting) {
+	if w != nil && e.opts.OnWait != nil {
+		e.opts.OnWait(nil)
 	}
 }
 

@@ -117,6 +117,15 @@ func TestLife(t *testing.T) {
 	p := <-h.started
 	p.tell(Event{Running: true})
 	h.until(t, "rides", Running)
+	p.tell(Event{Waiting: &batch.Waiting{Doing: "write", Error: "no space left on device"}})
+	if s, _ := h.Status("rides"); s.State != Running || s.Waiting == nil || s.Waiting.Doing != "write" {
+		t.Errorf("waiting: %+v", s)
+	}
+	p.tell(Event{Waiting: &batch.Waiting{}})
+	if s, _ := h.Status("rides"); s.Waiting != nil {
+		t.Errorf("no longer waiting: %+v", s.Waiting)
+	}
+	p.tell(Event{Waiting: &batch.Waiting{Doing: "write"}})
 	for i := range 3 {
 		p.tell(Event{Report: &batch.Report{BatchID: int64(i), NumInputRows: 10, DeadLetters: 1}})
 	}
@@ -130,6 +139,9 @@ func TestLife(t *testing.T) {
 		t.Fatalf("%+v, %v", s, err)
 	}
 	<-p.stops
+	if s.Waiting != nil {
+		t.Errorf("a paused pipeline waits: %+v", s.Waiting)
+	}
 	if s, err = h.Resume(t.Context(), "rides"); err != nil || s.State != Starting {
 		t.Fatalf("%+v, %v", s, err)
 	}

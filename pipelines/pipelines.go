@@ -57,7 +57,9 @@ type Status struct {
 	Changed  time.Time     `json:"changed"`  // when File was last replaced
 	Restarts int           `json:"restarts"` // of its process after crashes, since it was last started by somebody
 	Last     *batch.Report `json:"last,omitempty"`
-	Totals   Totals        `json:"totals"`
+	// Waiting says that a running pipeline waits for something to go away, such as a full disk; nil: it does not.
+	Waiting *batch.Waiting `json:"waiting,omitempty"`
+	Totals  Totals         `json:"totals"`
 }
 
 // Totals are sums since the server started.
@@ -72,6 +74,8 @@ type Event struct {
 	Running bool          `json:"running,omitempty"` // it reads its source
 	Report  *batch.Report `json:"report,omitempty"`
 	Failure *Failure      `json:"failure,omitempty"` // why it ends
+	// Waiting is a step that will be tried again; with no text in it, the pipeline no longer waits.
+	Waiting *batch.Waiting `json:"waiting,omitempty"`
 }
 
 // Failure is why a pipeline ends. Temporary: starting it again may help.

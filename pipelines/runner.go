@@ -18,6 +18,7 @@ type pipeline struct {
 	state    State
 	reason   string
 	since    time.Time
+	waiting  *batch.Waiting
 	restarts int
 	totals   Totals
 	reports  []batch.Report
@@ -51,7 +52,7 @@ func (p *pipeline) save() error {
 
 // enter notes a state and tells those who wait.
 func (p *pipeline) enter(s State, reason string) {
-	p.state, p.reason, p.since = s, reason, p.m.opts.Now().UTC()
+	p.state, p.reason, p.since, p.waiting = s, reason, p.m.opts.Now().UTC(), nil
 	p.tellLocked()
 }
 
@@ -63,7 +64,7 @@ func (p *pipeline) tellLocked() {
 func (p *pipeline) statusLocked() Status {
 	s := Status{
 		Name: p.name, File: p.record.File, State: p.state, Error: p.reason, Since: p.since,
-		Created: p.record.Created, Changed: p.record.Changed, Restarts: p.restarts, Totals: p.totals,
+		Created: p.record.Created, Changed: p.record.Changed, Restarts: p.restarts, Totals: p.totals, Waiting: p.waiting,
 	}
 	if n := len(p.reports); n > 0 {
 		last := p.reports[n-1]
@@ -119,8 +120,8 @@ const (
 
 // work runs processes until one has an end that counts.
 func (p *pipeline) work(r *run) {
-	wait := p.m.opts.restartFirst
-	for {
+	wait, told := p.m.opts.restartFirst, ""
+	for { // told is the reason that the log has
 		began := p.m.opts.Now()
 		end, reason := p.process(r)
 		if end != Starting {
@@ -128,9 +129,12 @@ func (p *pipeline) work(r *run) {
 			return
 		}
 		if p.m.opts.Now().Sub(began) > steadyAfter {
-			wait = p.m.opts.restartFirst
+			wait, told = p.m.opts.restartFirst, ""
 		}
-		p.m.opts.Logger.Warn("pipeline will be started again", "pipeline", p.name, "after", wait, "reason", reason)
+		if reason != told {
+			p.m.opts.Logger.Warn("pipeline will be started again", "pipeline", p.name, "after", wait, "reason", reason)
+			told = reason
+		}
 		p.m.mu.Lock()
 		p.restarts++
 		p.enter(Starting, reason)
@@ -223,6 +227,12 @@ func (p *pipeline) take(r *run, e Event) {
 	defer p.m.mu.Unlock()
 	if p.state == Starting && !r.stopped {
 		p.enter(Running, "")
+	}
+	if e.Waiting != nil {
+		if p.waiting = e.Waiting; e.Waiting.Doing == "" {
+			p.waiting = nil
+		}
+		p.tellLocked()
 	}
 	if e.Report == nil {
 		return

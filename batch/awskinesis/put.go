@@ -40,6 +40,15 @@ const (
 // Check implements tostream.Stream.
 func (t *Target) Check(ctx context.Context) error {
 	_, err := t.client.DescribeStreamSummary(ctx, &kinesis.DescribeStreamSummaryInput{StreamName: &t.stream})
+	return t.failed(err)
+}
+
+// failed says whether err may pass, and whether the stream is not there.
+func (t *Target) failed(err error) error {
+	var gone *types.ResourceNotFoundException
+	if errors.As(err, &gone) {
+		return &batch.MissingError{Kind: "stream", Name: t.stream, Err: err}
+	}
 	return classify(err)
 }
 
@@ -53,7 +62,7 @@ func (t *Target) Put(ctx context.Context, records []tostream.Record) error {
 	for attempt := 1; ; attempt++ {
 		out, err := t.client.PutRecords(ctx, &kinesis.PutRecordsInput{StreamName: &t.stream, Records: entries})
 		if err != nil {
-			return classify(err)
+			return t.failed(err)
 		}
 		if len(out.Records) != len(entries) {
 			return fmt.Errorf("put %d records: the answer tells of %d", len(entries), len(out.Records))

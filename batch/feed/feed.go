@@ -27,6 +27,9 @@ type answer struct {
 	Offset    batch.Offset `json:"offset,omitempty"`
 	Error     string       `json:"error,omitempty"`
 	Temporary bool         `json:"temporary,omitempty"`
+	Missing   bool         `json:"missing,omitempty"` // the error is a batch.MissingError
+	// Metrics are those of a source that is batch.Metered, after the call.
+	Metrics map[string]string `json:"metrics,omitempty"`
 }
 
 const (

@@ -54,6 +54,35 @@ func (s *shelf) Position(_ context.Context, at batch.Start) (batch.Offset, error
 	return batch.Offset{"s": at.Time.Format(time.RFC3339Nano)}, nil
 }
 
+// Metrics are the number of records.
+func (s *shelf) Metrics() map[string]string {
+	return map[string]string{"records": strconv.Itoa(len(s.records))}
+}
+
+func TestMissingArrives(t *testing.T) {
+	s := serve(t, &shelf{err: &batch.MissingError{Kind: "stream", Name: "rides", Err: errors.New("not found")}})
+	var missing *batch.MissingError
+	if err := s.Wait(t.Context(), nil); !errors.As(err, &missing) || missing.Name != "rides" || missing.Kind != "stream" {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestMetricsArrive(t *testing.T) {
+	shelf := &shelf{records: make([]batch.Record, 3)}
+	s := serve(t, shelf)
+	if m := s.Metrics(); len(m) != 0 {
+		t.Errorf("before any call: %v", m)
+	}
+	if _, err := s.Plan(t.Context(), nil, batch.Limit{Records: 1}); err != nil || s.Metrics()["records"] != "3" {
+		t.Errorf("after a plan: %v, %v", s.Metrics(), err)
+	}
+	shelf.records = make([]batch.Record, 4)
+	_, err := s.Take(t.Context(), nil, batch.Limit{Records: 1}, func([]batch.Record) error { return nil })
+	if err != nil || s.Metrics()["records"] != "4" {
+		t.Errorf("after a batch: %v, %v", s.Metrics(), err)
+	}
+}
+
 func randomRecords(rng *rand.Rand, n int) []batch.Record {
 	recs := make([]batch.Record, n)
 	for i := range recs {

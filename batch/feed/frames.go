@@ -100,13 +100,13 @@ func (s *frames) send(frame []byte) error {
 	return writeFrame(s.w, frameRecords, frame)
 }
 
-// end sends what is left, and how it went.
-func (s *frames) end(at batch.Offset, err error) {
+// end sends what is left, and how it went with the source.
+func (s *frames) end(of batch.Source, at batch.Offset, err error) {
 	for _, frame := range s.open {
 		if err == nil {
 			err = writeFrame(s.w, frameRecords, frame)
 		}
 	}
-	end, _ := json.Marshal(answerOf(at, err))
+	end, _ := json.Marshal(answerOf(of, at, err))
 	writeFrame(s.w, frameEnd, end) // an error is the caller's who went
 }

@@ -39,7 +39,7 @@ func Handler(open func(stream string) (batch.Source, error)) http.Handler {
 				return
 			}
 			at, err := call(r.Context(), s, in)
-			give(w, at, err)
+			give(w, s, at, err)
 		})
 	}
 	for name, call := range map[string]func(context.Context, http.ResponseWriter, batch.Source, *request){"read": read, "take": take} {
@@ -73,23 +73,28 @@ func source(w http.ResponseWriter, r *http.Request, open func(string) (batch.Sou
 		}
 	}
 	if err != nil {
-		give(w, nil, err)
+		give(w, s, nil, err)
 		return nil, nil, false
 	}
 	return s, in, true
 }
 
 // give answers a call that has no chunks.
-func give(w http.ResponseWriter, at batch.Offset, err error) {
+func give(w http.ResponseWriter, s batch.Source, at batch.Offset, err error) {
 	w.Header().Set("Content-Type", "application/json")
-	json.NewEncoder(w).Encode(answerOf(at, err)) // an error is the caller's who went
+	json.NewEncoder(w).Encode(answerOf(s, at, err)) // an error is the caller's who went
 }
 
-func answerOf(at batch.Offset, err error) answer {
+func answerOf(s batch.Source, at batch.Offset, err error) answer {
 	if err != nil {
-		return answer{Error: err.Error(), Temporary: batch.IsTemporary(err)}
+		var missing *batch.MissingError
+		return answer{Error: err.Error(), Temporary: batch.IsTemporary(err), Missing: errors.As(err, &missing)}
 	}
-	return answer{Offset: at}
+	a := answer{Offset: at}
+	if m, ok := s.(batch.Metered); ok {
+		a.Metrics = m.Metrics()
+	}
+	return a
 }
 
 // read sends the records of a range.
@@ -97,7 +102,7 @@ func read(ctx context.Context, w http.ResponseWriter, s batch.Source, in *reques
 	w.Header().Set("Content-Type", "application/octet-stream")
 	out := &frames{w: w}
 	err := s.Read(ctx, in.Start, in.End, out.add)
-	out.end(nil, err)
+	out.end(s, nil, err)
 }
 
 // take sends the records of the next batch, and where it ends.
@@ -106,12 +111,12 @@ func take(ctx context.Context, w http.ResponseWriter, s batch.Source, in *reques
 	out := &frames{w: w}
 	if t, ok := s.(batch.Taker); ok {
 		end, err := t.Take(ctx, in.Start, in.Limit, out.add)
-		out.end(end, err)
+		out.end(s, end, err)
 		return
 	}
 	end, err := s.Plan(ctx, in.Start, in.Limit)
 	if err == nil {
 		err = s.Read(ctx, in.Start, end, out.add)
 	}
-	out.end(end, err)
+	out.end(s, end, err)
 }

@@ -7,9 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"runtime"
+	"sync"
 
 	"github.com/weir-data/weir/batch"
 )
@@ -22,11 +24,15 @@ type Source struct {
 
 	frame []byte
 	recs  []batch.Record
+
+	mu      sync.Mutex        // guards metrics
+	metrics map[string]string // of the newest answer that had some
 }
 
 var (
-	_ Replayable  = (*Source)(nil)
-	_ batch.Taker = (*Source)(nil)
+	_ Replayable    = (*Source)(nil)
+	_ batch.Taker   = (*Source)(nil)
+	_ batch.Metered = (*Source)(nil)
 )
 
 // Dial returns the named stream of the Handler that is served below path at a Unix socket. It connects with the first call.
@@ -182,13 +188,33 @@ func (s *Source) answer(name string, raw []byte) (batch.Offset, error) {
 		return nil, s.failed(name, cutOff(err))
 	}
 	if a.Error == "" {
+		s.keep(a.Metrics)
 		return a.Offset, nil
 	}
 	err := errors.New(a.Error)
-	if a.Temporary {
+	switch {
+	case a.Temporary:
 		err = batch.Temporary(err)
+	case a.Missing:
+		err = &batch.MissingError{Kind: "stream", Name: s.stream, Err: err}
 	}
 	return nil, s.failed(name, err)
+}
+
+func (s *Source) keep(metrics map[string]string) {
+	if metrics == nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.metrics = metrics
+}
+
+// Metrics implements batch.Metered: those that the other process has told of.
+func (s *Source) Metrics() map[string]string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return maps.Clone(s.metrics)
 }
 
 func (s *Source) failed(what string, err error) error {

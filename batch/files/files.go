@@ -20,6 +20,7 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/weir-data/weir/batch"
@@ -47,12 +48,14 @@ type Options struct {
 type Source struct {
 	place place
 	opts  Options
+	left  atomic.Pointer[outstanding] // by the newest Plan
 }
 
 var (
 	_ batch.Source  = (*Source)(nil)
 	_ batch.Starter = (*Source)(nil)
 	_ batch.Tipper  = (*Source)(nil)
+	_ batch.Metered = (*Source)(nil)
 )
 
 // place is where files are.

@@ -281,10 +281,10 @@ func TestFilesMax(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got += strings.Join(read(t, s, at, end), "") + " "
+		got += strings.Join(read(t, s, at, end), "") + " " + s.Metrics()["numFilesOutstanding"] + "/" + s.Metrics()["numBytesOutstanding"] + " "
 		at = end
 	}
-	if got != "34 12 0 " {
+	if got != "34 3/3 12 1/1 0 0/0 " {
 		t.Errorf("batches %q", got)
 	}
 }

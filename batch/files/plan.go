@@ -79,17 +79,38 @@ func offsetOf(all map[string]taken, newest int64) batch.Offset {
 
 // Plan implements batch.Source.
 func (s *Source) Plan(ctx context.Context, start batch.Offset, limit batch.Limit) (batch.Offset, error) {
-	end, err := s.plan(ctx, start, limit)
+	end, left, err := s.plan(ctx, start, limit)
 	if err != nil {
 		return nil, fmt.Errorf("plan a batch of files in %s: %w", s.place, err)
 	}
+	s.left.Store(&left)
 	return end, nil
 }
 
-func (s *Source) plan(ctx context.Context, start batch.Offset, limit batch.Limit) (batch.Offset, error) {
+// outstanding is what a plan leaves for the batches after it.
+type outstanding struct{ files, bytes int64 }
+
+func (o *outstanding) add(bytes int64) {
+	o.files++
+	o.bytes += bytes
+}
+
+// Metrics implements batch.Metered: numFilesOutstanding and numBytesOutstanding, the files that the newest plan left or took in part,
+// and what is left of them.
+func (s *Source) Metrics() map[string]string {
+	left := s.left.Load()
+	if left == nil {
+		return nil
+	}
+	return map[string]string{
+		"numFilesOutstanding": strconv.FormatInt(left.files, 10), "numBytesOutstanding": strconv.FormatInt(left.bytes, 10),
+	}
+}
+
+func (s *Source) plan(ctx context.Context, start batch.Offset, limit batch.Limit) (end batch.Offset, out outstanding, err error) {
 	all, newest, err := files(start)
 	if err != nil {
-		return nil, err
+		return nil, out, err
 	}
 	horizon := time.Time{}
 	if newest > 0 {
@@ -102,7 +123,7 @@ func (s *Source) plan(ctx context.Context, start batch.Offset, limit batch.Limit
 		}
 	})
 	if err != nil {
-		return nil, err
+		return nil, out, err
 	}
 	slices.SortFunc(waiting, func(a, b entry) int {
 		return cmp.Or(a.mod.Compare(b.mod), strings.Compare(a.name, b.name))
@@ -111,21 +132,27 @@ func (s *Source) plan(ctx context.Context, start batch.Offset, limit batch.Limit
 	went := goOn(all, left)
 	for i, e := range waiting {
 		if left.spent() || s.opts.FilesMax > 0 && i >= s.opts.FilesMax {
-			break
+			out.add(e.size)
+			continue
 		}
 		all[e.name] = taken{left.take(e.size, s.splits(e.name)), e.size, e.mod}
 		newest = max(newest, e.mod.UnixMicro())
 		went = true
 	}
+	for _, t := range all {
+		if t.bytes < t.size {
+			out.add(t.size - t.bytes)
+		}
+	}
 	if !went {
-		return start.Clone(), nil
+		return start.Clone(), out, nil
 	}
 	// What is older than the horizon is never taken again, and need not be remembered.
 	maps.DeleteFunc(all, func(_ string, t taken) bool { return t.bytes == t.size && t.mod.Before(horizon) })
 	if len(all) > filesMax {
-		return nil, fmt.Errorf("more than %d files younger than %v: move files away when their rows have landed", filesMax, s.opts.MaxAge)
+		return nil, out, fmt.Errorf("more than %d files younger than %v: move files away when their rows have landed", filesMax, s.opts.MaxAge)
 	}
-	return offsetOf(all, newest), nil
+	return offsetOf(all, newest), out, nil
 }
 
 // goOn takes more of the files that were taken in part, and says whether there were any.
@@ -200,9 +227,12 @@ func (s *Source) Position(ctx context.Context, start batch.Start) (batch.Offset,
 // Wait implements batch.Source.
 func (s *Source) Wait(ctx context.Context, start batch.Offset) error {
 	for {
-		end, err := s.Plan(ctx, start, batch.Limit{Records: 1})
-		if err != nil || !end.Equal(start) {
-			return err
+		end, _, err := s.plan(ctx, start, batch.Limit{Records: 1})
+		if err != nil {
+			return fmt.Errorf("look for files in %s: %w", s.place, err)
+		}
+		if !end.Equal(start) {
+			return nil
 		}
 		select {
 		case <-time.After(s.opts.PollInterval):

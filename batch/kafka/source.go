@@ -299,7 +299,9 @@ func (s *Source) failed(what string, err error) error {
 	switch {
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return err
-	case errors.Is(err, kerr.OffsetOutOfRange), errors.Is(err, kerr.UnknownTopicOrPartition):
+	case errors.Is(err, kerr.UnknownTopicOrPartition):
+		return &batch.MissingError{Kind: "topic", Name: s.topic, Err: err}
+	case errors.Is(err, kerr.OffsetOutOfRange):
 		return err
 	case errors.As(err, &refused) && refused.Retriable:
 		return batch.Temporary(err)

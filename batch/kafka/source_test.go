@@ -208,7 +208,8 @@ func TestErrors(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	if _, err := s.Plan(t.Context(), batch.Offset{}, batch.Limit{}); err == nil || batch.IsTemporary(err) {
+	var missing *batch.MissingError
+	if _, err := s.Plan(t.Context(), batch.Offset{}, batch.Limit{}); batch.IsTemporary(err) || !errors.As(err, &missing) || missing.Name != "none" {
 		t.Errorf("a topic that is not there: %v", err)
 	}
 	for url, want := range map[string]string{

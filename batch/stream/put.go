@@ -36,7 +36,7 @@ const (
 // Check implements tostream.Stream.
 func (t *Target) Check(ctx context.Context) error {
 	_, err := t.store.Shards(ctx, t.name)
-	return err
+	return missing(t.name, err)
 }
 
 // Put implements tostream.Stream. Records that a shard had no room for are put again, after a while.
@@ -48,7 +48,7 @@ func (t *Target) Put(ctx context.Context, records []tostream.Record) error {
 	for range putAttempts {
 		placed, err := t.store.Put(ctx, t.name, entries)
 		if err != nil {
-			return fmt.Errorf("put %d records: %w", len(entries), err)
+			return fmt.Errorf("put %d records: %w", len(entries), missing(t.name, err))
 		}
 		left := entries[:0]
 		for i, p := range placed {

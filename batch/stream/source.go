@@ -15,6 +15,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -35,19 +36,22 @@ type Source struct {
 	store      Store
 	name       string
 	aggregates batch.Aggregates
+	now        func() time.Time
+	lag        lag
 }
 
 var (
-	_ batch.Source = (*Source)(nil)
-	_ batch.Taker  = (*Source)(nil)
+	_ batch.Source  = (*Source)(nil)
+	_ batch.Taker   = (*Source)(nil)
+	_ batch.Metered = (*Source)(nil)
 )
 
 // New returns a Source over the named stream, which need not exist before the first call.
-func New(store Store, name string) *Source { return &Source{store: store, name: name} }
+func New(store Store, name string) *Source { return &Source{store: store, name: name, now: time.Now} }
 
 // NewWith is New with another treatment of records that the KPL aggregated.
 func NewWith(store Store, name string, a batch.Aggregates) *Source {
-	return &Source{store: store, name: name, aggregates: a}
+	return &Source{store: store, name: name, aggregates: a, now: time.Now}
 }
 
 // Latest is the offset behind all that is durable now, to start a pipeline that does not want what came before.
@@ -66,9 +70,23 @@ func (s *Source) Position(ctx context.Context, start batch.Start) (batch.Offset,
 	return s.each(ctx, func(sh stream.Shard) (stream.SeqNum, error) { return sh.Before(ctx, start.Time) })
 }
 
+// shards are those of the stream. A stream that is not there is a batch.MissingError.
+func (s *Source) shards(ctx context.Context) ([]stream.ShardInfo, error) {
+	infos, err := s.store.Shards(ctx, s.name)
+	return infos, missing(s.name, err)
+}
+
+// missing makes err, of the named stream, a batch.MissingError if that is what it says.
+func missing(name string, err error) error {
+	if errors.Is(err, stream.ErrNotFound) {
+		return &batch.MissingError{Kind: "stream", Name: name, Err: err}
+	}
+	return err
+}
+
 // each asks every shard for a position; one before the first record is left out.
 func (s *Source) each(ctx context.Context, position func(stream.Shard) (stream.SeqNum, error)) (batch.Offset, error) {
-	infos, err := s.store.Shards(ctx, s.name)
+	infos, err := s.shards(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -145,7 +163,7 @@ func (s *Source) scan(ctx context.Context, start batch.Offset, limit batch.Limit
 	if !end.Equal(start) {
 		s.forget(end)
 	}
-	return end, nil
+	return end, s.measure(ctx, end)
 }
 
 // scanEach moves the cursors on, each by an equal share of what is left, until that is spent: as many at a time as there are cores.
@@ -240,7 +258,7 @@ func (p progress) compare(q progress) int {
 
 // cursors are the shards that may be read after start: those whose parents are used up.
 func (s *Source) cursors(ctx context.Context, start batch.Offset) ([]*cursor, error) {
-	infos, err := s.store.Shards(ctx, s.name)
+	infos, err := s.shards(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -289,7 +307,7 @@ var errEnd = errors.New("end of range")
 // Read calls f with the records after start up to and including end, in order within each shard, parents before their
 // children, in chunks that are valid only during the call. Keys and data are not copied.
 func (s *Source) Read(ctx context.Context, start, end batch.Offset, f func([]batch.Record) error) error {
-	infos, err := s.store.Shards(ctx, s.name)
+	infos, err := s.shards(ctx)
 	if err != nil {
 		return fmt.Errorf("read stream %q: %w", s.name, err)
 	}

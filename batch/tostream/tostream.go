@@ -5,6 +5,7 @@ package tostream
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -76,7 +77,11 @@ func (s *Sink) Open(ctx context.Context, out batch.Output) (last int64, err erro
 // failed says which stream err is about: not one of the pipeline's sources.
 func (s *Sink) failed(err error) error {
 	told := fmt.Errorf("sink: stream %s: %v", s.opts.Name, err)
-	if batch.IsTemporary(err) {
+	var missing *batch.MissingError
+	switch {
+	case errors.As(err, &missing):
+		return &batch.MissingError{Kind: "stream", Name: s.opts.Name, Err: told}
+	case batch.IsTemporary(err):
 		return batch.Temporary(told)
 	}
 	return told

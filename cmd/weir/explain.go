@@ -8,6 +8,7 @@ import (
 
 	"github.com/aws/smithy-go"
 
+	"github.com/weir-data/weir/batch"
 	"github.com/weir-data/weir/objstore"
 	"github.com/weir-data/weir/stream"
 )
@@ -17,17 +18,26 @@ import (
 func explain(err error, streamName, endpoint string) error {
 	var api smithy.APIError
 	var dial *net.OpError
+	var missing *batch.MissingError
 	switch {
 	case err == nil || errors.Is(err, context.Canceled):
 		return err
+	case errors.As(err, &missing) && missing.Kind == "topic":
+		return fmt.Errorf("%w. Make the topic with: kafka-topics.sh --create --topic %s --bootstrap-server HOST:PORT", err, missing.Name)
+	case errors.As(err, &missing):
+		return noStream(missing.Name, endpoint)
 	case errors.Is(err, stream.ErrNotFound),
 		errors.As(err, &api) && api.ErrorCode() == "ResourceNotFoundException":
-		return fmt.Errorf("there is no stream %s at %s. Make it with: weir produce … --create, or aws kinesis create-stream --stream-name %s "+
-			"--stream-mode-details StreamMode=ON_DEMAND", streamName, endpoint, streamName)
+		return noStream(streamName, endpoint)
 	case errors.Is(err, objstore.ErrNoSuchBucket):
 		return fmt.Errorf("%w. Make the bucket with: aws s3 mb s3://BUCKET", err)
 	case errors.As(err, &dial) && dial.Op == "dial":
 		return fmt.Errorf("nothing answers at %s (%w). Start a server with: weir serve", endpoint, dial)
 	}
 	return err
+}
+
+func noStream(name, endpoint string) error {
+	return fmt.Errorf("there is no stream %s at %s. Make it with: weir produce … --create, or aws kinesis create-stream --stream-name %s "+
+		"--stream-mode-details StreamMode=ON_DEMAND", name, endpoint, name)
 }

@@ -232,9 +232,17 @@ func (c *PipelineListCmd) Run(ctx context.Context) error {
 			rate, took = human(s.Last.ProcessedRate), fmt.Sprint(s.Last.BatchDuration)
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", s.Name, s.State, s.Since.Local().Format(time.DateTime),
-			count(s.Totals.Batches), count(s.Totals.Records), count(s.Totals.DeadLetters), rate, took, s.Error)
+			count(s.Totals.Batches), count(s.Totals.Records), count(s.Totals.DeadLetters), rate, took, trouble(&s, time.Now()))
 	}
 	return w.Flush()
+}
+
+// trouble is why a pipeline does not go on: for good, or for now.
+func trouble(s *pipelines.Status, now time.Time) string {
+	if s.Waiting != nil {
+		return "waiting: " + s.Waiting.Text(now)
+	}
+	return s.Error
 }
 
 // PipelineShowCmd shows one pipeline.
@@ -263,6 +271,9 @@ func (c *PipelineShowCmd) Run(ctx context.Context) error {
 	fmt.Fprintf(w, "name\t%s\nstate\t%s since %s\n", s.Name, s.State, s.Since.Local().Format(time.DateTime))
 	if s.Error != "" {
 		fmt.Fprintf(w, "reason\t%s\n", s.Error)
+	}
+	if s.Waiting != nil {
+		fmt.Fprintf(w, "waiting\t%s\n", s.Waiting.Text(time.Now()))
 	}
 	fmt.Fprintf(w, "created\t%s\nfile changed\t%s\nrestarts after crashes\t%d\n", s.Created.Local().Format(time.DateTime), s.Changed.Local().Format(time.DateTime), s.Restarts)
 	fmt.Fprintf(w, "since the server started\t%s records in %s batches, %s dead letters\n", count(s.Totals.Records), count(s.Totals.Batches), count(s.Totals.DeadLetters))

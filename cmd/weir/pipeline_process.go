@@ -233,8 +233,18 @@ func observeBatch(r *metrics.Registry, b batch.Report) {
 	observe("BatchDuration", "Milliseconds", float64(b.BatchDuration))
 	observe("ProcessedRowsPerSecond", "Count/Second", b.ProcessedRate)
 	for _, s := range b.Sources {
-		if ms, err := strconv.ParseFloat(s.Metrics["maxMsBehindLatest"], 64); err == nil {
-			observe("MillisBehindLatest", "Milliseconds", ms)
+		for _, l := range lags {
+			if v, err := strconv.ParseFloat(s.Metrics[l.figure], 64); err == nil {
+				observe(l.name, l.unit, v)
+			}
 		}
 	}
+}
+
+// lags are the metrics that say how far a pipeline is behind, by the figures of its sources.
+var lags = []struct{ figure, name, unit string }{
+	{"maxMsBehindLatest", "MillisBehindLatest", "Milliseconds"},
+	{"recordsBehindLatest", "RecordsBehindLatest", "Count"},
+	{"numFilesOutstanding", "FilesOutstanding", "Count"},
+	{"numBytesOutstanding", "BytesOutstanding", "Bytes"},
 }

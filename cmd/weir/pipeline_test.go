@@ -18,6 +18,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/weir-data/weir/delta"
+	"github.com/weir-data/weir/metrics"
 	"github.com/weir-data/weir/objstore"
 	"github.com/weir-data/weir/pipelines"
 )
@@ -150,6 +151,63 @@ func TestPipelineOfServer(t *testing.T) {
 	}
 	if workers := workersOf(t, h); len(workers) != 0 {
 		t.Errorf("a paused pipeline has processes %v", workers)
+	}
+}
+
+// A server's metrics say how far its pipelines are behind.
+func TestLagOfPipelines(t *testing.T) {
+	h, cl := pipelineHouse(t)
+	putNumbers(t, cl, 0, 300) // three batches
+	if _, err := h.pipelines.Create(t.Context(), numbersPipeline, false); err != nil {
+		t.Fatal(err)
+	}
+	s := awaitPipeline(t, h, "numbers", func(s pipelines.Status) bool { return s.Totals.Records == 300 })
+	if m := s.Last.Sources[0].Metrics; m["maxMsBehindLatest"] != "0" || m["recordsBehindLatest"] != "0" {
+		t.Errorf("at the end: %v", m)
+	}
+	for name, least := range map[string]float64{"MillisBehindLatest": 0, "RecordsBehindLatest": 100} {
+		points, err := h.metrics.Read(metrics.Metric{
+			Namespace: "weir/Pipelines", Name: name, Dimensions: []metrics.Dimension{{Name: "Pipeline", Value: "numbers"}},
+		}, "", time.Now().Add(-time.Hour), time.Now().Add(time.Hour), time.Minute)
+		if err != nil || len(points) == 0 {
+			t.Fatalf("%s: %v, %v", name, points, err)
+		}
+		if p := points[0].Stat; p.Max < least || p.Min != 0 {
+			t.Errorf("%s: %+v", name, p)
+		}
+	}
+}
+
+// What is not there is named, with what to do.
+func TestWhatIsMissing(t *testing.T) {
+	h, _ := pipelineHouse(t)
+	for _, c := range []struct{ name, source, sink, want string }{
+		{"sink", "numbers", "stream: out", "aws kinesis create-stream --stream-name out "},
+		{"source", "none", "delta: s3://lake/t", "aws kinesis create-stream --stream-name none "},
+		{"files", "s3://nowhere/in", "delta: s3://lake/t", "aws s3 mb s3://"},
+		{"table", "numbers", "delta: s3://nowhere/t", "aws s3 mb s3://"},
+	} {
+		file := fmt.Sprintf("name: %s\nsource:\n  stream: %s\n  schema: {n: bigint}\nsink:\n  %s\ndead_letters: s3://lake/_dead\n", c.name, c.source, c.sink)
+		if _, err := h.pipelines.Create(t.Context(), file, false); err != nil {
+			t.Fatal(err)
+		}
+		s := awaitPipeline(t, h, c.name, func(s pipelines.Status) bool { return s.State == pipelines.Failed || s.Restarts > 0 })
+		if s.State != pipelines.Failed || !strings.Contains(s.Error, c.want) {
+			t.Errorf("%s: %s, %s", c.name, s.State, s.Error)
+		}
+	}
+}
+
+// A pipeline of a server that writes into no bucket is told what to do instead.
+func TestServerNeedsABucket(t *testing.T) {
+	h, _ := pipelineHouse(t)
+	file := fmt.Sprintf("name: copy\nsource:\n  stream: file://%s\n  schema: {n: bigint}\n  mode: fail\nsink:\n  parquet: file://%s\n", t.TempDir(), t.TempDir())
+	if _, err := h.pipelines.Create(t.Context(), file, false); err != nil {
+		t.Fatal(err)
+	}
+	s := awaitPipeline(t, h, "copy", func(s pipelines.Status) bool { return s.State == pipelines.Failed || s.Restarts > 0 })
+	if s.State != pipelines.Failed || !strings.Contains(s.Error, "writes into no bucket") || !strings.Contains(s.Error, "weir run --keep") {
+		t.Errorf("%s: %s", s.State, s.Error)
 	}
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -82,6 +83,7 @@ func (w *pipelineWorker) run(in *bufio.Reader) error {
 	defer stop()
 	run, err := startPipeline(ctx, p, b, batch.Options{
 		OnProgress: func(r batch.Report) { w.tell(pipelines.Event{Report: &r}) },
+		OnWait:     func(waiting *batch.Waiting) { w.tell(pipelines.Event{Waiting: cmp.Or(waiting, new(batch.Waiting))}) },
 		Logger:     slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{ReplaceAttr: untimed})),
 	}, nil)
 	if err != nil {

@@ -77,6 +77,13 @@ func (c *RunCmd) Run(ctx context.Context) error {
 			scr.live(total.line(r))
 		}
 	}
+	if scr.tty && !c.Print && !c.Progress {
+		opts.OnWait = func(w *batch.Waiting) {
+			if w != nil {
+				scr.live("waiting: " + w.Text(time.Now()))
+			}
+		}
+	}
 	run, err := startPipeline(ctx, p, b, opts, nil)
 	if err != nil {
 		return err
