@@ -237,7 +237,7 @@ func TestWaitingIsTold(t *testing.T) {
 			if w.Error == "" || !strings.HasSuffix(w.Error, "no space left on device") || !w.Since.Equal(began) {
 				t.Errorf("%+v", w)
 			}
-			told = append(told, fmt.Sprintf("%s %v", w.Doing, w.Next.Sub(time.Now())))
+			told = append(told, fmt.Sprintf("%s %v", w.Doing, time.Until(w.Next)))
 		}
 		e, err := batch.New(opts)
 		if err != nil {
