@@ -213,7 +213,7 @@ func (r *yamlReader) checkColumns(n ast.Node, path string, s *SourceSpec) {
 		case i < 0:
 			r.failf(n, path, "watermark: the schema has no column %s", w.Column)
 		case s.Schema.Fields[i].Type.Kind != columnar.Timestamp:
-			r.failf(n, path, "watermark: column %s is of type %s; event time must be a timestamp", w.Column, s.Schema.Fields[i].Type)
+			r.failf(n, path, "watermark: column %s is of type %s; event time must be a timestamp%s", w.Column, s.Schema.Fields[i].Type, numbersAsTimes(s, i))
 		}
 	}
 	if d := s.Deduplicate; d != nil {
@@ -223,6 +223,14 @@ func (r *yamlReader) checkColumns(n ast.Node, path string, s *SourceSpec) {
 			}
 		}
 	}
+}
+
+// numbersAsTimes says what to write for times that are numbers in the records.
+func numbersAsTimes(s *SourceSpec, column int) string {
+	if s.Schema.Fields[column].Type.Kind != columnar.Int64 || s.Format.Name != "json" && s.Format.Name != "csv" {
+		return ""
+	}
+	return "; for numbers, make it one and say what they count, such as options: {timestampUnit: ms}"
 }
 
 // start reads trim-horizon, latest or a time.

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -220,6 +221,36 @@ func TestStateExactlyOnceThroughCrashes(t *testing.T) {
 				t.Errorf("only died at %v", passed)
 			}
 		})
+	}
+}
+
+// TestEventTimeInMilliseconds has windows over times that are numbers, with a late one, and one that does not fit.
+func TestEventTimeInMilliseconds(t *testing.T) {
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	texts := events(rand.New(rand.NewPCG(seed, 0)), 0, 200)
+	number := regexp.MustCompile(`"at":"([^"]+)"`)
+	var numbers [][]byte
+	for i, r := range texts {
+		at, err := time.Parse(time.RFC3339Nano, string(number.FindSubmatch(r)[1]))
+		if err != nil {
+			t.Fatal(err)
+		}
+		form := []string{`"at":%d`, `"at":"%d"`, `"at":%d.0`}[i%3]
+		numbers = append(numbers, number.ReplaceAll(r, fmt.Appendf(nil, form, at.UnixMilli())))
+	}
+	w := newStatefulWorld(t, "append", numbers)
+	file := strings.Replace(eventsFile, "mode: fail", "mode: fail\n  options: {timestampUnit: ms}", 1)
+	w.p = parse(t, strings.Replace(file, "MODE", "append", 1))
+	w.run(t, 0)
+	w.source.put([][]byte{fmt.Appendf(nil, `{"k":"a","x":1,"at":%d}`, eventTime(0).UnixMilli())})
+	w.run(t, 0)
+	if got, want := w.table(t), wantEvents(t, "append", texts); !maps.Equal(got, want) {
+		t.Errorf("got  %v\nwant %v\n%s", got, want, strings.Join(w.log, "\n"))
+	}
+	w.source.put([][]byte{[]byte(`{"k":"a","x":1,"at":9223372036854775807}`)})
+	if err := w.try(t); err == nil || !strings.Contains(err.Error(), "9223372036854775807 is not of type timestamp") {
+		t.Errorf("a number that is no time: %v", err)
 	}
 }
 

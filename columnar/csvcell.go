@@ -71,15 +71,9 @@ func (d *CSVDecoder) addTime(b *builder, text []byte) bool {
 	case Date:
 		return b.addDateText(text, d.opts.DateFormat)
 	case TimestampNTZ:
-		return b.addWallClock(text, d.opts.TimestampNTZFormat, &d.zones)
+		return b.addWallClock(text, timeText{d.opts.TimestampNTZFormat, d.opts.TimestampUnit}, &d.zones)
 	}
-	var w wallClock
-	var ok bool
-	if p := d.opts.TimestampFormat; p != nil {
-		w, ok = p.parse(text, &d.zones)
-	} else {
-		w, ok = parseWallClock(text, &d.zones)
-	}
+	w, ok := timeText{d.opts.TimestampFormat, d.opts.TimestampUnit}.parse(text, &d.zones)
 	if !ok {
 		return false
 	}
@@ -108,14 +102,8 @@ func (b *builder) addDateText(text []byte, pattern *TimePattern) bool {
 }
 
 // addWallClock appends a time without zone; one that was written with a zone is none.
-func (b *builder) addWallClock(text []byte, pattern *TimePattern, zones *zoneCache) bool {
-	var w wallClock
-	var ok bool
-	if pattern != nil {
-		w, ok = pattern.parse(text, zones)
-	} else {
-		w, ok = parseWallClock(text, zones)
-	}
+func (b *builder) addWallClock(text []byte, how timeText, zones *zoneCache) bool {
+	w, ok := how.parse(text, zones)
 	if !ok || w.zoned {
 		return false
 	}

@@ -20,10 +20,12 @@ type CSVOptions struct {
 	NaN, PositiveInf, NegativeInf string
 	// TimestampFormat, DateFormat and TimestampNTZFormat read times in place of the usual forms.
 	TimestampFormat, DateFormat, TimestampNTZFormat *TimePattern
-	Location                                        *time.Location // zone of timestamps written without one; nil is UTC
+	// TimestampUnit reads numbers as times, those that a pattern does not take; without it there are none.
+	TimestampUnit TimestampUnit
+	Location      *time.Location // zone of timestamps written without one; nil is UTC
 }
 
-// parseCSVOptions reads options under the names of Spark's CSV reader.
+// parseCSVOptions reads options under the names of Spark's CSV reader, and timestampUnit.
 func parseCSVOptions(options map[string]string) (CSVOptions, error) {
 	var o CSVOptions
 	r := newOptionReader("csv", options)
@@ -46,9 +48,10 @@ func parseCSVOptions(options map[string]string) (CSVOptions, error) {
 	r.pattern("timestampFormat", &o.TimestampFormat)
 	r.pattern("dateFormat", &o.DateFormat)
 	r.pattern("timestampNTZFormat", &o.TimestampNTZFormat)
+	r.unit(&o.TimestampUnit)
 	r.zone(&o.Location)
 	return o, r.done("sep", "delimiter", "quote", "escape", "comment", "header", "ignoreLeadingWhiteSpace", "ignoreTrailingWhiteSpace",
-		"nullValue", "emptyValue", "nanValue", "positiveInf", "negativeInf", "timestampFormat", "dateFormat", "timestampNTZFormat", "timeZone")
+		"nullValue", "emptyValue", "nanValue", "positiveInf", "negativeInf", "timestampFormat", "dateFormat", "timestampNTZFormat", "timestampUnit", "timeZone")
 }
 
 func (o *CSVOptions) setDefaults() {

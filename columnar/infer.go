@@ -49,6 +49,7 @@ type inferred struct {
 	byName map[string]int
 	seen   int64 // records that had it, not null
 	last   int64 // the newest of these, from 1
+	odd    bool  // one of them was no number that may be epoch milliseconds
 }
 
 // NewInference returns one that has seen nothing.
@@ -179,6 +180,7 @@ func (n *Inference) field(o *inferred, key []byte) *inferred {
 func (n *Inference) value(v *inferred, b []byte, depth int) error {
 	switch {
 	case b[0] != '{' && b[0] != '[':
+		v.odd = v.odd || b[0] != 'n' && !maybeMillis(b)
 		if v.t.Kind != String {
 			v.t = Widen(v.t, n.scalar(b), n.opts.IgnoreCase)
 		}
@@ -229,6 +231,20 @@ func (n *Inference) scalar(b []byte) Type {
 		return Type{Kind: n.timeKind(n.text)}
 	}
 	return Type{Kind: String}
+}
+
+// maybeMillis says whether a value is a number of 13 digits that, as milliseconds since 1970, lies before 2100.
+func maybeMillis[T string | []byte](b T) bool {
+	const year2100 = "4102444800000"
+	if len(b) != len(year2100) || b[0] < '1' || string(b) >= year2100 {
+		return false
+	}
+	for i := range len(b) {
+		if b[i]-'0' > 9 {
+			return false
+		}
+	}
+	return true
 }
 
 // number is bigint where it fits, a decimal for larger whole numbers, else double.
@@ -361,13 +377,15 @@ func WidenFields(a, b []Field, ignoreCase bool) []Field {
 type InferredField struct {
 	Field
 	Seen int64 // records that had it, not null
+	// MaybeMillis says that all of its values are whole numbers that, as milliseconds since 1970, lie between September 2001 and 2100.
+	MaybeMillis bool
 }
 
 // Fields are the fields of the records, in the order in which they first came. Types may hold Unknown, and structs without fields; see Resolve.
 func (n *Inference) Fields() []InferredField {
 	var out []InferredField
 	for _, f := range n.root.fields {
-		out = append(out, InferredField{Field{Name: f.name, Type: f.full(), Nullable: true}, f.seen})
+		out = append(out, InferredField{Field{Name: f.name, Type: f.full(), Nullable: true}, f.seen, f.t.Kind == Int64 && !f.odd})
 	}
 	return out
 }

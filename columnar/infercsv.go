@@ -45,6 +45,7 @@ func InferCSV(data []byte, opts CSVOptions, infer InferOptions, limit int64, who
 		}
 		for i, text := range cells {
 			if f := &fields[i]; text != "" && text != opts.Null {
+				f.MaybeMillis = maybeMillis(text) && (f.MaybeMillis || f.Seen == 0)
 				f.Seen++
 				if f.Type.Kind != String {
 					f.Type = Widen(f.Type, Type{Kind: n.cellKind(text)}, false)

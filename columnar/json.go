@@ -45,6 +45,8 @@ type JSONOptions struct {
 	TimestampFormats []string
 	// TimestampFormat, DateFormat and TimestampNTZFormat read strings in place of the usual forms (Spark).
 	TimestampFormat, DateFormat, TimestampNTZFormat *TimePattern
+	// TimestampUnit reads numbers, also those in quotes that no pattern takes, as times of this unit; not with Coerce or TimestampFormats.
+	TimestampUnit TimestampUnit
 	// Location is the zone of timestamps written without one; nil is UTC.
 	Location *time.Location
 	// Rescue makes a text column of what the schema has no place for; see RescuedColumn.
@@ -68,7 +70,7 @@ type FieldError struct {
 // written without fraction or exponent and must fit; a floating column also takes NaN, Infinity, +Infinity,
 // +INF, -Infinity and -INF, quoted or not (Python's json.dumps writes the first so); a decimal takes a number or a quoted one and
 // rounds half up to its scale; a string column keeps the text of any other value as it was written; a timestamp
-// is a string (see parseWallClock) or whole seconds; binary is base64. What does not fit is a bad field: null,
+// is a string (see parseWallClock) or a number (see TimestampUnit); binary is base64. What does not fit is a bad field: null,
 // and listed; inside a struct or list only the innermost value is lost. A map with a repeated key is bad.
 //
 // The grammar is strict: bad syntax, text that is not UTF-8 (also in keys and values that no column wants),
@@ -95,6 +97,9 @@ type JSONDecoder struct {
 // NewJSONDecoder compiles schema. It returns an error if a type cannot be decoded from JSON, if two fields have
 // the same name (without regard to case if IgnoreCase is set), or if an option is malformed.
 func NewJSONDecoder(schema *Schema, opts JSONOptions) (*JSONDecoder, error) {
+	if opts.TimestampUnit != 0 && (opts.Coerce || len(opts.TimestampFormats) > 0) {
+		return nil, errors.New("TimestampUnit goes neither with Coerce nor with TimestampFormats")
+	}
 	d := &JSONDecoder{schema: schema, opts: opts}
 	for _, f := range opts.TimestampFormats {
 		var pattern *TimePattern

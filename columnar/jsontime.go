@@ -8,6 +8,9 @@ import (
 // timestampValue has a fast path for yyyy-mm-dd hh:mm:ss, with T or a space, a fraction and Z.
 func (d *JSONDecoder) timestampValue(n *node, b []byte, p, depth int) (int, error) {
 	const plain = len(`"2019-01-15 03:36:12"`)
+	if b[p]-'0' <= 9 && d.opts.TimestampUnit != 0 {
+		return d.timestampNumber(n, b, p)
+	}
 	if b[p] != '"' || len(b)-p < plain || d.slowTimes {
 		return d.timestampText(n, b, p, depth)
 	}
@@ -40,6 +43,36 @@ func (d *JSONDecoder) timestampValue(n *node, b []byte, p, depth int) (int, erro
 	return end + 1, nil
 }
 
+// timestampNumber reads a number of the option's unit.
+func (d *JSONDecoder) timestampNumber(n *node, b []byte, p int) (int, error) {
+	num, end, err := scanNumber(b, p)
+	if err != nil {
+		return end, err
+	}
+	micros, ok := d.opts.TimestampUnit.wholeMicros(num)
+	if !ok {
+		micros, _, ok = d.opts.TimestampUnit.micros(b[p:end])
+	}
+	if !ok {
+		d.misfit(n, b[p:end])
+		return end, nil
+	}
+	n.addInt64(micros)
+	return end, nil
+}
+
+// addWallClock appends the time without zone that the checked value raw stands for, or returns false.
+func (d *JSONDecoder) addWallClock(n *node, raw []byte) bool {
+	if raw[0] == '"' {
+		return n.addWallClock(d.unquote(raw), timeText{d.opts.TimestampNTZFormat, d.opts.TimestampUnit}, &d.zones)
+	}
+	micros, _, ok := d.opts.TimestampUnit.micros(raw)
+	if ok {
+		n.addInt64(micros)
+	}
+	return ok
+}
+
 // timestampText reads a timestamp in any form.
 func (d *JSONDecoder) timestampText(n *node, b []byte, p, depth int) (int, error) {
 	end, err := skipValue(b, p, depth)
@@ -62,18 +95,15 @@ func (d *JSONDecoder) timestamp(text []byte, quoted bool) (micros int64, ok bool
 		return d.formattedTimestamp(text)
 	case d.opts.Coerce:
 		return d.openXTimestamp(text, quoted)
-	case quoted && d.opts.TimestampFormat != nil:
-		w, ok := d.opts.TimestampFormat.parse(text, &d.zones)
-		if !ok {
-			return 0, false
-		}
-		return w.instant(d.opts.Location)
 	case quoted:
-		w, ok := parseWallClock(text, &d.zones)
+		w, ok := timeText{d.opts.TimestampFormat, d.opts.TimestampUnit}.parse(text, &d.zones)
 		if !ok {
 			return 0, false
 		}
 		return w.instant(d.opts.Location)
+	case d.opts.TimestampUnit != 0:
+		micros, _, ok = d.opts.TimestampUnit.micros(text)
+		return micros, ok
 	}
 	num, end, err := scanNumber(text, 0)
 	seconds, ok := num.int64(false)

@@ -73,7 +73,7 @@ func (d *JSONDecoder) rareValue(n *node, b []byte, p, depth int) (int, error) {
 	case Date:
 		ok = raw[0] == '"' && n.addDateText(d.unquote(raw), d.opts.DateFormat)
 	case TimestampNTZ:
-		ok = raw[0] == '"' && n.addWallClock(d.unquote(raw), d.opts.TimestampNTZFormat, &d.zones)
+		ok = d.addWallClock(n, raw)
 	case Decimal:
 		ok = (raw[0] == '"' || raw[0] == '-' || raw[0]-'0' <= 9) && n.addDecimalString(d.unquote(raw))
 	case Binary:

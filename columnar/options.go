@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// The options of formats, under the names that Spark's readers have for them. Names are matched without regard to case, as in Spark. An
+// The options of formats, under the names that Spark's readers have for them; timestampUnit is ours. Names are matched without regard to case, as in Spark. An
 // option that is not here is refused: what a reader would ignore, a user would believe to hold.
 
 // optionReader takes options out of a map and keeps the first error.
@@ -104,6 +104,17 @@ func (r *optionReader) zone(to **time.Location) {
 		r.fail("timeZone", "%v", err)
 	}
 	*to = loc
+}
+
+// unit reads what numbers that are times count.
+func (r *optionReader) unit(to *TimestampUnit) {
+	text, ok := r.take("timestampUnit")
+	if !ok {
+		return
+	}
+	if *to, ok = timestampUnits[text]; !ok {
+		r.fail("timestampUnit", "%q is not s, ms, us or ns", text)
+	}
 }
 
 // done is the first error, or the names that nobody took.

@@ -51,6 +51,7 @@ type wallClock struct {
 	utc     bool           // the zone was Z
 	loc     *time.Location // the zone, if it was written by name
 	letterT bool           // date and time were joined by T
+	counted bool           // it was a number of a TimestampUnit, whose clock is that of UTC
 }
 
 // parseDay reads [+-]yyyy, yyyy-[m]m or yyyy-[m]m-[d]d and returns the rest. Years have four to seven digits.
@@ -226,7 +227,7 @@ func offsetParts(s []byte) (hour, minute, second int, ok bool) {
 
 // instant returns microseconds since the epoch; a time without zone is one of loc (nil: UTC). ok is false if they need more than 64 bits.
 func (w wallClock) instant(loc *time.Location) (micros int64, ok bool) {
-	if w.zoned {
+	if w.zoned || w.counted {
 		loc = w.loc
 	}
 	seconds := w.seconds - w.offset

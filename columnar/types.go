@@ -35,7 +35,8 @@ var simpleTypes = map[string]Kind{
 // ParseType reads a type in Spark's or Hive's notation: int, bigint, double, decimal(10,2), varchar(20),
 // array<struct<a:int>>, map<string,double>, timestamp_ntz, and Spark's long names (integer, long, short, byte).
 // Names are matched without regard to case; the case of struct field names is kept, and such a name may
-// stand in backticks. The length of varchar and char is checked and forgotten. Errors wrap ErrType.
+// stand in backticks. Behind the type of such a field NOT NULL and COMMENT 'text' may stand, as in Spark's DDL; both are forgotten: nested
+// fields are nullable, as Spark's readers make them. The length of varchar and char is checked and forgotten. Errors wrap ErrType.
 func ParseType(text string) (Type, error) {
 	if len(text) > typeTextMax {
 		return Type{}, fmt.Errorf("%w: text of %d bytes is longer than %d", ErrType, len(text), typeTextMax)
@@ -181,6 +182,9 @@ func (p *typeParser) structure(depth int) (Type, error) {
 			return Type{}, err
 		}
 		t.Fields = append(t.Fields, Field{Name: name, Type: child, Nullable: true})
+		if err := p.fieldEnd(); err != nil {
+			return Type{}, err
+		}
 		if p.take(',') {
 			continue
 		}
@@ -216,6 +220,49 @@ func (p *typeParser) fieldName() (string, error) {
 	}
 	p.pos += end + 1
 	return name, nil
+}
+
+// fieldEnd reads what may stand behind the type of a struct field.
+func (p *typeParser) fieldEnd() error {
+	start := p.pos
+	word := p.word()
+	if word == "not" {
+		if p.word() != "null" {
+			return fmt.Errorf("%w: NOT NULL expected at byte %d", ErrType, start)
+		}
+		start = p.pos
+		word = p.word()
+	}
+	switch word {
+	case "":
+		return nil
+	case "comment":
+		return p.quoted()
+	}
+	return fmt.Errorf("%w: ',' or '>' expected at byte %d", ErrType, start)
+}
+
+// quoted reads over a text in single or double quotes, in which a backslash, or the quote itself, may stand before a quote.
+func (p *typeParser) quoted() error {
+	p.spaces()
+	start := p.pos
+	if p.pos == len(p.text) || p.text[p.pos] != '\'' && p.text[p.pos] != '"' {
+		return fmt.Errorf("%w: COMMENT without text in quotes at byte %d", ErrType, start)
+	}
+	quote := p.text[p.pos]
+	for p.pos++; p.pos < len(p.text); p.pos++ {
+		switch c := p.text[p.pos]; {
+		case c == '\\':
+			p.pos++
+		case c == quote && p.pos+1 < len(p.text) && p.text[p.pos+1] == quote:
+			p.pos++
+		case c == quote:
+			p.pos++
+			return nil
+		}
+	}
+	p.pos = len(p.text)
+	return fmt.Errorf("%w: COMMENT without end at byte %d", ErrType, start)
 }
 
 // backticked reads a name in backticks, in which two of them are one; size is 0 if it is empty or has no end.

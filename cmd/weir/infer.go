@@ -43,7 +43,7 @@ func (InferCmd) Help() string {
 	return `Looks at records, the oldest of a stream or a topic, and writes the schema for a pipeline file. Types are found as Spark finds them: whole
 numbers are bigint, numbers with a fraction double, objects structs; where records disagree the type is widened, to string if
 nothing else holds both. Besides, strings that are all dates or all timestamps become these types, and fields keep the order in
-which they came. A comment says which fields were rarely there.
+which they came. A comment says which fields were rarely there, and which numbers look like milliseconds since 1970.
 
 Examples:
   weir infer input-stream                       the schema: block
@@ -274,6 +274,9 @@ func schemaBlock(fields []columnar.InferredField, records int64, indent string) 
 			note = fmt.Sprintf("null or missing in %s", count(records-f.Seen))
 		}
 		seen[strings.ToLower(f.Name)] = f.Name
+		if f.MaybeMillis && saysTime.MatchString(f.Name) {
+			note = strings.TrimPrefix(note+"; milliseconds since 1970? As a time: timestamp, with options: {timestampUnit: ms}", "; ")
+		}
 		if note != "" {
 			line = fmt.Sprintf("%-40s # %s", line, note)
 		}
@@ -281,6 +284,9 @@ func schemaBlock(fields []columnar.InferredField, records int64, indent string) 
 	}
 	return b.String()
 }
+
+// saysTime matches names of fields that hold times: event_time, ts, createdAt, date_ms.
+var saysTime = regexp.MustCompile(`(?i:time|date|epoch|(^|_)(ts|at|when|ms)(_|$))|[a-z](At|Ts|TS|Ms)$`)
 
 var yamlPlain = regexp.MustCompile("^[A-Za-z_][A-Za-z0-9_.<>(),:` -]*$")
 
