@@ -219,7 +219,7 @@ func (e *Engine) checkSinks(p Progress, held []int64) error {
 // well; the batch runs again and replaces it.
 func (e *Engine) loadState(ctx context.Context, p Progress) error {
 	if e.state == nil {
-		return nil
+		return e.checkNoState(ctx, p)
 	}
 	newest, err := e.state.Newest(ctx)
 	if err != nil {
@@ -244,6 +244,27 @@ func (e *Engine) loadState(ctx context.Context, p Progress) error {
 	e.version, err = e.state.Load(ctx, done, e.program.States, e.described.States)
 	if err != nil {
 		return fmt.Errorf("open state: %w", err)
+	}
+	return nil
+}
+
+// checkNoState refuses a query without state where the newest batch that is done left some: rows that wait in it would never be given.
+func (e *Engine) checkNoState(ctx context.Context, p Progress) (err error) {
+	if e.opts.State == nil || p.Mark.Batch < 0 {
+		return nil
+	}
+	s, err := e.opts.State(ctx)
+	if err != nil {
+		return fmt.Errorf("open state: %w", err)
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	newest, err := s.Newest(ctx)
+	if err != nil {
+		return fmt.Errorf("open state: %w", err)
+	}
+	if newest >= p.Mark.Batch {
+		return fmt.Errorf("%w: it was kept up to batch %d for a query with aggregates, joins or deduplication, and this query has none: what waits in "+
+			"it would be lost. Bring the query back, or give the pipeline another name to begin anew", ErrState, newest)
 	}
 	return nil
 }

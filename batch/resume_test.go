@@ -100,6 +100,33 @@ func TestStateThatDoesNotFitIsRefused(t *testing.T) {
 	}
 }
 
+// TestQueryThatNeedsItsStateNoMore takes the aggregation away from a pipeline that has state. One whose newest batches were done without
+// state goes on.
+func TestQueryThatNeedsItsStateNoMore(t *testing.T) {
+	w, s := newWorld(numbers(0, 150)), &memState{}
+	run(t, stateful(w.options(t, numbersFile), s))
+	w.source.put(numbers(150, 160))
+	without := func() error {
+		s.closed = false
+		o := stateful(w.options(t, numbersFile), s)
+		o.Compile = nil
+		e, err := batch.New(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return e.Run(t.Context())
+	}
+	if err := without(); !errors.Is(err, batch.ErrState) || !strings.Contains(err.Error(), "kept up to batch 3") || !s.closed {
+		t.Errorf("error %v, closed %v", err, s.closed)
+	}
+	w.check(t, 150)
+	s.versions = s.versions[:3]
+	if err := without(); err != nil || !s.closed {
+		t.Errorf("error %v, closed %v", err, s.closed)
+	}
+	w.check(t, 160)
+}
+
 // A start elsewhere than at the oldest record is a batch of its own, which leaves state too.
 func TestStartLatestWithState(t *testing.T) {
 	w, s := newWorld(numbers(0, 30)), &memState{}
