@@ -28,6 +28,7 @@ type joinSide struct {
 	items  []sql.SelectItem // that make cols
 	from   sql.Relation
 	where  []sql.Expr
+	own    []sql.Expr // of an outer side: conditions without which a row has no partner, of its columns alone
 	bounds []bound
 	bare   *relation // the rows of the batch without those that are too late
 	state  string
@@ -200,6 +201,9 @@ func (g *joining) conditions(on sql.Expr) {
 		if side >= 0 && (!preserved || g.kind == semi) && sql.QueryIn(e) == nil {
 			g.sides[side].where = append(g.sides[side].where, e)
 			continue
+		}
+		if side >= 0 && g.outer(side) && sql.QueryIn(e) == nil {
+			g.sides[side].own = append(g.sides[side].own, e)
 		}
 		g.on = append(g.on, e)
 	}

@@ -30,6 +30,9 @@ func (g *joining) rows(s *joinSide) error {
 	for i, b := range s.bounds {
 		outer.Items = append(outer.Items, sql.SelectItem{X: b.expr, Alias: &sql.Ident{Name: fmt.Sprintf("weir_bound%d", i+1)}})
 	}
+	if len(s.own) > 0 {
+		outer.Items = append(outer.Items, sql.SelectItem{X: and(s.own), Alias: &sql.Ident{Name: "weir_own"}})
+	}
 	bounded, err := g.c.step(g.name+"_"+s.name+"_all", &sql.Query{Body: outer})
 	if err != nil {
 		return err
@@ -39,6 +42,9 @@ func (g *joining) rows(s *joinSide) error {
 		end := ends[0]
 		if len(ends) > 1 {
 			end = "least(" + strings.Join(ends, ", ") + ")"
+		}
+		if len(s.own) > 0 { // a row that never has a partner is final when it comes, whatever its event time
+			end = "CASE WHEN weir_own THEN " + end + " ELSE TIMESTAMP '-infinity' END"
 		}
 		cols += ", " + end + " AS " + quote(s.until)
 	}
