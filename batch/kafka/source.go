@@ -111,6 +111,9 @@ func (s *Source) Plan(ctx context.Context, start batch.Offset, limit batch.Limit
 	if err != nil {
 		return nil, err
 	}
+	if err := s.checkEnds(at, ends); err != nil {
+		return nil, err
+	}
 	waiting := map[int32]int64{}
 	for partition, end := range ends {
 		from, begun := at[partition]
@@ -132,6 +135,17 @@ func (s *Source) Plan(ctx context.Context, start batch.Offset, limit batch.Limit
 func (s *Source) lost(partition int32, from, begin int64) error {
 	return s.failed("read", fmt.Errorf("retention has taken records %d to %d of partition %d before they were read: "+
 		"give the pipeline another name to begin anew", from, begin-1, partition))
+}
+
+// checkEnds refuses a topic that has less than a pipeline knows of: it is another one of the same name.
+func (s *Source) checkEnds(known, ends map[int32]int64) error {
+	for partition, at := range known {
+		if end := ends[partition]; end < at {
+			return s.failed("read", fmt.Errorf("partition %d ends at record %d, and the pipeline knows of %d: the topic was deleted and made again, or has "+
+				"lost records: give the pipeline another name to begin anew", partition, end, at))
+		}
+	}
+	return nil
 }
 
 // budget is about how many records a batch may have.
@@ -177,6 +191,9 @@ func (s *Source) Wait(ctx context.Context, start batch.Offset) error {
 		if err != nil {
 			return err
 		}
+		if s.checkEnds(at, ends) != nil {
+			return nil // Plan says what is wrong
+		}
 		for partition, end := range ends {
 			if end > at[partition] {
 				return nil
@@ -201,6 +218,13 @@ func (s *Source) Read(ctx context.Context, start, end batch.Offset, f func([]bat
 		return s.failed("read", err)
 	}
 	begins, err := s.list(ctx, s.admin.ListStartOffsets)
+	if err != nil {
+		return err
+	}
+	ends, err := s.list(ctx, s.admin.ListCommittedOffsets)
+	if err == nil {
+		err = s.checkEnds(to, ends)
+	}
 	if err != nil {
 		return err
 	}

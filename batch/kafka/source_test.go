@@ -201,6 +201,40 @@ func TestRetention(t *testing.T) {
 	}
 }
 
+// TestTopicMadeAgain refuses to wait until another topic of the same name has as many records as were read of the first.
+func TestTopicMadeAgain(t *testing.T) {
+	b := newBroker(t)
+	b.send(t, rand.New(rand.NewPCG(1, 1)), 300)
+	s := b.open(t)
+	end, err := s.Plan(t.Context(), batch.Offset{}, batch.Limit{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	admin := kadm.NewClient(b.producer)
+	if _, err := admin.DeleteTopic(t.Context(), "rides"); err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range []int32{partitions, 1} {
+		if _, err := admin.CreateTopic(t.Context(), n, 1, nil, "rides"); err != nil {
+			t.Fatal(err)
+		}
+		s := b.open(t)
+		if err := s.Wait(t.Context(), end); err != nil {
+			t.Errorf("wait: %v", err)
+		}
+		if _, err := s.Plan(t.Context(), end, batch.Limit{}); err == nil || !strings.Contains(err.Error(), "made again") || batch.IsTemporary(err) {
+			t.Errorf("plan: %v", err)
+		}
+		err = s.Read(t.Context(), batch.Offset{}, end, func([]batch.Record) error { return nil })
+		if err == nil || !strings.Contains(err.Error(), "made again") {
+			t.Errorf("read: %v", err)
+		}
+		if _, err := admin.DeleteTopic(t.Context(), "rides"); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func TestErrors(t *testing.T) {
 	b := newBroker(t)
 	s, err := Open(b.url("none"))
