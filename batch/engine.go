@@ -25,7 +25,8 @@ type Options struct {
 	Tables  Tables // that queries join with the sources; nil: none
 	Sinks   []Sink
 	Letters Letters // required unless every source's mode is fail
-	// Progress and State are where the pipeline stands. State opens the store, where a query without state looks that none is left behind.
+	// Progress and State are where the pipeline stands. State opens the store, where a query without state looks that none is left behind; an error
+	// that wraps fs.ErrNotExist says that there is none.
 	Progress ProgressStore
 	State    func(ctx context.Context) (StateStore, error)
 	// Once runs what is there now and ends, whatever trigger the pipeline has.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"strings"
 
@@ -254,6 +255,9 @@ func (e *Engine) checkNoState(ctx context.Context, p Progress) (err error) {
 		return nil
 	}
 	s, err := e.opts.State(ctx)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
 	if err != nil {
 		return fmt.Errorf("open state: %w", err)
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
 	"os"
 	"sync"
@@ -92,8 +93,8 @@ func (w *liveWorker) close() {
 	}
 }
 
-// errStateGone says that the state that a task needs is not there.
-var errStateGone = errors.New("its state is not on this server")
+// errStateGone says that the state that a task needs is not there; a query without state needs none.
+var errStateGone = fmt.Errorf("its state is not on this server: %w", fs.ErrNotExist)
 
 func (w *liveWorker) do(ctx context.Context, task *liveTask) *liveAnswer {
 	tail, err := w.tail(ctx, task)
