@@ -96,7 +96,7 @@ func eventRow(e *nexmark.Event) []any {
 func (a *nexmarkAnswers) close() error { return os.RemoveAll(a.dir) }
 
 // nexmarkMemory is what DuckDB may use to compare.
-const nexmarkMemory = 2 << 30
+const nexmarkMemory = 4 << 30
 
 // compare asks whether the table of a query has the rows of its answer, each as often, and no others. It removes neither.
 func (a *nexmarkAnswers) compare(ctx context.Context, h *house, query string) error {
