@@ -20,7 +20,6 @@ import (
 // liveInput is a source of pipelines of which a test puts numbers.
 type liveInput struct {
 	stream string
-	format string // more keys of the source
 	put    func(t *testing.T, from, to int)
 	byTime bool // it can be cut at a time
 	// reshard is not nil of sources whose shards can be split.
