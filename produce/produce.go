@@ -23,11 +23,12 @@ type Entry struct {
 	Data []byte
 }
 
-// Result is the answer to one entry: where it is, or why it was refused (an error code of the service).
+// Result is the answer to one entry: where it is, or why it was refused (an error code of the service, and its message).
 type Result struct {
-	Shard     string
-	SeqNum    string
-	ErrorCode string
+	Shard        string
+	SeqNum       string
+	ErrorCode    string
+	ErrorMessage string
 }
 
 // Client appends records to a stream. A call's results are in the order of its entries.

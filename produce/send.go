@@ -22,6 +22,8 @@ type SendOptions struct {
 	Acked func(r Result)
 	// Retried, if not nil, is told why records have to be sent again, from several goroutines.
 	Retried func(reason error)
+	// RetryFor is how long a call may be tried again while nothing at all is acknowledged, before Run gives up; 0 is for ever.
+	RetryFor time.Duration
 }
 
 // Stats count what Send did. Only acknowledged records are in Records and Bytes.
@@ -40,6 +42,7 @@ type Sender struct {
 	held *Entry // read, but too large for the batch before; used by Run's goroutine only
 
 	records, bytes, retries atomic.Int64
+	acked                   atomic.Int64 // when a record was acknowledged last, in nanoseconds since 1970
 }
 
 // NewSender prepares to send what src yields.
@@ -197,9 +200,10 @@ const (
 	lastPause  = time.Second
 )
 
-// deliver sends a batch until every record of it is acknowledged. It gives up only when ctx is done or the service says
-// that it will never take them.
+// deliver sends a batch until every record of it is acknowledged. It gives up only when ctx is done, the service says
+// that it will never take them, or nothing has been acknowledged for too long.
 func (s *Sender) deliver(ctx context.Context, batch []Entry) error {
+	began := time.Now()
 	for pause := firstPause; ; pause = min(2*pause, lastPause) {
 		left, err := s.attempt(ctx, batch)
 		if err != nil && (ctx.Err() != nil || !s.temporary(err)) {
@@ -212,6 +216,9 @@ func (s *Sender) deliver(ctx context.Context, batch []Entry) error {
 		if s.opts.Retried != nil {
 			s.opts.Retried(err)
 		}
+		if since := s.waitsSince(began); s.opts.RetryFor > 0 && time.Since(since) > s.opts.RetryFor {
+			return fmt.Errorf("put %d records into stream %s: nothing was acknowledged for %v: %w", len(left), s.opts.Stream, s.opts.RetryFor, err)
+		}
 		if len(left) < len(batch) {
 			pause = firstPause
 		}
@@ -220,6 +227,14 @@ func (s *Sender) deliver(ctx context.Context, batch []Entry) error {
 			return err
 		}
 	}
+}
+
+// waitsSince is since when nothing has been acknowledged, for a batch that was first sent at began.
+func (s *Sender) waitsSince(began time.Time) time.Time {
+	if last := time.Unix(0, s.acked.Load()); last.After(began) {
+		return last
+	}
+	return began
 }
 
 // attempt makes one call and returns the entries that it did not bring in.
@@ -242,7 +257,9 @@ func (s *Sender) attempt(ctx context.Context, batch []Entry) (left []Entry, err 
 	for i, r := range results {
 		if r.ErrorCode != "" {
 			left = append(left, batch[i])
-			err = errors.New(r.ErrorCode)
+			if err = errors.New(r.ErrorCode); r.ErrorMessage != "" {
+				err = fmt.Errorf("%s: %s", r.ErrorCode, r.ErrorMessage)
+			}
 			continue
 		}
 		s.ack(batch[i], r)
@@ -262,6 +279,7 @@ func (s *Sender) temporary(err error) bool {
 }
 
 func (s *Sender) ack(e Entry, r Result) {
+	s.acked.Store(time.Now().UnixNano())
 	s.records.Add(1)
 	s.bytes.Add(int64(len(e.Data)))
 	if s.opts.Acked != nil {

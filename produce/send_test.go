@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -97,6 +98,41 @@ func TestSendRetriesUntilAllAreIn(t *testing.T) {
 			}
 		})
 	}
+}
+
+// full is a service that takes no records after some calls, as one whose disk is full.
+type full struct {
+	*fakeClient
+	takes int
+}
+
+func (c *full) PutRecords(ctx context.Context, stream string, entries []Entry) ([]Result, error) {
+	if c.takes--; c.takes >= 0 {
+		return c.fakeClient.PutRecords(ctx, stream, entries)
+	}
+	results := make([]Result, len(entries))
+	for i := range results {
+		results[i] = Result{ErrorCode: "InternalFailure", ErrorMessage: "no space left"}
+	}
+	return results, nil
+}
+
+func TestSendGivesUpWhenNothingIsTaken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &full{&fakeClient{got: map[string]int{}}, 3}
+		began, told := time.Now(), 0
+		s := NewSender(c, &numbers{n: 100}, SendOptions{Stream: "s", Batch: 10, Concurrency: 1, RetryFor: time.Minute, Retried: func(error) { told++ }})
+		err := s.Run(t.Context())
+		if err == nil || !strings.Contains(err.Error(), "nothing was acknowledged for 1m0s: InternalFailure: no space left") || told == 0 {
+			t.Errorf("told %d times, then %v", told, err)
+		}
+		if took := time.Since(began); took < time.Minute || took > time.Minute+2*lastPause {
+			t.Errorf("gave up after %v", took)
+		}
+		if n := s.Stats().Records; n != 30 {
+			t.Errorf("%d records acknowledged", n)
+		}
+	})
 }
 
 func TestSendKeepsTheRate(t *testing.T) {

@@ -32,14 +32,15 @@ type ProduceCmd struct {
 	Gap      time.Duration `help:"Mean time between the pick-ups of generated rides." default:"8s"`
 	Seed     uint64        `help:"Seed of generated records; 0 takes one from the clock."`
 	Endpoint string        `help:"Endpoint to send to. Default: AWS_ENDPOINT_URL, else a weir on this machine." placeholder:"URL"`
+	RetryFor time.Duration `help:"How long the stream may take no record at all before the command gives up; 0 is for ever." default:"5m"`
 	AckLog   string        `help:"File that gets shard and sequence number of every acknowledged record." type:"path" placeholder:"FILE"`
 	Output   string        `help:"Write the records to this file instead, one a line; - is standard output." placeholder:"FILE"`
 }
 
 // Help is shown by weir produce --help.
 func (ProduceCmd) Help() string {
-	return `What gets no answer is sent again until it is acknowledged, also while the server restarts. Ctrl-C stops and says how
-many records were acknowledged.
+	return `What gets no answer is sent again until it is acknowledged, also while the server restarts. A stream that takes
+nothing is told of every ten seconds, and given up after --retry-for. Ctrl-C stops and says how many records were acknowledged.
 
 Examples:
   weir produce rides --create --amount 10000          taxi rides into input-stream, at full speed
@@ -78,7 +79,11 @@ func (c *ProduceCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s := produce.NewSender(awskinesis.New(cl.Config), src, produce.SendOptions{Stream: c.Stream, Rate: c.Rate, Batch: c.Batch, Acked: acks})
+	waits := &waitNotice{stream: c.Stream, out: os.Stderr, now: time.Now}
+	s := produce.NewSender(awskinesis.New(cl.Config), src, produce.SendOptions{
+		Stream: c.Stream, Rate: c.Rate, Batch: c.Batch, Acked: acks, RetryFor: c.RetryFor, Retried: waits.tell,
+	})
+	waits.acked = func() int64 { return s.Stats().Records }
 	began := time.Now()
 	done := showSending(s, c.Amount)
 	err = s.Run(ctx)
@@ -180,6 +185,36 @@ func openAckLog(name string) (acked func(produce.Result), done func() error, err
 		fmt.Fprintln(w, r.Shard, r.SeqNum) // an error shows at Flush
 	}
 	return acked, func() error { return errors.Join(w.Flush(), f.Close()) }, nil
+}
+
+// waitEvery is the time between two notices that records are not taken.
+const waitEvery = 10 * time.Second
+
+// waitNotice tells that a stream has taken no record since the notice before, and why.
+type waitNotice struct {
+	stream string
+	out    io.Writer
+	now    func() time.Time
+	acked  func() int64 // records acknowledged so far
+
+	mu   sync.Mutex // guards the fields below
+	last time.Time  // of a notice, or of the first refusal
+	had  int64      // acknowledged then
+}
+
+func (w *waitNotice) tell(reason error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	acked, now := w.acked(), w.now()
+	if w.last.IsZero() || acked > w.had {
+		w.last, w.had = now, acked
+		return
+	}
+	if now.Sub(w.last) < waitEvery {
+		return
+	}
+	w.last = now
+	fmt.Fprintf(w.out, "\rstream %s takes no records for now, after %s acknowledged; trying again: %v\n", w.stream, count(acked), reason)
 }
 
 // showSending draws a progress bar on a terminal until the returned function is called.

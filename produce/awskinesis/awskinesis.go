@@ -46,7 +46,10 @@ func (c *Client) PutRecords(ctx context.Context, stream string, entries []produc
 	}
 	results := make([]produce.Result, len(out.Records))
 	for i, r := range out.Records {
-		results[i] = produce.Result{Shard: aws.ToString(r.ShardId), SeqNum: aws.ToString(r.SequenceNumber), ErrorCode: aws.ToString(r.ErrorCode)}
+		results[i] = produce.Result{
+			Shard: aws.ToString(r.ShardId), SeqNum: aws.ToString(r.SequenceNumber),
+			ErrorCode: aws.ToString(r.ErrorCode), ErrorMessage: aws.ToString(r.ErrorMessage),
+		}
 	}
 	return results, nil
 }

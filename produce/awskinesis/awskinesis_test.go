@@ -53,7 +53,7 @@ func TestPut(t *testing.T) {
 		t.Errorf("%+v, %v", one, err)
 	}
 	many, err := c.PutRecords(t.Context(), "s", []produce.Entry{{Key: "1", Data: []byte("7")}, {Key: "2", Data: []byte("8")}})
-	want := []produce.Result{{Shard: "a", SeqNum: "7"}, {ErrorCode: "ProvisionedThroughputExceededException"}}
+	want := []produce.Result{{Shard: "a", SeqNum: "7"}, {ErrorCode: "ProvisionedThroughputExceededException", ErrorMessage: "slow down"}}
 	if err != nil || fmt.Sprint(many) != fmt.Sprint(want) {
 		t.Errorf("%+v, %v", many, err)
 	}
