@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"sync"
 	"testing"
 
 	"github.com/weir-data/weir/delta"
@@ -254,14 +255,18 @@ func TestRowTracking(t *testing.T) {
 // meddler is a store that calls do before its n-th put.
 type meddler struct {
 	objstore.Store
+	do func()
+
+	mu   sync.Mutex // guards left; puts of one commit come side by side, and wait for do
 	left int
-	do   func()
 }
 
 func (m *meddler) Put(ctx context.Context, bucket, key string, body io.Reader, opts objstore.PutOptions) (objstore.Info, error) {
+	m.mu.Lock()
 	if m.left--; m.left == 0 {
 		m.do()
 	}
+	m.mu.Unlock()
 	return m.Store.Put(ctx, bucket, key, body, opts)
 }
 
