@@ -32,19 +32,25 @@ func TestScript(t *testing.T) {
 	})
 }
 
+// startServe starts weir serve with the arguments at a free port; out is what it says.
+func startServe(ts *testscript.TestScript, args []string) (cmd *exec.Cmd, out io.Reader) {
+	weir, err := exec.LookPath("weir")
+	ts.Check(err)
+	cmd = exec.Command(weir, append([]string{"serve", "--listen", "127.0.0.1:0"}, args...)...)
+	cmd.Dir, cmd.Env = ts.Getenv("WORK"), append(os.Environ(), "AWS_ACCESS_KEY_ID=", "AWS_SECRET_ACCESS_KEY=")
+	out, err = cmd.StdoutPipe()
+	ts.Check(err)
+	ts.Check(cmd.Start())
+	return cmd, out
+}
+
 // banner runs weir serve with the arguments until it says that it is ready, writes what it said into the file banner, and
 // interrupts it.
 func banner(ts *testscript.TestScript, neg bool, args []string) {
 	if neg {
 		ts.Fatalf("! banner is not possible")
 	}
-	weir, err := exec.LookPath("weir")
-	ts.Check(err)
-	cmd := exec.Command(weir, append([]string{"serve", "--listen", "127.0.0.1:0"}, args...)...)
-	cmd.Dir, cmd.Env = ts.Getenv("WORK"), append(os.Environ(), "AWS_ACCESS_KEY_ID=", "AWS_SECRET_ACCESS_KEY=")
-	out, err := cmd.StdoutPipe()
-	ts.Check(err)
-	ts.Check(cmd.Start())
+	cmd, out := startServe(ts, args)
 	lines := bufio.NewReader(out)
 	line, err := lines.ReadString('\n')
 	ts.Check(cmd.Process.Signal(os.Interrupt))
@@ -62,13 +68,7 @@ func serving(ts *testscript.TestScript, neg bool, args []string) {
 	if neg {
 		ts.Fatalf("! serving is not possible")
 	}
-	weir, err := exec.LookPath("weir")
-	ts.Check(err)
-	cmd := exec.Command(weir, append([]string{"serve", "--listen", "127.0.0.1:0"}, args...)...)
-	cmd.Dir, cmd.Env = ts.Getenv("WORK"), append(os.Environ(), "AWS_ACCESS_KEY_ID=", "AWS_SECRET_ACCESS_KEY=")
-	out, err := cmd.StdoutPipe()
-	ts.Check(err)
-	ts.Check(cmd.Start())
+	cmd, out := startServe(ts, args)
 	ts.Defer(func() {
 		cmd.Process.Signal(os.Interrupt)
 		io.Copy(io.Discard, out) // the pipe ends with the process
