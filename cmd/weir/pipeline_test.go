@@ -178,6 +178,23 @@ func TestLagOfPipelines(t *testing.T) {
 	}
 }
 
+// A pipeline whose sink does not answer is running, and says what it waits for; paused, it waits no more.
+func TestPipelineWaits(t *testing.T) {
+	h, cl := pipelineHouse(t)
+	putNumbers(t, cl, 0, 10)
+	file := strings.Replace(numbersPipeline, "delta: s3://lake/numbers", "webhook: http://127.0.0.1:1/", 1)
+	if _, err := h.pipelines.Create(t.Context(), file, false); err != nil {
+		t.Fatal(err)
+	}
+	s := awaitPipeline(t, h, "numbers", func(s pipelines.Status) bool { return s.Waiting != nil || s.State == pipelines.Failed })
+	if text := trouble(&s, time.Now()); s.State != pipelines.Running || !strings.HasPrefix(text, "waiting: write: ") || !strings.Contains(text, "connection refused (since ") {
+		t.Errorf("%s: %s %s", s.State, text, s.Error)
+	}
+	if s, err := h.pipelines.Pause(t.Context(), "numbers"); err != nil || s.Waiting != nil {
+		t.Errorf("paused: %+v, %v", s.Waiting, err)
+	}
+}
+
 // What is not there is named, with what to do.
 func TestWhatIsMissing(t *testing.T) {
 	h, _ := pipelineHouse(t)
