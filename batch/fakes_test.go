@@ -71,6 +71,10 @@ func (copied) Runs() []batch.StateRun        { return nil }
 func (copied) Metrics() []batch.StateMetrics { return nil }
 func (copied) Close() error                  { return nil }
 
+func (copied) Step(context.Context, string) (*columnar.Batch, error) {
+	return nil, errors.New("no steps here")
+}
+
 func (c copied) Len() (n int64) {
 	for _, b := range c.rows {
 		n += int64(b.Len)

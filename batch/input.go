@@ -62,9 +62,9 @@ func (in *input) read(ctx context.Context, r Range, letters *letterWriter) error
 	return nil
 }
 
-// eventTimes are those of the rows of d, none where there is no event time.
+// eventTimes are those of the rows of d, none where there is no event time, or where it is the query of the source that gives it.
 func (in *input) eventTimes(d *decoder) eventTimes {
-	if in.spec.Watermark == nil {
+	if in.spec.Watermark == nil || in.spec.Query != "" {
 		return eventTimes{}
 	}
 	return eventTimesOf(d.batches(), in.spec.Schema.Index(in.spec.Watermark.Column))

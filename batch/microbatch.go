@@ -250,8 +250,33 @@ func (b *microbatch) compute(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	b.result, err = b.opts.Runner.Run(ctx, b.program, b.described, in)
-	return err
+	if b.result, err = b.opts.Runner.Run(ctx, b.program, b.described, in); err != nil {
+		return err
+	}
+	if err := b.tellTimes(ctx); err != nil {
+		b.closeResult()
+		b.result = nil
+		return err
+	}
+	return nil
+}
+
+// tellTimes asks for the event times that the program makes.
+func (b *microbatch) tellTimes(ctx context.Context) error {
+	for _, in := range b.inputs {
+		step := b.program.EventTimes[in.spec.Name]
+		if step == "" {
+			continue
+		}
+		row, err := b.result.Step(ctx, step)
+		if err == nil {
+			in.events, err = eventTimesIn(row)
+		}
+		if err != nil {
+			return fmt.Errorf("event times of source %s: %w", in.spec.Name, err)
+		}
+	}
+	return nil
 }
 
 func (b *microbatch) closeResult() {

@@ -58,6 +58,8 @@ type SourceSpec struct {
 	Mode     Mode
 	Limit    Limit // of one micro-batch
 	FilesMax int   // new files of one micro-batch; 0: as many as fit
+	// Query makes rows of the records, row by row; empty: each is one. Watermark and Deduplicate name columns of the rows.
+	Query string
 	// Watermark is nil if the source has no event time.
 	Watermark   *Watermark
 	Deduplicate *Deduplicate // nil: not

@@ -159,11 +159,16 @@ var units = map[string]time.Duration{
 	"m": time.Minute, "min": time.Minute, "minute": time.Minute, "minutes": time.Minute,
 	"h": time.Hour, "hour": time.Hour, "hours": time.Hour,
 	"d": 24 * time.Hour, "day": 24 * time.Hour, "days": 24 * time.Hour,
+	"week": 7 * 24 * time.Hour, "weeks": 7 * 24 * time.Hour,
+	"month": month, "months": month, "year": 12 * month, "years": 12 * month,
 }
 
+// month is as long as Spark takes it to be in a watermark's delay.
+const month = 31 * 24 * time.Hour
+
 var (
-	quantities      = regexp.MustCompile(`([0-9]{1,9})\s*([a-z]+)`)
-	wholeQuantities = regexp.MustCompile(`^([0-9]{1,9}\s*[a-z]+\s*){1,5}$`)
+	quantities      = regexp.MustCompile(`([0-9]{1,9})(\.[0-9]{1,9})?\s*([a-z]+)`)
+	wholeQuantities = regexp.MustCompile(`^([0-9]{1,9}(\.[0-9]{1,9})?\s*[a-z]+\s*){1,5}$`)
 )
 
 // trigger reads an interval such as "5 seconds", available-now, or once.
@@ -195,16 +200,26 @@ func (r *yamlReader) duration(n ast.Node, path string, high time.Duration) time.
 	return d
 }
 
-// parseDuration reads numbers with their units, each unit once.
+// parseDuration reads numbers with their units, each unit once. As with Spark, seconds alone may have a fraction, of which milliseconds count.
 func parseDuration(text string) (d time.Duration, ok bool) {
 	last := time.Duration(math.MaxInt64)
 	for _, m := range quantities.FindAllStringSubmatch(text, -1) {
 		count, err := strconv.Atoi(m[1])
-		unit := units[m[2]]
+		unit := units[m[3]]
+		if m[2] != "" && unit != time.Second {
+			return 0, false
+		}
 		if err != nil || unit == 0 || unit >= last || time.Duration(count) > math.MaxInt64/2/unit {
 			return 0, false
 		}
 		d, last = d+time.Duration(count)*unit, unit
+		if m[2] != "" {
+			ms, err := strconv.Atoi((m[2][1:] + "00")[:3])
+			if err != nil {
+				return 0, false
+			}
+			d += time.Duration(ms) * time.Millisecond
+		}
 	}
 	return d, wholeQuantities.MatchString(text)
 }

@@ -53,6 +53,9 @@ func describePipeline(p *batch.Pipeline, err error) string {
 		for _, f := range s.Schema.Fields {
 			fmt.Fprintf(&b, "  %s %s nullable=%v\n", f.Name, f.Type, f.Nullable)
 		}
+		if s.Query != "" {
+			fmt.Fprintf(&b, "  query %s\n", s.Query)
+		}
 		if s.Watermark != nil {
 			fmt.Fprintf(&b, "  watermark %+v\n", *s.Watermark)
 		}

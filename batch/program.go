@@ -25,6 +25,9 @@ type Program struct {
 	Keys []string
 	// EventTime is the column of Output that carries the event time on, empty if none does.
 	EventTime string
+	// EventTimes are, of the inputs whose event time the steps make, the steps that tell it: one row of how many there are, the least and the
+	// greatest in microseconds since 1970, null if there are none, and their sum, a double.
+	EventTimes map[string]string
 	// Tables are the static tables that the steps read: by their name in the steps, which is that of RunInput.Statics, the catalog's
 	// database.table.
 	Tables map[string]string
@@ -137,6 +140,8 @@ type Result interface {
 	Runs() []StateRun
 	// Metrics tell of each StateSpec, in order.
 	Metrics() []StateMetrics
+	// Step returns the rows of a step of the Program, which must be few.
+	Step(ctx context.Context, name string) (*columnar.Batch, error)
 	Close() error
 }
 

@@ -1,6 +1,7 @@
 package batch
 
 import (
+	"fmt"
 	"net/url"
 	"regexp"
 	"slices"
@@ -42,7 +43,7 @@ func (r *yamlReader) source(n ast.Node, path, name string) SourceSpec {
 	var fields []columnar.Field
 	var schema, options, perFile ast.Node
 	for key, value := range r.entries(n, path, "stream", "start", "format", "options", "schema", "mode", "corrupt_record", "rescued", "evolve",
-		"watermark", "deduplicate", "max_records_per_trigger", "max_bytes_per_trigger", "max_files_per_trigger") {
+		"query", "watermark", "deduplicate", "max_records_per_trigger", "max_bytes_per_trigger", "max_files_per_trigger") {
 		at := path + "." + key
 		switch key {
 		case "stream":
@@ -63,6 +64,8 @@ func (r *yamlReader) source(n ast.Node, path, name string) SourceSpec {
 			s.Format.Rescued = r.text(value, at)
 		case "evolve":
 			s.Format.Evolve = r.boolean(value, at)
+		case "query":
+			s.Query = strings.TrimSpace(r.text(value, at))
 		case "watermark":
 			s.Watermark = r.watermark(value, at)
 		case "deduplicate":
@@ -202,9 +205,9 @@ func (r *yamlReader) deduplicate(n ast.Node, path string) *Deduplicate {
 	return d
 }
 
-// checkColumns sees to it that watermark and deduplicate name columns of the schema.
+// checkColumns sees to it that watermark and deduplicate name columns of the schema. What the source's own query gives is known when that is compiled.
 func (r *yamlReader) checkColumns(n ast.Node, path string, s *SourceSpec) {
-	if s.Schema == nil {
+	if s.Schema == nil || s.Query != "" {
 		return
 	}
 	if w := s.Watermark; w != nil && w.Column != "" {
@@ -213,7 +216,7 @@ func (r *yamlReader) checkColumns(n ast.Node, path string, s *SourceSpec) {
 		case i < 0:
 			r.failf(n, path, "watermark: the schema has no column %s", w.Column)
 		case s.Schema.Fields[i].Type.Kind != columnar.Timestamp:
-			r.failf(n, path, "watermark: column %s is of type %s; event time must be a timestamp%s", w.Column, s.Schema.Fields[i].Type, numbersAsTimes(s, i))
+			r.failf(n, path, "watermark: column %s is of type %s; event time must be a timestamp%s", w.Column, s.Schema.Fields[i].Type, asTime(s, i))
 		}
 	}
 	if d := s.Deduplicate; d != nil {
@@ -225,10 +228,10 @@ func (r *yamlReader) checkColumns(n ast.Node, path string, s *SourceSpec) {
 	}
 }
 
-// numbersAsTimes says what to write for times that are numbers in the records.
-func numbersAsTimes(s *SourceSpec, column int) string {
+// asTime says what to write for times that are something else in the records.
+func asTime(s *SourceSpec, column int) string {
 	if s.Schema.Fields[column].Type.Kind != columnar.Int64 || s.Format.Name != "json" && s.Format.Name != "csv" {
-		return ""
+		return fmt.Sprintf("; make one in the source's query, such as SELECT *, from_iso8601_timestamp(%s) AS event_time FROM %s", s.Schema.Fields[column].Name, s.Name)
 	}
 	return "; for numbers, make it one and say what they count, such as options: {timestampUnit: ms}"
 }

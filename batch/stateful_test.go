@@ -54,7 +54,7 @@ func eventTime(i int) time.Time { return time.Date(2026, 1, 31, 8, i, 0, 0, time
 func compileEvents(p *batch.Pipeline, inputs map[string]*columnar.Schema) (*batch.Program, error) {
 	in := incremental.Inputs{Streams: map[string]incremental.Stream{}, Mode: p.Mode.String()}
 	for _, s := range p.Sources {
-		stream := incremental.Stream{Columns: inputs[s.Name], EventTime: s.Watermark.Column, Delay: s.Watermark.Delay}
+		stream := incremental.Stream{Columns: inputs[s.Name], Query: s.Query, EventTime: s.Watermark.Column, Delay: s.Watermark.Delay}
 		if d := s.Deduplicate; d != nil {
 			stream.Deduplicate = &incremental.Deduplicate{Columns: d.Columns, WithinWatermark: d.WithinWatermark}
 		}
@@ -251,6 +251,28 @@ func TestEventTimeInMilliseconds(t *testing.T) {
 	w.source.put([][]byte{[]byte(`{"k":"a","x":1,"at":9223372036854775807}`)})
 	if err := w.try(t); err == nil || !strings.Contains(err.Error(), "9223372036854775807 is not of type timestamp") {
 		t.Errorf("a number that is no time: %v", err)
+	}
+}
+
+// TestEventTimeOfQuery has windows over times that the source's query makes of texts, without what it leaves out, and lets the pipeline die at
+// some of its fault points.
+func TestEventTimeOfQuery(t *testing.T) {
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	r := rand.New(rand.NewPCG(seed, 0))
+	file := strings.Replace(eventsFile, "at: timestamp}", "at: string}\n  query: SELECT k, x, from_iso8601_timestamp(at) AS at FROM source WHERE x >= 0", 1)
+	for range 4 {
+		records := events(r, 0, 100)
+		w := newStatefulWorld(t, "append", append(slices.Clone(records), []byte(`{"k":"a","x":-1,"at":"2099-01-01T00:00:00Z"}`)))
+		w.p = parse(t, strings.Replace(file, "MODE", "append", 1))
+		w.run(t, 1+r.IntN(16))
+		more := events(r, 100, 30)
+		w.source.put(more)
+		w.run(t, 1+r.IntN(16))
+		w.run(t, 0)
+		if got, want := w.table(t), wantEvents(t, "append", append(records, more...)); !maps.Equal(got, want) {
+			t.Fatalf("got  %v\nwant %v\n%s", got, want, strings.Join(w.log, "\n"))
+		}
 	}
 }
 

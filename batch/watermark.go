@@ -1,6 +1,7 @@
 package batch
 
 import (
+	"fmt"
 	"math"
 	"time"
 
@@ -84,6 +85,22 @@ func eventTimesOf(batches []*columnar.Batch, column int) eventTimes {
 		}
 	}
 	return e
+}
+
+// eventTimesIn reads what a step of Program.EventTimes gave.
+func eventTimesIn(b *columnar.Batch) (eventTimes, error) {
+	if b.Len == 0 {
+		return eventTimes{}, nil
+	}
+	if b.Len != 1 || len(b.Columns) != 4 {
+		return eventTimes{}, fmt.Errorf("%d rows of %d columns, not one of 4", b.Len, len(b.Columns))
+	}
+	e := eventTimes{rows: b.Columns[0].Int(0)}
+	if e.rows > 0 {
+		e.min, e.max = floorDiv(b.Columns[1].Int(0), 1000), floorDiv(b.Columns[2].Int(0), 1000)
+		e.sum = b.Columns[3].Value(0).(float64) / 1000
+	}
+	return e, nil
 }
 
 // floorDiv is a/b rounded down, for b > 0.

@@ -31,6 +31,12 @@ func (r *runResult) Close() error {
 	return nil
 }
 
+// Step implements batch.Result.
+func (r *runResult) Step(ctx context.Context, name string) (*columnar.Batch, error) {
+	b, err := r.conn.query(ctx, "SELECT * FROM "+quoteName(name))
+	return b, ofQuery(err)
+}
+
 // First implements batch.Rows.
 func (r *runResult) First(ctx context.Context, limit int) (*columnar.Batch, error) {
 	return r.conn.query(ctx, r.from(expressions(r.output))+fmt.Sprintf(" LIMIT %d", limit))

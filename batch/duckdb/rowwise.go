@@ -63,6 +63,7 @@ func (r *Rowwise) Run(ctx context.Context, p *batch.Program, d *batch.Descriptio
 	for _, name := range slices.Sorted(maps.Keys(d.Inputs)) {
 		out.parts = append(out.parts, tablePart{name, d.Inputs[name], piecesOf(in.Inputs[name])})
 	}
+	out.inputs, out.before = out.parts, out.steps
 	if in.Shared {
 		if err := out.share(ctx); err != nil {
 			return nil, err
@@ -120,6 +121,9 @@ type rowwiseResult struct {
 	steps  []batch.Step
 	query  string
 	known  bool // the rows are the result
+
+	inputs []tablePart // parts and steps as they were, for Step
+	before []batch.Step
 }
 
 func (r *rowwiseResult) Schema() *columnar.Schema      { return r.schema }
@@ -139,6 +143,12 @@ func (r *rowwiseResult) Len() int64 {
 func (r *rowwiseResult) Write(ctx context.Context, opts batch.WriteOptions) ([]batch.ParquetFile, error) {
 	files, err := r.db.write(ctx, r.parts, r.steps, r.query, opts)
 	return files, ofQuery(err)
+}
+
+// Step implements batch.Result. What the query gives is no step.
+func (r *rowwiseResult) Step(ctx context.Context, name string) (*columnar.Batch, error) {
+	of := &rowwiseResult{db: r.db, steps: r.before, query: "SELECT * FROM " + quoteName(name), schema: &columnar.Schema{}}
+	return of.fetch(ctx, r.inputs, "")
 }
 
 // First implements batch.Rows.

@@ -35,6 +35,9 @@ type Inputs struct {
 // Stream is an input that grows.
 type Stream struct {
 	Columns *columnar.Schema
+	// Query makes rows of the records, which it reads by the stream's name; empty: the records are the rows. EventTime and Deduplicate are
+	// about the rows.
+	Query string
 	// EventTime is the column that the watermark follows; empty: none. Delay is how far the watermark stays behind it.
 	EventTime string
 	Delay     time.Duration
@@ -61,12 +64,15 @@ func Compile(query string, in Inputs) (*batch.Program, error) {
 		in.Mode = Append
 	}
 	in.Streams = lowerNames(in.Streams)
-	c := &compiler{in: in, program: &batch.Program{}, taken: map[string]bool{}, relations: map[string]*relation{}}
+	c := &compiler{in: in, program: &batch.Program{}, taken: map[string]bool{}, relations: map[string]*relation{}, sources: map[string]*relation{}}
 	for name := range in.Streams {
 		c.taken[name] = true
 	}
 	if !c.streaming(q) {
 		return nil, unsupported("Queries without streaming sources cannot be executed")
+	}
+	if err := c.sourceQueries(); err != nil {
+		return nil, err
 	}
 	out, err := c.query(q, true)
 	var sound *sql.Error
@@ -140,7 +146,8 @@ func (c *compiler) rowwise(query string) (*batch.Program, error) {
 	if c.in.Mode == Complete {
 		return nil, c.modeRefused("when there are no streaming aggregations on streaming DataFrames/Datasets")
 	}
-	return &batch.Program{Steps: []batch.Step{{Name: "output", SQL: text}}, Output: "output", Tables: c.program.Tables}, nil
+	steps := append(c.program.Steps[:c.first:c.first], batch.Step{Name: c.unique("output"), SQL: text})
+	return &batch.Program{Steps: steps, Output: steps[c.first].Name, Tables: c.program.Tables, EventTimes: c.program.EventTimes}, nil
 }
 
 // asItStands translates the query over the inputs and tables themselves, by the types of their columns or by names alone.
@@ -173,6 +180,9 @@ func (c *compiler) asItStands(query string, typed bool) (string, error) {
 func (c *compiler) asNamed(ref *sql.TableRef) (*relation, error) {
 	if len(ref.Name.Parts) == 1 {
 		name := ref.Name.Parts[0]
+		if r := c.sources[name]; r != nil {
+			return r, nil
+		}
 		if s, ok := c.in.Streams[name]; ok {
 			cols, err := columnsOf(s.Columns)
 			return &relation{name: name, cols: cols}, err
@@ -187,6 +197,8 @@ type compiler struct {
 	program   *batch.Program
 	taken     map[string]bool      // names of inputs, steps and states
 	relations map[string]*relation // steps and inputs by name
+	sources   map[string]*relation // rows of inputs that have queries of their own
+	first     int                  // the steps of those
 	views     *views               // WITH queries in sight
 	operators int
 	stateful  bool // an operator with state has been met, though not compiled yet
@@ -395,16 +407,24 @@ func (c *compiler) static(ref *sql.TableRef) (*relation, error) {
 	return r, nil
 }
 
+// rowsOf are the rows of an input: its records, or what its own query makes of them.
+func (c *compiler) rowsOf(name string, s Stream) (*relation, error) {
+	if r := c.sources[name]; r != nil {
+		return r, nil
+	}
+	cols, err := columnsOf(s.Columns)
+	return &relation{name: name, cols: cols, stream: true}, err
+}
+
 // stream is an input, without the rows that its deduplicate drops.
 func (c *compiler) stream(name string, s Stream) (*relation, error) {
 	if r := c.relations[name]; r != nil {
 		return r, nil
 	}
-	cols, err := columnsOf(s.Columns)
+	r, err := c.rowsOf(name, s)
 	if err != nil {
 		return nil, fmt.Errorf("stream %s: %w", name, err)
 	}
-	r := &relation{name: name, cols: cols, stream: true}
 	if s.EventTime != "" {
 		i := r.index(strings.ToLower(s.EventTime))
 		if i < 0 || r.cols[i].typ.Name != "timestamp" {

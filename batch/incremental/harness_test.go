@@ -170,6 +170,9 @@ func (m *machine) advance(rows map[string][][]any) {
 		}
 		i := s.Columns.Index(s.EventTime)
 		for _, r := range rows[name] {
+			if i < 0 {
+				break // runEngine has asked the program
+			}
 			if at, ok := r[i].(time.Time); ok && at.After(m.max[name]) {
 				m.max[name] = at
 			}

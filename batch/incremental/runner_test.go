@@ -84,6 +84,15 @@ func (m *machine) runEngine(rows map[string][][]any, commit bool) []string {
 	if !commit {
 		return out
 	}
+	for name, step := range m.p.EventTimes {
+		b, err := res.Step(ctx, step)
+		if err != nil || b.Len != 1 {
+			m.t.Fatalf("step %s: %d rows, %v", step, b.Len, err)
+		}
+		if at := time.UnixMicro(b.Columns[2].Int(0)); b.Columns[0].Int(0) > 0 && at.After(m.max[name]) {
+			m.max[name] = at
+		}
+	}
 	for _, metrics := range res.Metrics() {
 		m.dropped += metrics.RowsLate
 	}

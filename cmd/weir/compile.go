@@ -44,7 +44,7 @@ func inputsOf(p *batch.Pipeline, inputs map[string]*columnar.Schema) incremental
 	in := incremental.Inputs{Streams: map[string]incremental.Stream{}, Mode: p.Mode.String()}
 	for i := range p.Sources {
 		s := &p.Sources[i]
-		stream := incremental.Stream{Columns: inputs[s.Name]}
+		stream := incremental.Stream{Columns: inputs[s.Name], Query: s.Query}
 		if w := s.Watermark; w != nil {
 			stream.EventTime, stream.Delay = w.Column, w.Delay
 		}

@@ -238,3 +238,116 @@ case("session-of-joined-and-union", f"SELECT session_window, g, count(*) AS n FR
 case("window-of-union", f"SELECT window, count(*) AS n FROM (SELECT ts FROM l UNION ALL SELECT ts FROM r) GROUP BY {W10}", sources=sides())
 case("left-join-then-window", f"SELECT window(ts, '10 minutes') AS w, count(*) AS n, count(b) AS nb FROM (SELECT l.ts, r.id AS b FROM l LEFT JOIN r ON l.g = r.g AND {SOON}) GROUP BY {W10}",
      spark=f"SELECT window AS w, count(*) AS n, count(b) AS nb FROM (SELECT l.ts, r.id AS b FROM l LEFT JOIN r ON l.g = r.g AND {SOON}) GROUP BY {W10}", sources=sides())
+
+# As users of Spark's programming guide write them: what explodes, chains of aggregations, unions, self-joins, odd keys and times.
+ITEMS = "id BIGINT, k STRING, items ARRAY<STRUCT<sku:STRING,qty:INT>>, ts TIMESTAMP"
+BASKETS = [[{"id": 1, "k": "a", "items": [{"sku": "p", "qty": 2}, {"sku": "q", "qty": 1}], "ts": at(1)}, {"id": 2, "k": "b", "items": [], "ts": at(2)}, {"id": 3, "items": None, "ts": at(3)}],
+           [{"id": 4, "k": "a", "items": [{"sku": "p", "qty": None}, None, {"qty": 5}], "ts": at(12)}], [{"id": 5, "k": "a", "items": [{"sku": "p", "qty": 7}], "ts": at(45)}],
+           [{"id": 6, "k": "b", "items": [{"sku": "q", "qty": 1}], "ts": at(90)}]]
+baskets = lambda: {"source": edges(ITEMS, BASKETS)}
+case("explode-structs", "SELECT id, sku, qty FROM source CROSS JOIN UNNEST(items) AS u(sku, qty)", sources=baskets(),
+     spark="SELECT id, i.sku AS sku, i.qty AS qty FROM source LATERAL VIEW explode(items) u AS i")
+case("explode-outer", "SELECT id, sku, qty FROM source LEFT JOIN UNNEST(items) AS u(sku, qty) ON true", sources=baskets(),
+     spark="SELECT id, i.sku AS sku, i.qty AS qty FROM source LATERAL VIEW OUTER explode(items) u AS i")
+case("explode-then-window", f"SELECT window, sku, sum(qty) AS q, count(*) AS n FROM source CROSS JOIN UNNEST(items) AS u(sku, qty) GROUP BY {W10}, sku", sources=baskets(),
+     spark=f"SELECT window, i.sku AS sku, sum(i.qty) AS q, count(*) AS n FROM source LATERAL VIEW explode(items) u AS i GROUP BY {W10}, i.sku")
+case("explode-map", "SELECT id, mk, mv FROM source CROSS JOIN UNNEST(m) AS u(mk, mv)", spark="SELECT id, mk, mv FROM source LATERAL VIEW explode(m) u AS mk, mv")
+case("having-two", f"SELECT window, g FROM source GROUP BY {W10}, g HAVING count(*) > 2 AND max(v) < 120")
+case("window-of-window-time", f"SELECT window, sum(n) AS n FROM (SELECT window_time(window) AS wt, count(*) AS n FROM source GROUP BY {W10}) GROUP BY window(wt, '30 minutes')")
+case("aggregate-of-aggregate-having", "SELECT window, max(n) AS busiest, count(*) AS keys FROM (SELECT window_time(window) AS wt, k, count(*) AS n FROM source "
+     "GROUP BY window(ts, '5 minutes'), k HAVING count(*) > 1) GROUP BY window(wt, '15 minutes')")
+case("self-join", "SELECT a.id AS a, b.id AS b FROM source AS a JOIN source AS b ON a.k = b.k AND b.ts > a.ts AND b.ts <= a.ts + INTERVAL '2' MINUTE")
+half = lambda: {"l": source(21, watermark=None), "r": source(22)}
+case("join-inner-watermark-right", f"SELECT l.id AS a, r.id AS b FROM l JOIN r ON {BOUND}", sources=half())
+case("join-left-watermark-right", f"SELECT l.id AS a, r.id AS b FROM l LEFT JOIN r ON {BOUND}", sources=half())
+case("join-of-windows", "SELECT a.w AS w, a.id AS id, b.id AS other FROM (SELECT window(ts, '10 minutes') AS w, id, k FROM l) AS a JOIN (SELECT window(ts, '10 minutes') AS w, id, k FROM r) AS b "
+     "ON a.w = b.w AND a.k = b.k", sources=two())
+COUNTS = "(SELECT window AS w, k, count(*) AS n FROM %s GROUP BY window(ts, '10 minutes'), k)"
+case("join-of-aggregates", f"SELECT a.w AS w, a.k AS k, a.n AS n, b.n AS m FROM {COUNTS % 'l'} AS a JOIN {COUNTS % 'r'} AS b ON a.w = b.w AND a.k = b.k", sources=two())
+case("count-if", f"SELECT window, count_if(v > 50) AS hi, count_if(flag) AS f FROM source GROUP BY {W10}")
+case("any-of-key", f"SELECT window, k, arbitrary(k) AS f FROM source GROUP BY {W10}, k", spark=f"SELECT window, k, first(k) AS f FROM source GROUP BY {W10}, k")
+case("collect-list", f"SELECT window, array_agg(g) AS gs FROM source GROUP BY {W10}", spark=f"SELECT window, sort_array(collect_list(g)) AS gs FROM source GROUP BY {W10}")
+case("collect-list-nulls", f"SELECT window, coalesce(array_agg(k) FILTER (WHERE k IS NOT NULL), ARRAY[]) AS ks FROM source GROUP BY {W10}, flag",
+     spark=f"SELECT window, sort_array(collect_list(k)) AS ks FROM source GROUP BY {W10}, flag")
+case("collect-set", f"SELECT window, set_agg(k) AS ks FROM source GROUP BY {W10}", spark=f"SELECT window, sort_array(collect_set(k)) AS ks FROM source GROUP BY {W10}")
+case("percentiles", f"SELECT window, approx_percentile(g, 0.5) AS m, approx_percentile(g, ARRAY[0.25, 0.75, 0.95]) AS p FROM source GROUP BY {W10}",
+     spark=f"SELECT window, approx_percentile(g, 0.5) AS m, approx_percentile(g, array(0.25, 0.75, 0.95)) AS p FROM source GROUP BY {W10}")
+case("array-functions", "SELECT id, element_at(tags, 1) AS e, contains(tags, 'x') AS c, array_distinct(tags) AS d, array_join(tags, '-') AS j, filter(tags, t -> t <> 'x') AS f, "
+     "transform(tags, t -> upper(t)) AS u FROM source",
+     spark="SELECT id, element_at(tags, 1) AS e, array_contains(tags, 'x') AS c, array_distinct(tags) AS d, array_join(tags, '-') AS j, filter(tags, t -> t <> 'x') AS f, "
+     "transform(tags, t -> upper(t)) AS u FROM source")
+case("map-functions", "SELECT id, element_at(m, 'u') AS u, map_keys(m) AS mk, map_values(m) AS mv, cardinality(m) AS n FROM source",
+     spark="SELECT id, element_at(m, 'u') AS u, map_keys(m) AS mk, map_values(m) AS mv, size(m) AS n FROM source")
+case("decimal-precision", f"SELECT window, sum(d * d) AS dd, sum(d * 2) AS d2, max(d - CAST(0.005 AS DECIMAL(4,3))) AS m FROM source GROUP BY {W10}", mode="update")
+ZONED = ['{"id":1,"k":"a","ts":"2026-01-01T05:29:59.999+05:30"}', '{"id":2,"k":"a","ts":"2026-01-01T00:00:00-01:00"}', '{"id":3,"k":"a","ts":"2026-01-01 00:20:00"}',
+         '{"id":4,"k":"b","ts":"2025-12-31T23:59:59.999999Z"}']
+case("zones", f"SELECT window, k, count(*) AS n, max(ts) AS m FROM source GROUP BY {W10}, k", mode="update", sources={"source": edges(SEEN, [ZONED[:2], ZONED[2:]])})
+case("odd-double-keys-update", "SELECT f, count(*) AS n FROM source GROUP BY f", mode="update", sources=odd())
+case("odd-double-keys-window", f"SELECT window, f, s, count(*) AS n FROM source GROUP BY {W10}, f, s", sources=odd())
+OLD = [[{"id": n, "k": "a", "ts": t} for n, t in enumerate(("1969-12-31T23:59:59.999Z", "1970-01-01T00:00:00Z", "1969-12-31T23:50:00Z", "1969-12-31T23:49:59.5Z"))],
+       [{"id": 9, "k": "b", "ts": "1969-12-31T23:44:00Z"}, {"id": 10, "k": "b", "ts": "1969-12-31T23:39:59Z"}], [{"id": 11, "k": "c", "ts": "1970-01-01T02:00:00Z"}], [{"id": 12, "k": "c", "ts": "1970-01-02T02:00:00Z"}]]
+for name, w in (("tumbling", "'10 minutes'"), ("sliding", "'10 minutes', '5 minutes'"), ("offset", "'10 minutes', '10 minutes', '3 minutes'"), ("week", "'1 week'")):
+    case("before-1970-" + name, f"SELECT window, count(*) AS n FROM source GROUP BY window(ts, {w})", sources={"source": edges(SEEN, OLD)})
+case("before-1970-session", "SELECT session_window, k, count(*) AS n FROM source GROUP BY session_window(ts, '10 minutes'), k", sources={"source": edges(SEEN, OLD)})
+case("date-trunc-update", "SELECT date_trunc('hour', ts) AS h, k, count(*) AS n FROM source GROUP BY date_trunc('hour', ts), k", mode="update")
+case("refuse-date-trunc-append", "SELECT date_trunc('hour', ts) AS h, count(*) AS n FROM source GROUP BY date_trunc('hour', ts)", refused=True)
+case("union-of-streams", "SELECT id, k FROM l UNION ALL SELECT id, k FROM r", sources=two())
+case("union-of-sides", f"SELECT window, side, count(*) AS n FROM (SELECT ts, 'l' AS side FROM l UNION ALL SELECT ts, 'r' FROM r) GROUP BY {W10}, side", sources=two())
+case("union-then-count-update", "SELECT k, count(*) AS n FROM (SELECT k FROM l UNION ALL SELECT k FROM r WHERE v > 30) GROUP BY k", mode="update", sources=two())
+case("dedup-within-then-window", f"SELECT window, count(*) AS n FROM source GROUP BY {W10}", sources={"source": source(deduplicate=dict(columns=["id"], within_watermark=True))})
+case("dedup-all-columns", "SELECT id, k FROM source", sources=twice(deduplicate=dict(columns=["id", "k", "ts"])))
+case("window-as-column", "SELECT window(ts, '10 minutes') AS w, id FROM source")
+case("sliding-as-column", "SELECT window(ts, '10 minutes', '5 minutes') AS w, id FROM source")
+case("case-keys", f"SELECT window, CASE WHEN v > 50 THEN 'hi' ELSE 'lo' END AS c, avg(v) AS a FROM source GROUP BY {W10}, CASE WHEN v > 50 THEN 'hi' ELSE 'lo' END")
+case("struct-field-keys", f"SELECT window, s.b AS b, sum(s.a) AS a FROM source GROUP BY {W10}, s.b")
+case("map-value-keys", "SELECT element_at(m, 'u') AS u, count(*) AS n FROM source GROUP BY element_at(m, 'u')", mode="update")
+case("min-max-struct", "SELECT min(s) AS lo, max(s) AS hi FROM source", mode="complete", sources=odd())
+case("min-max-array", "SELECT min(a) AS lo, max(a) AS hi FROM source", mode="complete", sources=odd())
+case("sliding-update-having", f"SELECT window, k, count(*) AS n FROM source GROUP BY {W10S5}, k HAVING count(*) > 4", mode="update")
+case("aggregate-above-join-then-having", f"SELECT window(ts, '10 minutes') AS w, g, count(*) AS n FROM (SELECT l.ts, l.g FROM l JOIN r ON {BOUND}) GROUP BY window(ts, '10 minutes'), g HAVING count(*) > 3",
+     spark=f"SELECT window AS w, g, count(*) AS n FROM (SELECT l.ts, l.g FROM l JOIN r ON {BOUND}) GROUP BY window(ts, '10 minutes'), g HAVING count(*) > 3", sources=two())
+case("three-way-join", "SELECT l.id AS a, r.id AS b, q.id AS c FROM l JOIN r ON l.id = r.id AND r.ts BETWEEN l.ts - INTERVAL '1' HOUR AND l.ts + INTERVAL '1' HOUR "
+     "JOIN q ON q.id = l.id AND q.ts BETWEEN l.ts - INTERVAL '1' HOUR AND l.ts + INTERVAL '1' HOUR", sources={"l": source(11), "r": source(12), "q": source(13)})
+case("top-of-complete", f"SELECT window, k, count(*) AS n FROM source GROUP BY {W10}, k ORDER BY window.start DESC, n DESC, k LIMIT 5", mode="complete")
+
+# Event time that is computed: df.withColumn("ts", …).withWatermark("ts", …).
+def computed(rows, query, spark, schema, watermark=("ts", "10 minutes"), **more):
+    return edges(schema, rows, watermark=watermark, query=query, spark_query=spark, **more)
+
+
+PICKUP = "id BIGINT, k STRING, pickup STRING, g INT"
+PARSED = "SELECT *, date_parse(pickup, '%%Y-%%m-%%d %%H:%%i:%%s') AS ts FROM %s"
+TO_TIMESTAMP = "SELECT *, to_timestamp(pickup, 'yyyy-MM-dd HH:mm:ss') AS ts FROM %s"
+
+
+def picked(seed, late=2400):
+    """The events of a seed, their times as texts that are no timestamps to a reader; the first of each batch has none."""
+    out = []
+    for b in events(seed, late=late):
+        rows = [json.loads(line) for line in b]
+        out.append([{"id": r["id"], "k": r["k"], "g": r["g"], "pickup": r["ts"][:19].replace("T", " ") if i else None} for i, r in enumerate(rows)])
+    return out
+
+
+pickups = lambda seed=31, name="source", **more: computed(picked(seed), PARSED % name, TO_TIMESTAMP % name, PICKUP, **more)
+for mode in ("append", "update"):
+    case("computed-time-" + mode, f"SELECT window, k, count(*) AS n FROM source GROUP BY {W10}, k", mode=mode, sources={"source": pickups()})
+case("computed-time-session", "SELECT session_window, k, count(*) AS n FROM source GROUP BY session_window(ts, '3 minutes'), k", sources={"source": pickups()})
+case("computed-time-dedup", "SELECT id, ts FROM source", sources={"source": pickups(deduplicate=dict(columns=["id"], within_watermark=True))})
+case("computed-time-rows", "SELECT id, ts FROM source", sources={"source": pickups()})
+case("computed-time-join", f"SELECT l.id AS a, r.id AS b FROM l JOIN r ON {BOUND}", sources={"l": pickups(11, "l"), "r": pickups(12, "r")})
+case("computed-time-join-one", f"SELECT l.id AS a, r.id AS b FROM l JOIN r ON {BOUND}", sources={"l": pickups(11, "l"), "r": source(12)})
+NESTED = [[{"id": 1, "head": {"ms": START * 1000}}, {"id": 2, "head": {"ms": START * 1000 + 599999}}, {"id": 3, "head": {}}, {"id": 4}], [{"id": 5, "head": {"ms": (START + 1800) * 1000}}],
+          [{"id": 6, "head": {"ms": (START + 60) * 1000}}, {"id": 7, "head": {"ms": (START + 5400) * 1000}}], [{"id": 8, "head": {"ms": (START + 9000) * 1000}}]]
+case("computed-time-nested", f"SELECT window, count(*) AS n FROM source GROUP BY {W10}", sources={"source": computed(NESTED, "SELECT id, from_unixtime(head.ms / 1e3) AS ts FROM source",
+     "SELECT id, timestamp_millis(head.ms) AS ts FROM source", "id BIGINT, head STRUCT<ms:BIGINT>")})
+NESTS = [[{"id": 1, "events": [{"at": at(0), "n": 1}, {"at": at(31), "n": 2}]}, {"id": 2, "events": []}, {"id": 3}], [{"id": 4, "events": [{"at": at(5), "n": 3}, {"at": at(22), "n": 4}, {"n": 5}]}],
+         [{"id": 5, "events": [{"at": at(2000000), "n": -1}, {"at": at(70), "n": 6}]}], [{"id": 6, "events": [{"at": at(120), "n": 7}]}]]
+case("computed-time-exploded", f"SELECT window, sum(n) AS n FROM source GROUP BY {W10}", sources={"source": computed(NESTS, "SELECT id, at AS ts, n FROM source CROSS JOIN UNNEST(events) AS u(at, n) WHERE n > 0",
+     "SELECT id, e.at AS ts, e.n AS n FROM source LATERAL VIEW explode(events) u AS e WHERE e.n > 0", "id BIGINT, events ARRAY<STRUCT<at:TIMESTAMP,n:INT>>")})
+
+# Delays with months and fractions.
+FAR = [[seen(1, "a", 0)], [seen(2, "a", 31 * 1440 + 5)], [seen(3, "a", 1), seen(4, "a", 31 * 1440 + 11)], [seen(5, "a", 62 * 1440)], [seen(6, "a", 200 * 1440)]]
+case("delay-of-a-month", f"SELECT window, count(*) AS n FROM source GROUP BY {W10}", sources={"source": edges(SEEN, FAR, watermark=("ts", "1 month"))})
+NEAR = [[seen(1, "a", 0)], [seen(2, "a", 10 + 1 / 60)], [seen(3, "a", 1), seen(4, "a", 10 + 2 / 60)], [seen(5, "a", 2), seen(6, "a", 30)], [seen(7, "a", 90)]]
+case("delay-of-a-fraction", f"SELECT window, count(*) AS n FROM source GROUP BY {W10}", sources={"source": edges(SEEN, NEAR, watermark=("ts", "1.5 seconds"))})

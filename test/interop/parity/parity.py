@@ -82,6 +82,8 @@ def pipeline(folder, c, hook):
         }
         if s["watermark"]:
             spec["watermark"] = {"column": s["watermark"][0], "delay": s["watermark"][1]}
+        if s.get("query"):
+            spec["query"] = s["query"]
         if s.get("deduplicate"):
             spec["deduplicate"] = s["deduplicate"]
         sources[name] = spec

@@ -37,6 +37,9 @@ def run(spark, folder, c):
     try:
         for name, s in c["sources"].items():
             df = spark.readStream.schema(s["schema"]).option("maxFilesPerTrigger", 1).json(os.path.join(folder, name))
+            if s.get("query"):
+                df.createOrReplaceTempView(name)
+                df = spark.sql(s["spark_query"])
             if s["watermark"]:
                 df = df.withWatermark(*s["watermark"])
             if s.get("deduplicate"):
