@@ -253,9 +253,12 @@ case("explode-then-window", f"SELECT window, sku, sum(qty) AS q, count(*) AS n F
      spark=f"SELECT window, i.sku AS sku, sum(i.qty) AS q, count(*) AS n FROM source LATERAL VIEW explode(items) u AS i GROUP BY {W10}, i.sku")
 case("explode-map", "SELECT id, mk, mv FROM source CROSS JOIN UNNEST(m) AS u(mk, mv)", spark="SELECT id, mk, mv FROM source LATERAL VIEW explode(m) u AS mk, mv")
 case("having-two", f"SELECT window, g FROM source GROUP BY {W10}, g HAVING count(*) > 2 AND max(v) < 120")
-case("window-of-window-time", f"SELECT window, sum(n) AS n FROM (SELECT window_time(window) AS wt, count(*) AS n FROM source GROUP BY {W10}) GROUP BY window(wt, '30 minutes')")
+case("window-of-window-time", f"SELECT window, sum(n) AS n FROM (SELECT window_time(window) AS wt, count(*) AS n FROM source GROUP BY {W10}) GROUP BY window(wt, '30 minutes')",
+     spark=f"SELECT window, sum(n) AS n FROM (SELECT window_time(window) AS wt, n FROM (SELECT window, count(*) AS n FROM source GROUP BY {W10})) GROUP BY window(wt, '30 minutes')")
 case("aggregate-of-aggregate-having", "SELECT window, max(n) AS busiest, count(*) AS keys FROM (SELECT window_time(window) AS wt, k, count(*) AS n FROM source "
-     "GROUP BY window(ts, '5 minutes'), k HAVING count(*) > 1) GROUP BY window(wt, '15 minutes')")
+     "GROUP BY window(ts, '5 minutes'), k HAVING count(*) > 1) GROUP BY window(wt, '15 minutes')",
+     spark="SELECT window, max(n) AS busiest, count(*) AS keys FROM (SELECT window_time(window) AS wt, n FROM (SELECT window, k, count(*) AS n FROM source "
+     "GROUP BY window(ts, '5 minutes'), k HAVING count(*) > 1)) GROUP BY window(wt, '15 minutes')")
 case("self-join", "SELECT a.id AS a, b.id AS b FROM source AS a JOIN source AS b ON a.k = b.k AND b.ts > a.ts AND b.ts <= a.ts + INTERVAL '2' MINUTE")
 half = lambda: {"l": source(21, watermark=None), "r": source(22)}
 case("join-inner-watermark-right", f"SELECT l.id AS a, r.id AS b FROM l JOIN r ON {BOUND}", sources=half())
@@ -280,7 +283,7 @@ case("map-functions", "SELECT id, element_at(m, 'u') AS u, map_keys(m) AS mk, ma
      spark="SELECT id, element_at(m, 'u') AS u, map_keys(m) AS mk, map_values(m) AS mv, size(m) AS n FROM source")
 case("decimal-precision", f"SELECT window, sum(d * d) AS dd, sum(d * 2) AS d2, max(d - CAST(0.005 AS DECIMAL(4,3))) AS m FROM source GROUP BY {W10}", mode="update")
 ZONED = ['{"id":1,"k":"a","ts":"2026-01-01T05:29:59.999+05:30"}', '{"id":2,"k":"a","ts":"2026-01-01T00:00:00-01:00"}', '{"id":3,"k":"a","ts":"2026-01-01 00:20:00"}',
-         '{"id":4,"k":"b","ts":"2025-12-31T23:59:59.999999Z"}']
+         '{"id":4,"k":"b","ts":"2025-12-31T23:59:59.999Z"}']
 case("zones", f"SELECT window, k, count(*) AS n, max(ts) AS m FROM source GROUP BY {W10}, k", mode="update", sources={"source": edges(SEEN, [ZONED[:2], ZONED[2:]])})
 case("odd-double-keys-update", "SELECT f, count(*) AS n FROM source GROUP BY f", mode="update", sources=odd())
 case("odd-double-keys-window", f"SELECT window, f, s, count(*) AS n FROM source GROUP BY {W10}, f, s", sources=odd())
@@ -351,3 +354,14 @@ FAR = [[seen(1, "a", 0)], [seen(2, "a", 31 * 1440 + 5)], [seen(3, "a", 1), seen(
 case("delay-of-a-month", f"SELECT window, count(*) AS n FROM source GROUP BY {W10}", sources={"source": edges(SEEN, FAR, watermark=("ts", "1 month"))})
 NEAR = [[seen(1, "a", 0)], [seen(2, "a", 10 + 1 / 60)], [seen(3, "a", 1), seen(4, "a", 10 + 2 / 60)], [seen(5, "a", 2), seen(6, "a", 30)], [seen(7, "a", 90)]]
 case("delay-of-a-fraction", f"SELECT window, count(*) AS n FROM source GROUP BY {W10}", sources={"source": edges(SEEN, NEAR, watermark=("ts", "1.5 seconds"))})
+
+# Gaps of sessions by the row.
+GAPS = [[seen(1, "a", 0), seen(2, "b", 0), seen(3, "a", 4), seen(4, "b", 4), seen(5, "c", 1), seen(6, None, 2), seen(7, "a", 0.5)], [seen(8, "b", 9), seen(9, "a", 30), seen(10, "b", 30)],
+        [seen(11, "a", 1), seen(12, "b", 11), seen(13, "b", 12)], [seen(14, "a", 90)], [seen(15, "b", 200)]]
+GAP = "CASE WHEN k = 'a' THEN '5 seconds' WHEN k = 'c' THEN '0 seconds' WHEN k = 'b' THEN '10 minutes' END"
+for mode in ("append", "complete"):
+    case("session-gap-by-row-" + mode, f"SELECT session_window, id % 2 AS odd, count(*) AS n, min(id) AS least FROM source GROUP BY session_window(ts, {GAP}), id % 2", mode=mode, sources={"source": edges(SEEN, GAPS)})
+case("session-gap-by-row-random", "SELECT session_window, g, count(*) AS n, sum(id) AS s FROM source GROUP BY session_window(ts, CASE WHEN k = 'a' THEN '10 seconds' WHEN flag THEN '2 minutes' ELSE '4 minutes' END), g")
+
+# Subqueries about a stream.
+case("semi-join-in", f"SELECT l.id AS a FROM l WHERE l.g IN (SELECT r.g FROM r WHERE {SOON})", sources=sides(), spark=f"SELECT l.id AS a FROM l LEFT SEMI JOIN r ON l.g = r.g AND {SOON}")
