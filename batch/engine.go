@@ -25,10 +25,12 @@ type Options struct {
 	Tables  Tables // that queries join with the sources; nil: none
 	Sinks   []Sink
 	Letters Letters // required unless every source's mode is fail
-	// Progress and State are where the pipeline stands. State opens the store, where a query without state looks that none is left behind; an error
-	// that wraps fs.ErrNotExist says that there is none.
+	// Progress and State are where the pipeline stands. State opens the store for a query that has state.
 	Progress ProgressStore
 	State    func(ctx context.Context) (StateStore, error)
+	// StateKept tells the newest batch after which the pipeline's state was kept, -1 for none, and makes nothing: a query without state looks
+	// there that none is left behind. Nil: there is none.
+	StateKept func(ctx context.Context) (int64, error)
 	// Once runs what is there now and ends, whatever trigger the pipeline has.
 	Once bool
 	// Workers is the number of cores that decode; default all.
@@ -241,7 +243,7 @@ func (e *Engine) pause(ctx context.Context, began time.Time, had, now bool) erro
 	var err error
 	switch interval := e.pipeline.Trigger.Interval; {
 	case interval > 0:
-		err = sleep(waiting, began.Add(interval).Sub(e.opts.Now()))
+		err = Sleep(waiting, began.Add(interval).Sub(e.opts.Now()))
 	case !had:
 		err = e.retry(waiting, "wait for records", func() error { return waitAny(waiting, e.inputs) })
 	}

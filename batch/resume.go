@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
 	"strings"
 
@@ -250,21 +249,13 @@ func (e *Engine) loadState(ctx context.Context, p Progress) error {
 }
 
 // checkNoState refuses a query without state where the newest batch that is done left some: rows that wait in it would never be given.
-func (e *Engine) checkNoState(ctx context.Context, p Progress) (err error) {
-	if e.opts.State == nil || p.Mark.Batch < 0 {
+func (e *Engine) checkNoState(ctx context.Context, p Progress) error {
+	if e.opts.StateKept == nil || p.Mark.Batch < 0 {
 		return nil
 	}
-	s, err := e.opts.State(ctx)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
+	newest, err := e.opts.StateKept(ctx)
 	if err != nil {
-		return fmt.Errorf("open state: %w", err)
-	}
-	defer func() { err = errors.Join(err, s.Close()) }()
-	newest, err := s.Newest(ctx)
-	if err != nil {
-		return fmt.Errorf("open state: %w", err)
+		return fmt.Errorf("look for state: %w", err)
 	}
 	if newest >= p.Mark.Batch {
 		return fmt.Errorf("%w: it was kept up to batch %d for a query with aggregates, joins or deduplication, and this query has none: what waits in "+

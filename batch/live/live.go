@@ -43,7 +43,7 @@ type Walker interface {
 	Tips() (tips batch.Offset, ended, short []string)
 }
 
-// Options of Run. All are required but Tables and State, which only some queries need, and those with defaults.
+// Options of Run. All are required but Tables, State and StateKept, which only some queries need, and those with defaults.
 type Options struct {
 	Pipeline *batch.Pipeline
 	Sources  map[string]Source
@@ -51,6 +51,8 @@ type Options struct {
 	Runner   batch.Runner
 	Tables   batch.Tables
 	State    func(ctx context.Context) (batch.StateStore, error) // a copy, which Run changes
+	// StateKept tells the newest batch of that copy, -1 for none.
+	StateKept func(ctx context.Context) (int64, error)
 	// From is where the table stands, as Since tells, and Held the newest batch that it holds, -1 for none.
 	From batch.Progress
 	Held int64
@@ -114,7 +116,7 @@ func Run(ctx context.Context, opts Options) (*Tail, error) {
 		return nil, err
 	}
 	engine, err := batch.New(batch.Options{
-		Pipeline: &p, Sources: sources, Compile: opts.Compile, Runner: opts.Runner, Tables: opts.Tables, State: opts.State,
+		Pipeline: &p, Sources: sources, Compile: opts.Compile, Runner: opts.Runner, Tables: opts.Tables, State: opts.State, StateKept: opts.StateKept,
 		Sinks: []batch.Sink{r}, Letters: nowhere{}, Progress: &progress{opts.From}, Once: true, OnProgress: r.count,
 		RetryFor: retryFor, Logger: slog.New(slog.DiscardHandler), Now: opts.Now,
 	})

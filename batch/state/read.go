@@ -1,7 +1,10 @@
 package state
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"time"
 
 	"github.com/weir-data/weir/batch"
@@ -32,6 +35,26 @@ func Versions(dir string) ([]int64, error) {
 		return nil, fmt.Errorf("read state: %w", err)
 	}
 	return all, nil
+}
+
+// Newest is the newest batch after which a store in a folder, or its backup if it has one, has a version, -1 if there is none. Nothing is made and
+// nothing is locked.
+func Newest(ctx context.Context, opts Options) (int64, error) {
+	if opts.FS == nil {
+		opts.FS = vfs.Default
+	}
+	s := &Store{opts: opts, fs: opts.FS}
+	if opts.Backup != nil {
+		return s.Newest(ctx)
+	}
+	kept, err := listVersions(s.fs, opts.Dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return -1, nil
+	}
+	if err != nil {
+		return -1, fmt.Errorf("read state: %w", err)
+	}
+	return newestOf(kept), nil
 }
 
 // Read returns the version of a batch in the store in a folder of this machine. Its runs are there until some batches later.

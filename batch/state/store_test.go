@@ -225,6 +225,27 @@ func TestVersions(t *testing.T) {
 	}
 }
 
+// TestNewestMakesNothing looks for the newest version where there is no folder, and where there is one.
+func TestNewestMakesNothing(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "pipelines", "rides")
+	if n, err := Newest(t.Context(), Options{Dir: dir}); n != -1 || err != nil {
+		t.Errorf("no folder: %d, %v", n, err)
+	}
+	if _, err := os.Stat(filepath.Dir(dir)); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a folder was made: %v", err)
+	}
+	fs := vfs.NewCrashable()
+	s := open(t, fs, Options{})
+	opts := Options{Dir: "state", FS: fs}
+	if n, err := Newest(t.Context(), opts); n != -1 || err != nil {
+		t.Errorf("an empty store: %d, %v", n, err)
+	}
+	commit(t, s, load(t, s, -1), noon, run{state: "counts", text: "a", until: noon})
+	if n, err := Newest(t.Context(), opts); n != 0 || err != nil {
+		t.Errorf("after batch 0: %d, %v", n, err)
+	}
+}
+
 func TestBatchAgain(t *testing.T) {
 	fs := vfs.NewCrashable()
 	s := open(t, fs, Options{})

@@ -166,6 +166,7 @@ func startPipeline(ctx context.Context, p *batch.Pipeline, b backends, opts batc
 		}
 	}
 	opts.State = func(context.Context) (batch.StateStore, error) { return state.Open(place) }
+	opts.StateKept = func(ctx context.Context) (int64, error) { return state.Newest(ctx, place) }
 	db, err := duckdb.Open(duckdb.Options{Dirs: []string{batchdelta.StagingDir(b.objects), place.Dir}})
 	if err != nil {
 		return nil, err
