@@ -60,7 +60,7 @@ func (f *FanOut) activate(ctx context.Context) error {
 			f.arn = *c.ConsumerDescription.ConsumerARN
 			return nil
 		}
-		if err := sleep(ctx, registerEvery); err != nil { // it is being made or deleted
+		if err := batch.Sleep(ctx, registerEvery); err != nil { // it is being made or deleted
 			return err
 		}
 	}

@@ -41,20 +41,9 @@ func (s *Source) patiently(ctx context.Context, f func() error) error {
 		if try == triesMax {
 			return err
 		}
-		if err := sleep(ctx, backoff(try)); err != nil {
+		if err := batch.Sleep(ctx, backoff(try)); err != nil {
 			return err
 		}
-	}
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
 	}
 }
 

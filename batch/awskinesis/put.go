@@ -81,7 +81,7 @@ func (t *Target) Put(ctx context.Context, records []tostream.Record) error {
 		if attempt == putAttempts {
 			return batch.Temporary(errors.New(reason))
 		}
-		if err := sleep(ctx, wait); err != nil {
+		if err := batch.Sleep(ctx, wait); err != nil {
 			return err
 		}
 		entries, wait = left, min(2*wait, putWaitMax)

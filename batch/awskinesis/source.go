@@ -107,7 +107,7 @@ func New(client API, stream string, opts Options) *Source {
 
 // Wait returns after the poll interval.
 func (s *Source) Wait(ctx context.Context, _ batch.Offset) error {
-	return sleep(ctx, s.opts.PollInterval)
+	return batch.Sleep(ctx, s.opts.PollInterval)
 }
 
 // Position implements batch.Starter. The latest record is the last by the clock of this machine.

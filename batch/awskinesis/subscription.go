@@ -95,7 +95,7 @@ func (s *subscription) run(ctx context.Context) {
 				continue // its five minutes are over
 			}
 		}
-		if sleep(ctx, backoff(max(tries, 1))) != nil {
+		if batch.Sleep(ctx, backoff(max(tries, 1))) != nil {
 			return
 		}
 	}
