@@ -56,6 +56,12 @@ func keysOf(names []string, files []batch.ParquetFile) []rewrite.Key {
 	return keys
 }
 
+// compactor is what a Sink needs of a rewrite.Compactor.
+type compactor interface {
+	Compact(ctx context.Context, added []table.File) error
+	Skip()
+}
+
 // Maintain implements batch.Maintainer: small files are written together. While more batches are waiting that is left for later, as then
 // more files are written together at a time, and each row fewer times.
 func (s *Sink) Maintain(ctx context.Context, behind bool) {

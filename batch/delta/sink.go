@@ -86,11 +86,11 @@ type Sink struct {
 	bucket, prefix string // the prefix ends in a slash unless it is empty
 	out            batch.Output
 	table          *table.Table
-	rows           *rewrite.Table     // nil: there is no DB
-	compactor      *rewrite.Compactor // nil: none
-	changes        int                // whose files the compactor was not told of
-	added          []table.File       // that it will be told of
-	left           int                // batches since it ran
+	rows           *rewrite.Table // nil: there is no DB
+	compactor      compactor      // nil: none
+	changes        int            // whose files the compactor was not told of
+	added          []table.File   // that it will be told of
+	left           int            // batches since it ran
 }
 
 var (

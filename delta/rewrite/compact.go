@@ -79,6 +79,7 @@ func (c *Compactor) Run(ctx context.Context, added []delta.File) (Result, error)
 	} else if len(added) > 0 {
 		s, err := c.t.table.Snapshot(ctx)
 		if err != nil {
+			c.known = false // what is there is looked up again
 			return Result{}, err
 		}
 		for i := range added {
@@ -97,6 +98,7 @@ func (c *Compactor) Run(ctx context.Context, added []delta.File) (Result, error)
 	}
 	s, err := c.t.table.Snapshot(ctx)
 	if err != nil {
+		c.known = false
 		return r, err
 	}
 	for i := range made {
