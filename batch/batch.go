@@ -35,6 +35,10 @@ type Offset map[string]string
 // microseconds since 1970.
 const Youngest = "/youngest"
 
+// Topic is the shard in which offsets of Kafka keep which topic they are of: the id that it got when it was made, which another one of the same
+// name does not have.
+const Topic = "/topic"
+
 // Equal says whether o and p name the same position. A shard that is missing is one that has not begun.
 func (o Offset) Equal(p Offset) bool {
 	for shard, seq := range o {

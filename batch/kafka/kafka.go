@@ -4,7 +4,8 @@
 // number of the next record, as Kafka counts, so a partition that is missing has not begun. Plan asks the brokers where partitions
 // end and reads nothing; how many records fit into a batch of so many bytes it knows from the batches before. Only committed
 // records of transactions are read. What retention takes before it was read is an error, not a gap, and so
-// is a topic that was made again under the same name, as long as it has fewer records than were read of the old one.
+// is a topic that was made again under the same name: offsets have the topic's id, batch.Topic. Brokers before Kafka 2.8 have no ids; of theirs it is
+// noticed as long as the new topic has fewer records than were read of the old one.
 //
 // Consumer groups are not used: where a pipeline stands is its own progress, which is what makes it exactly once.
 package kafka

@@ -2,6 +2,7 @@ package kafka
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"strconv"
@@ -10,6 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/weir-data/weir/batch"
 )
@@ -41,7 +43,7 @@ const (
 // Latest implements batch.Tipper.
 func (s *Source) Latest(ctx context.Context) (batch.Offset, error) {
 	ends, err := s.list(ctx, s.admin.ListCommittedOffsets)
-	return offsetOf(ends), err
+	return offsetOf(ends, ""), err
 }
 
 // Position implements batch.Starter.
@@ -50,12 +52,53 @@ func (s *Source) Position(ctx context.Context, start batch.Start) (batch.Offset,
 	case batch.TrimHorizon:
 		return batch.Offset{}, nil
 	case batch.Latest:
-		return s.Latest(ctx)
+		return s.named(ctx, s.admin.ListCommittedOffsets)
 	}
-	at, err := s.list(ctx, func(ctx context.Context, topics ...string) (kadm.ListedOffsets, error) {
+	return s.named(ctx, func(ctx context.Context, topics ...string) (kadm.ListedOffsets, error) {
 		return s.admin.ListOffsetsAfterMilli(ctx, start.Time.UnixMilli(), topics...)
 	})
-	return offsetOf(at), err
+}
+
+// named are the offsets that ask gives, and the topic's id.
+func (s *Source) named(ctx context.Context, ask func(context.Context, ...string) (kadm.ListedOffsets, error)) (batch.Offset, error) {
+	id, err := s.topicID(ctx)
+	if err != nil {
+		return nil, err
+	}
+	at, err := s.list(ctx, ask)
+	return offsetOf(at, id), err
+}
+
+// topicID is what the topic was called by when it was made, empty if the brokers have no ids. They are asked each time: what the client has kept may be of
+// another topic by now.
+func (s *Source) topicID(ctx context.Context) (string, error) {
+	req, topic := kmsg.NewPtrMetadataRequest(), kmsg.NewMetadataRequestTopic()
+	topic.Topic = &s.topic
+	req.Topics = append(req.Topics, topic)
+	resp, err := req.RequestWith(ctx, s.client)
+	if err == nil && len(resp.Topics) != 1 {
+		err = fmt.Errorf("%d topics in the answer", len(resp.Topics))
+	}
+	if err == nil {
+		err = kerr.ErrorForCode(resp.Topics[0].ErrorCode)
+	}
+	if err != nil {
+		return "", s.failed("ask for the id", err)
+	}
+	if id := resp.Topics[0].TopicID; id != [16]byte{} {
+		return base64.RawURLEncoding.EncodeToString(id[:]), nil
+	}
+	return "", nil
+}
+
+// sameTopic refuses offsets of a topic with another id, and returns the id. Offsets that were kept before ids were have none.
+func (s *Source) sameTopic(ctx context.Context, at batch.Offset) (id string, err error) {
+	id, err = s.topicID(ctx)
+	if known := at[batch.Topic]; err == nil && known != "" && id != "" && id != known {
+		err = s.failed("read", fmt.Errorf("the topic was deleted and made again: its id is %s, and the pipeline knows of %s: give the pipeline another name to "+
+			"begin anew", id, known))
+	}
+	return id, err
 }
 
 // list asks the brokers for one offset of each partition.
@@ -72,8 +115,11 @@ func (s *Source) list(ctx context.Context, ask func(context.Context, ...string) 
 	return at, nil
 }
 
-func offsetOf(at map[int32]int64) batch.Offset {
+func offsetOf(at map[int32]int64, topic string) batch.Offset {
 	o := batch.Offset{}
+	if topic != "" {
+		o[batch.Topic] = topic
+	}
 	for partition, next := range at {
 		if next > 0 {
 			o[strconv.Itoa(int(partition))] = strconv.FormatInt(next, 10)
@@ -86,6 +132,9 @@ func offsetOf(at map[int32]int64) batch.Offset {
 func positions(o batch.Offset) (map[int32]int64, error) {
 	at := map[int32]int64{}
 	for shard, next := range o {
+		if shard == batch.Topic {
+			continue
+		}
 		partition, err := strconv.ParseInt(shard, 10, 32)
 		if err != nil {
 			return nil, fmt.Errorf("%q is no partition", shard)
@@ -102,6 +151,10 @@ func (s *Source) Plan(ctx context.Context, start batch.Offset, limit batch.Limit
 	at, err := positions(start)
 	if err != nil {
 		return nil, s.failed("plan a batch", err)
+	}
+	topic, err := s.sameTopic(ctx, start)
+	if err != nil {
+		return nil, err
 	}
 	begins, err := s.list(ctx, s.admin.ListStartOffsets)
 	if err != nil {
@@ -126,10 +179,14 @@ func (s *Source) Plan(ctx context.Context, start batch.Offset, limit batch.Limit
 			at[partition], waiting[partition] = from, end-from
 		}
 	}
-	for partition, n := range share(waiting, s.budget(limit)) {
+	taken := share(waiting, s.budget(limit))
+	if len(taken) == 0 {
+		return start.Clone(), nil
+	}
+	for partition, n := range taken {
 		at[partition] += n
 	}
-	return offsetOf(at), nil
+	return offsetOf(at, topic), nil
 }
 
 func (s *Source) lost(partition int32, from, begin int64) error {
@@ -217,6 +274,9 @@ func (s *Source) Read(ctx context.Context, start, end batch.Offset, f func([]bat
 	if err != nil {
 		return s.failed("read", err)
 	}
+	if _, err := s.sameTopic(ctx, end); err != nil {
+		return err
+	}
 	begins, err := s.list(ctx, s.admin.ListStartOffsets)
 	if err != nil {
 		return err
@@ -248,6 +308,9 @@ func (s *Source) Read(ctx context.Context, start, end batch.Offset, f func([]bat
 	s.client.AddConsumePartitions(map[string]map[int32]kgo.Offset{s.topic: consume})
 	defer s.client.PurgeTopicsFromConsuming(s.topic)
 	if err := r.run(ctx); err != nil {
+		return err
+	}
+	if _, err := s.sameTopic(ctx, end); err != nil { // while it was read
 		return err
 	}
 	if r.records > 0 {

@@ -96,7 +96,7 @@ func read(t *testing.T, s *Source, start, end batch.Offset) (values []string) {
 		t.Fatal(err)
 	}
 	for shard, want := range end {
-		if next[shard] != want {
+		if shard != batch.Topic && next[shard] != want {
 			t.Fatalf("partition %s was read up to %s, not %s", shard, next[shard], want)
 		}
 	}
@@ -141,6 +141,7 @@ func TestRandom(t *testing.T) {
 	if want := b.sent[0] + b.sent[1] + b.sent[2]; got != want {
 		t.Errorf("%d of %d records", got, want)
 	}
+	delete(at, batch.Topic)
 	if latest, err := s.Latest(t.Context()); err != nil || !latest.Equal(at) {
 		t.Errorf("latest %v, %v; read up to %v", latest, err, at)
 	}
@@ -172,7 +173,7 @@ func TestStarts(t *testing.T) {
 		t.Errorf("%d records after the latest, not 10", n)
 	}
 	at, err := s.Position(t.Context(), batch.Start{Kind: batch.AtTime, Time: time.Now().Add(-time.Hour)})
-	if err != nil || len(at) != 0 {
+	if err != nil || len(at) != 1 || at[batch.Topic] == "" {
 		t.Errorf("an hour ago: %v, %v", at, err)
 	}
 }
@@ -232,6 +233,60 @@ func TestTopicMadeAgain(t *testing.T) {
 		if _, err := admin.DeleteTopic(t.Context(), "rides"); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// TestTopicMadeAgainLonger refuses another topic of the same name that has more records than were read of the first. Progress of before offsets had
+// ids goes on, and has the id from its next batch on.
+func TestTopicMadeAgainLonger(t *testing.T) {
+	b := newBroker(t)
+	rng := rand.New(rand.NewPCG(1, 1))
+	b.send(t, rng, 100)
+	s := b.open(t)
+	end, err := s.Plan(t.Context(), batch.Offset{}, batch.Limit{})
+	if err != nil || end[batch.Topic] == "" {
+		t.Fatalf("plan %v: %v", end, err)
+	}
+	if again, err := s.Plan(t.Context(), end, batch.Limit{}); err != nil || !again.Equal(end) {
+		t.Errorf("nothing new: %v, %v", again, err)
+	}
+	old := end.Clone()
+	delete(old, batch.Topic)
+	if again, err := s.Plan(t.Context(), old, batch.Limit{}); err != nil || !again.Equal(old) {
+		t.Errorf("nothing new behind old progress: %v, %v", again, err)
+	}
+	read(t, s, batch.Offset{}, old)
+	admin := kadm.NewClient(b.producer)
+	if _, err := admin.DeleteTopic(t.Context(), "rides"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := admin.CreateTopic(t.Context(), partitions, 1, nil, "rides"); err != nil {
+		t.Fatal(err)
+	}
+	b.sent = [partitions]int{}
+	producer, err := kgo.NewClient(kgo.SeedBrokers(b.ListenAddrs()...), kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(producer.Close)
+	b.producer = producer // the first knows the old topic
+	b.send(t, rng, 400)
+	for _, s := range []*Source{s, b.open(t)} {
+		const want = "was deleted and made again: its id is"
+		if err := s.Wait(t.Context(), end); err != nil {
+			t.Errorf("wait: %v", err)
+		}
+		if _, err := s.Plan(t.Context(), end, batch.Limit{}); err == nil || !strings.Contains(err.Error(), want) || batch.IsTemporary(err) {
+			t.Errorf("plan: %v", err)
+		}
+		err := s.Read(t.Context(), batch.Offset{}, end, func([]batch.Record) error { return nil })
+		if err == nil || !strings.Contains(err.Error(), want) || batch.IsTemporary(err) {
+			t.Errorf("read: %v", err)
+		}
+	}
+	next, err := s.Plan(t.Context(), old, batch.Limit{})
+	if err != nil || next[batch.Topic] == "" || next[batch.Topic] == end[batch.Topic] {
+		t.Errorf("progress without an id: %v, %v", next, err)
 	}
 }
 

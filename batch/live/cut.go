@@ -129,7 +129,7 @@ func within(at, cut batch.Offset) (shard string, in bool) {
 		return batch.Youngest, !behind(youngest, at[batch.Youngest])
 	}
 	for shard, seq := range at {
-		if behind(cut[shard], seq) {
+		if shard != batch.Topic && behind(cut[shard], seq) {
 			return shard, false
 		}
 	}
