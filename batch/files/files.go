@@ -2,12 +2,17 @@
 //
 // Every file is taken once, the oldest first. A record is a line, without its end; with Options.Whole it is a whole file. Files may
 // be compressed: .gz and .zst. Names with a part that begins with "." or "_" are not taken, as in Spark, so that a writer can
-// finish a file under such a name and then rename it; a file of a folder is taken when it has rested for a while.
+// finish a file under such a name and then rename it; a file of a folder is taken when it has rested for a while: by its time, or, where that lies
+// in the future, by how long this process has seen it as it is.
 //
 // A shard of the source is a file, by its path below the location. Its offset is "taken/size/time", in bytes and microseconds: a plain file of lines may
 // be taken in parts, each of whole lines. What is written to a file after it was first seen is not read. An offset remembers every
 // file that was taken and is younger than Options.MaxAge before the youngest of all; older files that appear are never taken, as
 // with Spark's maxFileAge. So the same file never counts twice, in whatever order files appear.
+//
+// A file that is gone, cannot be opened or has become shorter when it is to be read is an error: a batch that was planned is read whole or not at all. What is
+// wrong with the contents is none: a line that is too long, and a compressed file that is broken, ends too early or is too large when it is decompressed, is
+// a record that is refused, without its bytes. Of such a file no line is taken.
 package files
 
 import (
@@ -20,6 +25,7 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -42,13 +48,17 @@ type Options struct {
 	// PollInterval is the time between two looks; default one second.
 	PollInterval time.Duration
 	Now          func() time.Time
+
+	recordMax   int   // bytes of a line or a whole file; default 64 MiB
+	expandedMax int64 // bytes of a file when it is decompressed; default 1 GiB
 }
 
 // Source is a batch.Source over files. One goroutine uses it.
 type Source struct {
-	place place
-	opts  Options
-	left  atomic.Pointer[outstanding] // by the newest Plan
+	place   place
+	opts    Options
+	left    atomic.Pointer[outstanding] // by the newest Plan
+	refused map[string]string           // files of the newest Read whose contents are broken, and why
 }
 
 var (
@@ -108,6 +118,12 @@ func (o Options) defaults() Options {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	if o.recordMax == 0 {
+		o.recordMax = 64 << 20
+	}
+	if o.expandedMax == 0 {
+		o.expandedMax = 1 << 30
+	}
 	return o
 }
 
@@ -126,12 +142,25 @@ type folder struct {
 	dir  string
 	rest time.Duration
 	now  func() time.Time
+
+	mu    sync.Mutex       // guards young
+	young map[string]sight // files whose time lies in the future, by name, at the newest look
+}
+
+// sight is a file as it is since a moment, by the clock of this process.
+type sight struct {
+	entry
+	since time.Time
 }
 
 func (f *folder) String() string { return f.dir }
 
 func (f *folder) list(ctx context.Context, yield func(entry)) error {
-	return filepath.WalkDir(f.dir, func(at string, d fs.DirEntry, err error) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	before := f.young
+	f.young = map[string]sight{}
+	err := filepath.WalkDir(f.dir, func(at string, d fs.DirEntry, err error) error {
 		if err != nil {
 			if errors.Is(err, fs.ErrNotExist) && at != f.dir { // it went just now
 				return nil
@@ -156,11 +185,40 @@ func (f *folder) list(ctx context.Context, yield func(entry)) error {
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil
 		}
-		if err == nil && f.now().Sub(info.ModTime()) >= f.rest {
-			yield(entry{name, info.Size(), info.ModTime()})
+		if err != nil {
+			return err
 		}
-		return err
+		if e := (entry{name, info.Size(), info.ModTime()}); f.restedLocked(e, before) {
+			yield(e)
+		}
+		return nil
 	})
+	return advised(err)
+}
+
+// restedLocked says whether nobody has written to a file for a while. Where clocks disagree its time lies in the future, and tells nothing.
+func (f *folder) restedLocked(e entry, before map[string]sight) bool {
+	now := f.now()
+	if !e.mod.After(now) {
+		return now.Sub(e.mod) >= f.rest
+	}
+	at, seen := before[e.name]
+	if !seen || at.size != e.size || !at.mod.Equal(e.mod) {
+		at = sight{e, now}
+	}
+	f.young[e.name] = at
+	return now.Sub(at.since) >= f.rest
+}
+
+// advised says what to do about what only the operator can change.
+func advised(err error) error {
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("%w: let the user read it that this runs as, and start the pipeline again", err)
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("%w: bring the folder back, and start the pipeline again", err)
+	}
+	return err
 }
 
 func (f *folder) open(_ context.Context, name string, from int64) (io.ReadCloser, error) {

@@ -135,8 +135,8 @@ func (s *Source) plan(ctx context.Context, start batch.Offset, limit batch.Limit
 			out.add(e.size)
 			continue
 		}
-		all[e.name] = taken{left.take(e.size, s.splits(e.name)), e.size, e.mod}
-		newest = max(newest, e.mod.UnixMicro())
+		all[e.name] = taken{left.take(e.size, s.grows(e.name)), e.size, e.mod}
+		newest = max(newest, s.timeOf(e))
 		went = true
 	}
 	for _, t := range all {
@@ -155,20 +155,35 @@ func (s *Source) plan(ctx context.Context, start batch.Offset, limit batch.Limit
 	return offsetOf(all, newest), out, nil
 }
 
+// timeOf is when a file was changed, in microseconds; for those of the future it is now, as they must not make all others old.
+func (s *Source) timeOf(e entry) int64 { return min(e.mod.UnixMicro(), s.opts.Now().UnixMicro()) }
+
 // goOn takes more of the files that were taken in part, and says whether there were any.
 func goOn(all map[string]taken, left *budget) (went bool) {
 	for name, t := range all {
 		if t.bytes < t.size && !left.spent() {
-			t.bytes += left.take(t.size-t.bytes, true)
+			t.bytes += left.take(t.size-t.bytes, split)
 			all[name], went = t, true
 		}
 	}
 	return went
 }
 
-// splits says whether a file may be taken in parts.
-func (s *Source) splits(name string) bool {
-	return !s.opts.Whole && decompressor(path.Ext(name)) == nil
+const (
+	split = 0 // what grows gives for a file that may be taken in parts
+	// expansion is about how much larger compressed files are when they are read.
+	expansion = 16
+)
+
+// grows is by how much a file is larger when it is read, or split.
+func (s *Source) grows(name string) int64 {
+	switch {
+	case decompressor(path.Ext(name)) != nil:
+		return expansion
+	case s.opts.Whole:
+		return 1
+	}
+	return split
 }
 
 // budget is what is left of a limit. How many records a file has is not known before it is read, so records count as if they had
@@ -179,22 +194,23 @@ const lineBytes = 256
 
 func (b *budget) spent() bool { return b.records < 0 || b.bytes < 0 }
 
-// take returns how much of size may be taken: all of it if it cannot be split.
-func (b *budget) take(size int64, splits bool) int64 {
+// take returns how much of size may be taken: all of it if it cannot be split, and then it counts as so many times as large.
+func (b *budget) take(size, times int64) int64 {
 	n := size
-	if splits && b.bytes > 0 {
+	if times == split && b.bytes > 0 {
 		n = min(n, b.bytes)
 	}
-	if splits && b.records > 0 {
+	if times == split && b.records > 0 {
 		n = min(n, b.records*lineBytes)
 	}
+	counts := n * max(1, times)
 	if b.bytes > 0 {
-		if b.bytes -= n; b.bytes == 0 {
+		if b.bytes -= counts; b.bytes == 0 {
 			b.bytes = -1
 		}
 	}
 	if b.records > 0 {
-		if b.records -= max(1, n/lineBytes); b.records <= 0 {
+		if b.records -= max(1, counts/lineBytes); b.records <= 0 {
 			b.records = -1
 		}
 	}
@@ -215,7 +231,7 @@ func (s *Source) Position(ctx context.Context, start batch.Start) (batch.Offset,
 	err := s.place.list(ctx, func(e entry) {
 		if start.Kind == batch.Latest || e.mod.Before(start.Time) {
 			all[e.name] = taken{e.size, e.size, e.mod}
-			newest = max(newest, e.mod.UnixMicro())
+			newest = max(newest, s.timeOf(e))
 		}
 	})
 	if err != nil {

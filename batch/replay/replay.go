@@ -3,7 +3,7 @@
 // New takes a Source of the letters' files, lines of JSON, as batch/files gives them, and hands on the records that the letters
 // are about: with their own bytes, key, time of arrival and position. A file of letters is taken once, as that Source remembers.
 // Letters whose record is in the table already, with null where it did not fit, are left out unless Options.Kept says otherwise:
-// they would be in the table twice.
+// they would be in the table twice. Letters without bytes, of what was too large or broken, are refused again.
 package replay
 
 import (
@@ -78,6 +78,9 @@ func open(line *batch.Record) (l batch.Letter, r batch.Record, err error) {
 	data, err := base64.StdEncoding.DecodeString(l.RawData)
 	if err != nil {
 		return l, r, fmt.Errorf("%s, byte %s: rawData: %w", line.Shard, line.SeqNum, err)
+	}
+	if len(data) == 0 && !l.Kept && l.Field == "" { // it was never read whole, as a line that is too long
+		return l, r, fmt.Errorf("the letter has no bytes of its record: %s", l.Reason)
 	}
 	r = batch.Record{Shard: l.Shard, SeqNum: l.SeqNum, Key: []byte(l.PartitionKey), Data: data, Arrival: l.Arrival}
 	if l.SubSeqNum != nil {
