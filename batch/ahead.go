@@ -113,9 +113,9 @@ func (b *microbatch) readAhead(ctx context.Context) {
 	b.Engine.ahead = a
 	go func() {
 		defer close(a.done)
-		began := b.opts.Now()
+		began := time.Now()
 		a.err = b.Engine.take(ctx, a.taken)
-		a.took = b.opts.Now().Sub(began)
+		a.took = time.Since(began)
 	}()
 }
 

@@ -48,7 +48,9 @@ type Options struct {
 	// default five minutes.
 	RetryFor time.Duration
 	Logger   *slog.Logger
-	Now      func() time.Time
+	// Now says what time it is, to plans, reports and people, and may go back or leap. How long something takes or is to be waited for is measured by the
+	// machine.
+	Now func() time.Time
 }
 
 // Engine runs one pipeline. One goroutine calls Run; Stop may come from any.
@@ -163,7 +165,7 @@ func (e *Engine) run(ctx context.Context) error {
 		}
 		c := e.newClock()
 		if !early {
-			began = c.began
+			began = c.since
 		}
 		plan, taken, err := e.plan(ctx, c, early)
 		if err != nil {
@@ -243,7 +245,7 @@ func (e *Engine) pause(ctx context.Context, began time.Time, had, now bool) erro
 	var err error
 	switch interval := e.pipeline.Trigger.Interval; {
 	case interval > 0:
-		err = Sleep(waiting, began.Add(interval).Sub(e.opts.Now()))
+		err = Sleep(waiting, interval-time.Since(began))
 	case !had:
 		err = e.retry(waiting, "wait for records", func() error { return waitAny(waiting, e.inputs) })
 	}

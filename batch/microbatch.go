@@ -12,20 +12,20 @@ import (
 
 // clock measures the steps of one micro-batch, under the names that Spark gives them.
 type clock struct {
-	now   func() time.Time
-	began time.Time
+	began time.Time        // by Options.Now
+	since time.Time        // the same moment, for Since
 	took  map[string]int64 // milliseconds
 }
 
 func (e *Engine) newClock() *clock {
-	return &clock{now: e.opts.Now, began: e.opts.Now(), took: map[string]int64{}}
+	return &clock{began: e.opts.Now(), since: time.Now(), took: map[string]int64{}}
 }
 
 // step does f and notes how long it took.
 func (c *clock) step(name string, f func() error) error {
-	t := c.now()
+	t := time.Now()
 	err := f()
-	c.took[name] += c.now().Sub(t).Milliseconds()
+	c.took[name] += time.Since(t).Milliseconds()
 	return err
 }
 
@@ -223,9 +223,9 @@ func (b *microbatch) apply(ctx context.Context) error {
 	if b.state == nil {
 		return nil
 	}
-	began := b.opts.Now()
+	began := time.Now()
 	err := b.retry(ctx, "keep state", func() error { return b.keepState(ctx) })
-	b.kept = b.opts.Now().Sub(began)
+	b.kept = time.Since(began)
 	if err != nil {
 		return fmt.Errorf("state: %w", err)
 	}

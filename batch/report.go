@@ -96,7 +96,7 @@ func sparkTimeText(t time.Time) string {
 
 // report tells of a batch that is done.
 func (b *microbatch) report() Report {
-	took := b.opts.Now().Sub(b.clock.began)
+	took := time.Since(b.clock.since)
 	b.clock.took["triggerExecution"] = took.Milliseconds()
 	r := Report{
 		ID: uuid.NewSHA1(idSpace, []byte(b.pipeline.Name)).String(), RunID: b.runID, Name: b.pipeline.Name,
@@ -145,8 +145,8 @@ func (in *input) report(p *Plan, latest Offset, figures map[string]string, now t
 	r := p.Sources[in.spec.Name]
 	metrics := map[string]string{}
 	if in.decoder.records > 0 && !in.decoder.oldest.IsZero() {
-		metrics["oldestRecordAgeMs"] = strconv.FormatInt(now.Sub(in.decoder.oldest).Milliseconds(), 10)
-		metrics["newestRecordAgeMs"] = strconv.FormatInt(now.Sub(in.decoder.newest).Milliseconds(), 10)
+		metrics["oldestRecordAgeMs"] = ageText(in.decoder.oldest, now)
+		metrics["newestRecordAgeMs"] = ageText(in.decoder.newest, now)
 	}
 	if in.spec.Kind == KafkaSource && latest != nil {
 		maps.Copy(metrics, offsetsBehind(r.End, latest))
@@ -157,6 +157,11 @@ func (in *input) report(p *Plan, latest Offset, figures map[string]string, now t
 		Description: sourceNames[in.spec.Kind] + "[" + in.spec.Stream + "]", StartOffset: r.Start, EndOffset: r.End,
 		NumInputRows: in.decoder.records,
 	}
+}
+
+// ageText is how long ago t was, in milliseconds; 0 where clocks disagree and it is still to come.
+func ageText(t, now time.Time) string {
+	return strconv.FormatInt(max(0, now.Sub(t).Milliseconds()), 10)
 }
 
 // offsetsBehind are Spark's figures of a source whose offsets are numbers of the next record of a partition: how many records each

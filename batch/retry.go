@@ -73,15 +73,15 @@ var numbers = regexp.MustCompile(`[0-9a-fA-F-]*[0-9][0-9a-fA-F-]*`)
 // retry does f until it succeeds, fails for good, or has failed for longer than e.opts.RetryFor; being throttled does not count. Stop ends the waiting: a
 // batch that cannot be finished now runs again at the next start.
 func (e *Engine) retry(ctx context.Context, what string, f func() error) error {
-	since := e.opts.Now()
+	since := time.Now()
 	var waiting *Waiting
 	defer func() { e.waited(waiting) }()
 	for wait := retryFirst; ; wait = min(2*wait, retryMax) {
 		err := f()
 		if errors.Is(err, ErrThrottled) {
-			since, wait = e.opts.Now(), min(wait, throttledMax)
+			since, wait = time.Now(), min(wait, throttledMax)
 		}
-		if !IsTemporary(err) || ctx.Err() != nil || e.stopped() || e.opts.Now().Sub(since) > e.opts.RetryFor {
+		if !IsTemporary(err) || ctx.Err() != nil || e.stopped() || time.Since(since) > e.opts.RetryFor {
 			return err
 		}
 		if waiting == nil {
