@@ -27,6 +27,7 @@ func TestStores(t *testing.T) {
 		"file":      func(t *testing.T) objstore.Store { return openFile(t, nil, t.TempDir()) },
 		"file, vfs": func(t *testing.T) objstore.Store { return openFile(t, vfs.NewCrashable(), "objects") },
 		"awss3":     openS3,
+		"handover":  openHandover,
 	} {
 		t.Run(name, func(t *testing.T) {
 			for name, test := range suite {

@@ -52,8 +52,10 @@ func embedded(h *house) backends {
 
 // remote are the services of an endpoint, AWS's or another weir's. Progress is kept beside the table, unless the command
 // line gives another place.
-func remote(cl *clients, progress string) backends {
-	store := awss3.New(cl.S3)
+func remote(cl *clients, progress string) backends { return remoteWith(cl, awss3.New(cl.S3), progress) }
+
+// remoteWith is remote with another way to the objects.
+func remoteWith(cl *clients, store objstore.Store, progress string) backends {
 	return backends{
 		where:   cl.Endpoint,
 		source:  func(name string) batch.Source { return awskinesis.New(cl.Kinesis, name, awskinesis.Options{}) },

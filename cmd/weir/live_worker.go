@@ -183,7 +183,7 @@ func (w *liveWorker) open(task *liveTask) (err error) {
 	if w.db != nil {
 		return nil
 	}
-	w.backends = inside(&workerTask{Socket: task.Socket, Region: task.Region})
+	w.backends = inside(&workerTask{Socket: task.Socket, Region: task.Region, Staging: task.Temp})
 	w.db, err = duckdb.Open(duckdb.Options{Dirs: []string{task.Scratch}, TempDir: task.Temp})
 	return err
 }

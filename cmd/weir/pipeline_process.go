@@ -21,13 +21,14 @@ import (
 	"github.com/weir-data/weir/batch/feed"
 	batchstream "github.com/weir-data/weir/batch/stream"
 	"github.com/weir-data/weir/metrics"
+	"github.com/weir-data/weir/objstore/handover"
 	"github.com/weir-data/weir/pipelines"
 	"github.com/weir-data/weir/wire"
 )
 
 // openInside opens the house for processes of its own, in which native code runs that must not take streams down when it crashes. They
-// come back through a Unix socket that only this user may open, where streams are read by batch/feed and everything else through the AWS
-// APIs, unsigned.
+// come back through a Unix socket that only this user may open, where streams are read by batch/feed, files become objects by
+// objstore/handover, and everything else goes through the AWS APIs, unsigned.
 func (h *house) openInside() (err error) {
 	tmp := h.dir("tmp", "pipelines")
 	if err := errors.Join(os.RemoveAll(tmp), os.MkdirAll(tmp, 0o700)); err != nil {
@@ -39,7 +40,10 @@ func (h *house) openInside() (err error) {
 
 // openPipelines starts the pipelines of the data directory, each in a process of its own.
 func (h *house) openPipelines() (err error) {
-	starter := &processStarter{socket: h.socket, tmp: h.dir("tmp", "pipelines"), state: h.dir("pipelines"), region: h.cfg.Region, logger: h.cfg.Logger}
+	starter := &processStarter{
+		socket: h.socket, tmp: h.dir("tmp", "pipelines"), staging: h.objects.TempDir(), state: h.dir("pipelines"),
+		region: h.cfg.Region, logger: h.cfg.Logger,
+	}
 	h.pipelines, err = pipelines.Open(pipelines.Options{
 		Meta: h.meta, Start: starter.start, Observe: func(r batch.Report) { observeBatch(h.metrics, r) }, Logger: h.cfg.Logger,
 	})
@@ -92,6 +96,7 @@ func (h *house) serveInside() (socket string, err error) {
 	mux.Handle(feedPath+"/", http.StripPrefix(feedPath, feed.Handler(func(name string) (batch.Source, error) {
 		return batchstream.New(h.streams, name), nil
 	})))
+	mux.Handle(handoverPath+"/", http.StripPrefix(handoverPath, handover.Handler(h.objects)))
 	mux.Handle("/", front)
 	ctx, cancel := context.WithCancel(context.Background())
 	served := make(chan error, 1)
@@ -103,8 +108,11 @@ func (h *house) serveInside() (socket string, err error) {
 	return socket, nil
 }
 
-// feedPath is where batch/feed lies at the socket.
-const feedPath = "/_weir/feed"
+// Where batch/feed and objstore/handover lie at the socket.
+const (
+	feedPath     = "/_weir/feed"
+	handoverPath = "/_weir/objects"
+)
 
 // workerTask is what a process is told at its start, as one line of JSON.
 type workerTask struct {
@@ -113,20 +121,22 @@ type workerTask struct {
 	Socket string `json:"socket"`
 	State  string `json:"state"` // folder for what its query remembers
 	Region string `json:"region"`
+	// Staging is a folder of its own for files that become objects.
+	Staging string `json:"staging"`
 }
 
 // processStarter starts this program again as the worker of a pipeline.
 type processStarter struct {
-	socket, tmp, state, region string
-	logger                     *slog.Logger
+	socket, tmp, staging, state, region string
+	logger                              *slog.Logger
 }
 
 // process is a pipeline's worker. It ends when in is closed, as it is when this process dies.
 type process struct {
-	cmd  *exec.Cmd
-	in   io.Closer
-	tmp  string
-	told chan struct{} // closed when its output has ended
+	cmd     *exec.Cmd
+	in      io.Closer
+	folders []string      // of its own
+	told    chan struct{} // closed when its output has ended
 }
 
 func (s *processStarter) start(_ context.Context, name, file string, tell func(pipelines.Event)) (_ pipelines.Process, err error) {
@@ -138,11 +148,16 @@ func (s *processStarter) start(_ context.Context, name, file string, tell func(p
 	if err != nil {
 		return nil, err
 	}
+	staging, err := os.MkdirTemp(s.staging, "pipeline-")
+	folders := []string{tmp, staging}
 	defer func() {
 		if err != nil {
-			os.RemoveAll(tmp)
+			removeAll(folders)
 		}
 	}()
+	if err != nil {
+		return nil, err
+	}
 	cmd := exec.Command(self)
 	cmd.Env = append(os.Environ(), pipelineWorkerEnv+"=1", "TMPDIR="+tmp)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // ctrl-C is the server's, which then stops its pipelines
@@ -158,12 +173,12 @@ func (s *processStarter) start(_ context.Context, name, file string, tell func(p
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
-	p := &process{cmd: cmd, in: in, tmp: tmp, told: make(chan struct{})}
+	p := &process{cmd: cmd, in: in, folders: folders, told: make(chan struct{})}
 	go func() {
 		defer close(p.told)
 		listen(out, tell)
 	}()
-	task := workerTask{Name: name, File: file, Socket: s.socket, State: filepath.Join(s.state, name), Region: s.region}
+	task := workerTask{Name: name, File: file, Socket: s.socket, State: filepath.Join(s.state, name), Region: s.region, Staging: staging}
 	if err := json.NewEncoder(in).Encode(task); err != nil {
 		p.Kill()
 		p.Wait()
@@ -193,7 +208,15 @@ func (p *process) Wait() error {
 	<-p.told
 	err := p.cmd.Wait()
 	p.in.Close()
-	return errors.Join(err, os.RemoveAll(p.tmp))
+	return errors.Join(err, removeAll(p.folders))
+}
+
+func removeAll(folders []string) error {
+	var errs []error
+	for _, f := range folders {
+		errs = append(errs, os.RemoveAll(f))
+	}
+	return errors.Join(errs...)
 }
 
 // Stop implements pipelines.Process.

@@ -26,6 +26,8 @@ import (
 	"github.com/weir-data/weir/batch"
 	"github.com/weir-data/weir/batch/feed"
 	"github.com/weir-data/weir/batch/state"
+	objs3 "github.com/weir-data/weir/objstore/awss3"
+	"github.com/weir-data/weir/objstore/handover"
 	"github.com/weir-data/weir/pipelines"
 )
 
@@ -109,7 +111,7 @@ func untimed(groups []string, a slog.Attr) slog.Attr {
 	return a
 }
 
-// inside are the parts of the house whose socket a worker was given: those of an endpoint, but for streams.
+// inside are the parts of the house whose socket a worker was given: those of an endpoint, but for streams and for the files of objects.
 func inside(task *workerTask) backends {
 	client := &http.Client{Transport: &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
@@ -123,10 +125,11 @@ func inside(task *workerTask) backends {
 		Region: task.Region, HTTPClient: client, BaseEndpoint: aws.String("http://localhost"), Logger: logging.Nop{},
 		Credentials: credentials.NewStaticCredentialsProvider("weir", "weir", ""),
 	}
-	b := remote(&clients{
+	cl := &clients{
 		Endpoint: "this server", Config: cfg, Glue: glue.NewFromConfig(cfg), Kinesis: kinesis.NewFromConfig(cfg),
 		S3: awss3.NewFromConfig(cfg, func(o *awss3.Options) { o.UsePathStyle = true }),
-	}, "")
+	}
+	b := remoteWith(cl, handover.Dial(task.Socket, handoverPath, task.Staging, objs3.New(cl.S3)), "")
 	b.console = os.Stderr // standard output is for the server
 	// Beside the progress as well, so that weir run against this server and this process go on where the other was.
 	b.state = func(p *batch.Pipeline) (state.Options, error) {
