@@ -353,7 +353,7 @@ func (c *checker) lost(entries map[shardKey]dirEntry) []Lost {
 }
 
 // nextFrame is the position of the next whole frame header at or after pos; end if there is none.
-func nextFrame(file vfs.File, number uint64, pos, end int64) (int64, error) {
+func nextFrame(file io.ReaderAt, number uint64, pos, end int64) (int64, error) {
 	buf := make([]byte, 1<<20)
 	for pos+frameHeaderBytes <= end {
 		n, err := file.ReadAt(buf[:min(int64(len(buf)), end-pos)], pos)

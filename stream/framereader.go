@@ -5,13 +5,11 @@ import (
 	"fmt"
 	"io"
 	"sync"
-
-	"github.com/weir-data/weir/internal/vfs"
 )
 
 // frameReader walks over the frames of a segment.
 type frameReader struct {
-	file   vfs.File
+	file   io.ReaderAt
 	number uint64
 	pos    int64 // of the next frame
 	end    int64 // no frame begins or ends past it
@@ -24,7 +22,7 @@ type frameReader struct {
 var readBuffers sync.Pool
 
 // newFrameReader returns a reader of a segment that reads up to step bytes at once, for seek to begin with.
-func newFrameReader(f vfs.File, number uint64, step int) *frameReader {
+func newFrameReader(f io.ReaderAt, number uint64, step int) *frameReader {
 	r := &frameReader{file: f, number: number, step: step}
 	if b, ok := readBuffers.Get().(*[]byte); ok && cap(*b) >= step {
 		r.buf = (*b)[:cap(*b)]

@@ -240,6 +240,9 @@ func (sc *scan) emit(h *frameHeader, payload []byte) error {
 		return nil
 	}
 	if h.key != 0 {
+		if sc.store == nil { // see ReadPlaces
+			return errEncrypted
+		}
 		var err error
 		if payload, err = sc.decrypt(h, payload); err != nil {
 			return err

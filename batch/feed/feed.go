@@ -5,6 +5,9 @@
 // records in a framing of their own (see chunk.go), then a last frame that says that all is there and where it ends, or what went wrong. An
 // answer without a last frame was cut off; it is a temporary error, and the batch reads its range again. Neither side keeps
 // anything.
+//
+// A caller that is behind does not have the bytes sent, which copies each four times: it asks where they lie (see Placer) and reads the files
+// itself, and has only the rest of its batch through the socket. Whatever goes wrong there, the batch is planned and read the other way.
 package feed
 
 import (
@@ -28,6 +31,7 @@ type answer struct {
 	Error     string       `json:"error,omitempty"`
 	Temporary bool         `json:"temporary,omitempty"`
 	Missing   bool         `json:"missing,omitempty"` // the error is a batch.MissingError
+	Places    []byte       `json:"places,omitempty"`
 	// Metrics are those of a source that is batch.Metered, after the call.
 	Metrics map[string]string `json:"metrics,omitempty"`
 }

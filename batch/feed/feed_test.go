@@ -162,7 +162,7 @@ func serve(t *testing.T, s batch.Source) *Source {
 	server := &http.Server{Handler: http.StripPrefix("/feed", Handler(open))}
 	go server.Serve(ln)
 	t.Cleanup(func() { server.Close() })
-	return Dial(socket, "/feed", "rides")
+	return Dial(socket, "/feed", "rides", nil)
 }
 
 func TestRecordsArriveAsTheyAre(t *testing.T) {
@@ -269,7 +269,7 @@ func TestServerGoes(t *testing.T) {
 	})}
 	go server.Serve(ln)
 	defer server.Close()
-	s := Dial(socket, "", "rides")
+	s := Dial(socket, "", "rides", nil)
 	n := 0
 	err = s.Read(t.Context(), nil, batch.Offset{"s": "10000"}, func(recs []batch.Record) error { n += len(recs); return nil })
 	if !batch.IsTemporary(err) {
@@ -322,11 +322,69 @@ func BenchmarkRead(b *testing.B) {
 	server := &http.Server{Handler: Handler(func(string) (batch.Source, error) { return &shelf{records: recs}, nil })}
 	go server.Serve(ln)
 	defer server.Close()
-	s := Dial(socket, "", "rides")
+	s := Dial(socket, "", "rides", nil)
 	for b.Loop() {
 		if err := s.Read(b.Context(), nil, batch.Offset{"s": "10000"}, func([]batch.Record) error { return nil }); err != nil {
 			b.Fatal(err)
 		}
 	}
 	b.ReportMetric(float64(b.N)*10000/b.Elapsed().Seconds(), "records/s")
+}
+
+// placed is a shelf whose first records lie in a file, as far as a reader of that is concerned.
+type placed struct {
+	*shelf
+	inFile int
+	looked batch.Offset
+}
+
+func (p *placed) Places(_ context.Context, start batch.Offset, limit batch.Limit) ([]byte, error) {
+	at, _ := strconv.Atoi(start["s"])
+	if at >= p.inFile {
+		return nil, nil
+	}
+	return fmt.Appendf(nil, "%d %d", at, min(p.inFile, at+limit.Records)), nil
+}
+
+func (p *placed) Look(_ context.Context, end batch.Offset) error {
+	p.looked = end
+	return nil
+}
+
+// A batch is what lies in files, and of the rest as much as the limit leaves.
+func TestTakeFromFiles(t *testing.T) {
+	want := randomRecords(rand.New(rand.NewPCG(2, 1)), 2000)
+	src := &placed{shelf: &shelf{records: want}, inFile: 1000}
+	s := serve(t, src)
+	var fail error
+	read := 0
+	s.files = func(_ context.Context, places []byte, f func([]batch.Record) error) (batch.Offset, batch.Limit, error) {
+		var from, to int
+		if _, err := fmt.Sscan(string(places), &from, &to); err != nil {
+			return nil, batch.Limit{}, err
+		}
+		read += to - from
+		return batch.Offset{"s": strconv.Itoa(to)}, batch.Limit{Records: to - from}, errors.Join(fail, f(want[from:to]))
+	}
+	for _, c := range []struct{ start, limit, inFiles int }{
+		{1, 800, 800},   // all of it
+		{500, 500, 500}, // to the end of what is there
+		{500, 505, 500}, // and hardly more
+		{500, 900, 500}, // and as much again
+		{1000, 300, 0},
+	} {
+		read, src.looked = 0, nil
+		got := newArrivals(t, want)
+		end, err := s.Take(t.Context(), batch.Offset{"s": strconv.Itoa(c.start)}, batch.Limit{Records: c.limit}, got.add)
+		if err != nil || read != c.inFiles || end["s"] != strconv.Itoa(c.start+got.n) || got.n > c.limit || got.n < c.limit-c.limit/spentShare {
+			t.Errorf("%+v: %d records of %d in files, to %v, %v", c, got.n, read, end, err)
+		}
+		if done := got.n == read; done != (src.looked["s"] == end["s"]) {
+			t.Errorf("%+v: the metrics are those at %v", c, src.looked)
+		}
+	}
+	fail = errors.New("the file is another one")
+	if _, err := s.Take(t.Context(), batch.Offset{}, batch.Limit{Records: 10}, func([]batch.Record) error { return nil }); !batch.IsTemporary(err) {
+		t.Errorf("a file that cannot be read: %v", err)
+	}
 }

@@ -28,6 +28,12 @@ func Handler(open func(stream string) (batch.Source, error)) http.Handler {
 		"latest": func(ctx context.Context, s batch.Source, _ *request) (batch.Offset, error) {
 			return s.(Replayable).Latest(ctx)
 		},
+		"look": func(ctx context.Context, s batch.Source, r *request) (batch.Offset, error) {
+			if p, ok := s.(Placer); ok {
+				return nil, p.Look(ctx, r.Start)
+			}
+			return nil, nil
+		},
 		"position": func(ctx context.Context, s batch.Source, r *request) (batch.Offset, error) {
 			return s.(Replayable).Position(ctx, r.At)
 		},
@@ -42,7 +48,7 @@ func Handler(open func(stream string) (batch.Source, error)) http.Handler {
 			give(w, s, at, err)
 		})
 	}
-	for name, call := range map[string]func(context.Context, http.ResponseWriter, batch.Source, *request){"read": read, "take": take} {
+	for name, call := range map[string]func(context.Context, http.ResponseWriter, batch.Source, *request){"read": read, "take": take, "places": places} {
 		mux.HandleFunc("POST /"+name, func(w http.ResponseWriter, r *http.Request) {
 			if s, in, ok := source(w, r, open); ok {
 				call(r.Context(), w, s, in)
@@ -57,6 +63,15 @@ type Replayable interface {
 	batch.Source
 	batch.Starter
 	batch.Tipper
+}
+
+// Placer is a source whose records lie in files that other processes of this machine may read.
+type Placer interface {
+	batch.Metered
+	// Places tells ReadPlaces where the next batch after start lies, nothing if it had better be taken through the socket.
+	Places(ctx context.Context, start batch.Offset, limit batch.Limit) ([]byte, error)
+	// Look brings the metrics up to date for a batch that ended at end.
+	Look(ctx context.Context, end batch.Offset) error
 }
 
 // source reads a request and opens what it names; ok is false when it has answered itself.
@@ -83,6 +98,19 @@ func source(w http.ResponseWriter, r *http.Request, open func(string) (batch.Sou
 func give(w http.ResponseWriter, s batch.Source, at batch.Offset, err error) {
 	w.Header().Set("Content-Type", "application/json")
 	json.NewEncoder(w).Encode(answerOf(s, at, err)) // an error is the caller's who went
+}
+
+// places tells where the next batch lies.
+func places(ctx context.Context, w http.ResponseWriter, s batch.Source, in *request) {
+	var told []byte
+	var err error
+	if p, ok := s.(Placer); ok {
+		told, err = p.Places(ctx, in.Start, in.Limit)
+	}
+	a := answerOf(s, nil, err)
+	a.Places = told
+	w.Header().Set("Content-Type", "application/json")
+	json.NewEncoder(w).Encode(a) // an error is the caller's who went
 }
 
 func answerOf(s batch.Source, at batch.Offset, err error) answer {

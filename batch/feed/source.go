@@ -21,6 +21,7 @@ type Source struct {
 	client *http.Client
 	base   string
 	stream string
+	files  ReadPlaces // nil: all comes through the socket
 
 	frame []byte
 	recs  []batch.Record
@@ -35,8 +36,13 @@ var (
 	_ batch.Metered = (*Source)(nil)
 )
 
-// Dial returns the named stream of the Handler that is served below path at a Unix socket. It connects with the first call.
-func Dial(socket, path, stream string) *Source {
+// ReadPlaces gives f the records that Placer.Places has told of, from the files in which they lie: each shard's in order, calls for others may
+// overlap. It returns where they end, and how much of the limit they are.
+type ReadPlaces func(ctx context.Context, places []byte, f func([]batch.Record) error) (end batch.Offset, used batch.Limit, err error)
+
+// Dial returns the named stream of the Handler that is served below path at a Unix socket. It connects with the first call. With files, which may be nil, a
+// Source that is behind reads what lies in files of this machine itself.
+func Dial(socket, path, stream string, files ReadPlaces) *Source {
 	transport := &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			var d net.Dialer
@@ -45,7 +51,7 @@ func Dial(socket, path, stream string) *Source {
 		DisableCompression: true,
 		ReadBufferSize:     256 << 10,
 	}
-	return &Source{client: &http.Client{Transport: transport}, base: "http://weir" + path + "/", stream: stream}
+	return &Source{client: &http.Client{Transport: transport}, base: "http://weir" + path + "/", stream: stream, files: files}
 }
 
 // Plan implements batch.Source.
@@ -99,8 +105,51 @@ func (s *Source) Read(ctx context.Context, start, end batch.Offset, f func([]bat
 	}
 }
 
-// Take implements batch.Taker: one call, of which parts are parsed while others come.
+// Take implements batch.Taker: what lies in files is read there, the rest taken through the socket.
 func (s *Source) Take(ctx context.Context, start batch.Offset, limit batch.Limit, f func([]batch.Record) error) (batch.Offset, error) {
+	if s.files == nil {
+		return s.take(ctx, start, limit, f)
+	}
+	end, rest, err := s.takeFiles(ctx, start, limit, f)
+	switch {
+	case err != nil:
+		return nil, err
+	case rest == (batch.Limit{}) && limit != rest:
+		_, err := s.call(ctx, "look", request{Start: end})
+		return end, err
+	}
+	return s.take(ctx, end, rest, f)
+}
+
+// takeFiles takes what lies in files and returns its end, and what is left of the limit: the zero one if that is about used up.
+func (s *Source) takeFiles(ctx context.Context, start batch.Offset, limit batch.Limit, f func([]batch.Record) error) (end batch.Offset, rest batch.Limit, err error) {
+	told, err := s.ask(ctx, "places", request{Start: start, Limit: limit})
+	if err != nil || len(told.Places) == 0 {
+		return start, limit, err
+	}
+	end, used, err := s.files(ctx, told.Places, f)
+	if err != nil {
+		return nil, rest, s.failed("take from files", batch.Temporary(err))
+	}
+	rest = limit
+	if limit.Records > 0 {
+		if rest.Records -= used.Records; rest.Records <= limit.Records/spentShare {
+			return end, batch.Limit{}, nil
+		}
+	}
+	if limit.Bytes > 0 {
+		if rest.Bytes -= used.Bytes; rest.Bytes <= limit.Bytes/spentShare {
+			return end, batch.Limit{}, nil
+		}
+	}
+	return end, rest, nil
+}
+
+// spentShare of a limit is too little for a call of its own: limits are kept about.
+const spentShare = 32
+
+// take makes one call, of which parts are parsed while others come.
+func (s *Source) take(ctx context.Context, start batch.Offset, limit batch.Limit, f func([]batch.Record) error) (batch.Offset, error) {
 	l := newLanes(ctx, runtime.GOMAXPROCS(0), f)
 	end, err := s.takeInto(l, request{Start: start, Limit: limit})
 	if lane := l.end(); lane != nil { // the other error follows from it
@@ -145,16 +194,22 @@ func cutOff(err error) error {
 
 // call makes a call that has no chunks.
 func (s *Source) call(ctx context.Context, name string, in request) (batch.Offset, error) {
+	a, err := s.ask(ctx, name, in)
+	return a.Offset, err
+}
+
+// ask is call, for all of the answer.
+func (s *Source) ask(ctx context.Context, name string, in request) (a answer, err error) {
 	body, err := s.post(ctx, name, in)
 	if err != nil {
-		return nil, err
+		return a, err
 	}
 	defer body.Close()
 	raw, err := io.ReadAll(io.LimitReader(body, requestMax))
 	if err != nil {
-		return nil, s.failed(name, cutOff(err))
+		return a, s.failed(name, cutOff(err))
 	}
-	return s.answer(name, raw)
+	return s.parse(name, raw)
 }
 
 func (s *Source) post(ctx context.Context, name string, in request) (io.ReadCloser, error) {
@@ -183,22 +238,26 @@ func (s *Source) post(ctx context.Context, name string, in request) (io.ReadClos
 }
 
 func (s *Source) answer(name string, raw []byte) (batch.Offset, error) {
-	var a answer
+	a, err := s.parse(name, raw)
+	return a.Offset, err
+}
+
+func (s *Source) parse(name string, raw []byte) (a answer, err error) {
 	if err := json.Unmarshal(raw, &a); err != nil {
-		return nil, s.failed(name, cutOff(err))
+		return answer{}, s.failed(name, cutOff(err))
 	}
 	if a.Error == "" {
 		s.keep(a.Metrics)
-		return a.Offset, nil
+		return a, nil
 	}
-	err := errors.New(a.Error)
+	err = errors.New(a.Error)
 	switch {
 	case a.Temporary:
 		err = batch.Temporary(err)
 	case a.Missing:
 		err = &batch.MissingError{Kind: "stream", Name: s.stream, Err: err}
 	}
-	return nil, s.failed(name, err)
+	return answer{}, s.failed(name, err)
 }
 
 func (s *Source) keep(metrics map[string]string) {

@@ -4,6 +4,9 @@
 // until retention takes it. Children of a shard that was split or merged are read when all of their parents are used
 // up, so that records with one key stay in order; a shard is used up that is closed and has nothing left, be it read or
 // expired. The offset of a shard that is gone is left out of the next plan. Records that the Kinesis Producer Library aggregated are unpacked.
+//
+// Another process of this machine that is behind reads the segments' files itself: Places says where the records of its next batch lie, ReadPlaces
+// reads them there.
 package stream
 
 import (
@@ -140,8 +143,7 @@ func (s *Source) scan(ctx context.Context, start batch.Offset, limit batch.Limit
 	if err != nil {
 		return nil, err
 	}
-	// The one that lags most comes first, so that a limit smaller than the number of shards starves none.
-	slices.SortStableFunc(cursors, func(a, b *cursor) int { return a.reached().compare(b.reached()) })
+	sortByProgress(cursors)
 	end := start.Clone()
 	left := newBudget(limit)
 	for len(cursors) > 0 && !left.spent() {
@@ -239,6 +241,11 @@ type cursor struct {
 	at    stream.SeqNum
 	moved bool // it has had records
 	atTip bool // nothing was left behind it
+}
+
+// sortByProgress puts the cursor that lags most first, so that a limit smaller than the number of shards starves none.
+func sortByProgress(cursors []*cursor) {
+	slices.SortStableFunc(cursors, func(a, b *cursor) int { return a.reached().compare(b.reached()) })
 }
 
 // progress is how far a cursor has come: when its last record arrived, and how many came before that.

@@ -26,6 +26,7 @@ import (
 	"github.com/weir-data/weir/batch"
 	"github.com/weir-data/weir/batch/feed"
 	"github.com/weir-data/weir/batch/state"
+	batchstream "github.com/weir-data/weir/batch/stream"
 	objs3 "github.com/weir-data/weir/objstore/awss3"
 	"github.com/weir-data/weir/objstore/handover"
 	"github.com/weir-data/weir/pipelines"
@@ -138,6 +139,6 @@ func inside(task *workerTask) backends {
 		}
 		return statePlace(b.objects, p, task.State, progressPlace(p)+"/state")
 	}
-	b.source = func(name string) batch.Source { return feed.Dial(task.Socket, feedPath, name) }
+	b.source = func(name string) batch.Source { return feed.Dial(task.Socket, feedPath, name, batchstream.ReadPlaces) }
 	return b
 }
