@@ -81,7 +81,7 @@ func newHouse(t *testing.T) *house {
 // until waits for a state.
 func (h *house) until(t *testing.T, name string, want State) Status {
 	t.Helper()
-	timeout := time.After(10 * time.Second)
+	timeout := time.After(time.Minute)
 	for {
 		changed, err := h.Changes(name)
 		if err != nil {

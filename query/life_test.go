@@ -56,7 +56,7 @@ func (l *lake) start(in query.StartInput) string {
 
 func (l *lake) await(id string, state query.State) *query.Execution {
 	l.t.Helper()
-	ctx, cancel := context.WithTimeout(l.t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(l.t.Context(), 2*time.Minute)
 	defer cancel()
 	x, err := l.Wait(ctx, id)
 	if err != nil {

@@ -106,7 +106,7 @@ func (l *lake) put(key, body string) {
 // run runs a statement to its end.
 func (l *lake) run(sql string, params ...string) *query.Execution {
 	l.t.Helper()
-	ctx, cancel := context.WithTimeout(l.t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(l.t.Context(), 2*time.Minute)
 	defer cancel()
 	id, err := l.Start(query.StartInput{SQL: sql, Database: "lake", Parameters: params, Result: query.ResultConfig{OutputLocation: "s3://results/"}})
 	if err != nil {

@@ -165,7 +165,7 @@ func TestBlowUp(t *testing.T) {
 	if out, err := ToDuckDB("SELECT "+text+" FROM t", Options{}); err == nil {
 		t.Errorf("%d bytes", len(out))
 	}
-	if took := time.Since(began); took > 5*time.Second {
+	if took := time.Since(began); took > 30*time.Second {
 		t.Errorf("took %v", took)
 	}
 }

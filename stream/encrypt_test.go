@@ -184,7 +184,7 @@ func TestKeySwitchUnderLoad(t *testing.T) {
 	defer m.Close()
 	ring := &testRing{}
 	s := openKeyed(t, disk, m, ring)
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	if err := s.Create(ctx, Config{Name: "s", Shards: 1}); err != nil {
 		t.Fatal(err)

@@ -32,12 +32,12 @@ func TestCrashDuringReshard(t *testing.T) {
 	defer m.Close()
 	s := openMem(t, hooked, m)
 	defer s.Close()
-	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	if err := s.Create(ctx, Config{Name: "s", Shards: 2}); err != nil {
 		t.Fatal(err)
 	}
-	c.watch.Store(true)
+	c.watch(true)
 	done := make(chan struct{})
 	var writers sync.WaitGroup
 	for w := range 2 {
@@ -68,7 +68,7 @@ func TestCrashDuringReshard(t *testing.T) {
 	}
 	close(done)
 	writers.Wait()
-	c.watch.Store(false)
+	c.watch(false)
 	for _, crash := range c.crashes {
 		c.verify(crash)
 	}
@@ -76,11 +76,11 @@ func TestCrashDuringReshard(t *testing.T) {
 }
 
 type reshardCrash struct {
-	t     *testing.T
-	disk  *vfs.Crashable
-	watch atomic.Bool
+	t    *testing.T
+	disk *vfs.Crashable
 
-	mu      sync.Mutex // guards the fields below
+	mu      sync.Mutex // guards the fields below, while it watches
+	watches bool
 	rng     *rand.Rand
 	acked   map[string]int // how many records of each key were answered
 	crashes []crashedDisk
@@ -92,14 +92,21 @@ type crashedDisk struct {
 	acked map[string]int
 }
 
+// watch begins to keep disks, or ends it: the store syncs on in the background.
+func (c *reshardCrash) watch(on bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.watches = on
+}
+
 // before keeps what a crash at some syncs would leave, half of them in the metadata.
 func (c *reshardCrash) before(op vfs.Op) error {
-	if !c.watch.Load() || op.Kind != vfs.OpSync && op.Kind != vfs.OpSyncData && op.Kind != vfs.OpSyncDir {
+	if op.Kind != vfs.OpSync && op.Kind != vfs.OpSyncData && op.Kind != vfs.OpSyncDir {
 		return nil
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if often := strings.HasPrefix(op.Name, "meta"); len(c.crashes) >= 60 || !often && c.rng.IntN(10) > 0 {
+	if often := strings.HasPrefix(op.Name, "meta"); !c.watches || len(c.crashes) >= 60 || !often && c.rng.IntN(10) > 0 {
 		return nil
 	}
 	acked := map[string]int{}
@@ -263,7 +270,7 @@ func splitFirst(s *Store) error {
 // frozen waits until a reshard holds back the Puts to the stream.
 func frozen(t *testing.T, s *Store) {
 	t.Helper()
-	for begin := time.Now(); time.Since(begin) < 30*time.Second; runtime.Gosched() {
+	for begin := time.Now(); time.Since(begin) < time.Minute; runtime.Gosched() {
 		s.appendMu.Lock()
 		is := s.streams["s"].frozen != nil
 		s.appendMu.Unlock()

@@ -102,7 +102,7 @@ func TestReshardUnderLoad(t *testing.T) {
 	defer m.Close()
 	s := openMem(t, vfs.NewCrashable(), m)
 	defer s.Close()
-	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	if err := s.Create(ctx, Config{Name: "s", Shards: 2}); err != nil {
 		t.Fatal(err)

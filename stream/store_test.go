@@ -41,7 +41,7 @@ func TestConcurrentWritersAndReaders(t *testing.T) {
 	disk, m := vfs.NewCrashable(), meta.NewMem()
 	defer m.Close()
 	s := openMem(t, disk, m)
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	if err := s.Create(ctx, Config{Name: "s", Shards: shards}); err != nil {
 		t.Fatal(err)

@@ -77,7 +77,7 @@ func run(t *testing.T, c *sdk.Client, text string) *types.QueryExecution {
 
 func await(t *testing.T, c *sdk.Client, id *string) *types.QueryExecution {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); {
 		out, err := c.GetQueryExecution(t.Context(), &sdk.GetQueryExecutionInput{QueryExecutionId: id})
 		if err != nil {
 			t.Fatal(err)

@@ -348,7 +348,7 @@ func (w *world) reshardOnce(r *rand.Rand) {
 // awaitChannel looks at what was delivered, after each put, until all is there: numbers of a key rise by one.
 func (w *world) awaitChannel(want map[string]int, bad int) {
 	w.Helper()
-	deadline := time.After(20 * time.Second)
+	deadline := time.After(time.Minute)
 	for {
 		got, dead, all := w.delivered()
 		if bad < dead {

@@ -182,8 +182,8 @@ func (r *reader) next() *types.SubscribeToShardEvent {
 			return nil
 		}
 		return &event.(*types.SubscribeToShardEventStreamMemberSubscribeToShardEvent).Value
-	case <-time.After(20 * time.Second):
-		r.w.Fatal("no event for 20 seconds")
+	case <-time.After(time.Minute):
+		r.w.Fatal("no event for a minute")
 		return nil
 	}
 }

@@ -28,7 +28,7 @@ func TestWalkWhileResharding(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
 			w.create("s", 2)
-			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 			defer cancel()
 			v := &walk{world: w, ctx: ctx, read: read, consumer: w.consumer("c"), total: -1, done: make(chan struct{}),
 				last: map[string]int{}, waiting: map[string]int{}, started: map[string]bool{}}

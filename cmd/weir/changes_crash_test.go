@@ -42,7 +42,7 @@ func begin(t *testing.T, h *house, s *session, text string) (id string) {
 		t.Fatal(err)
 	}
 	for began := time.Now(); len(staged(t, h)) == 0; runtime.Gosched() {
-		if time.Since(began) > 20*time.Second {
+		if time.Since(began) > time.Minute {
 			t.Fatal("the statement does not begin")
 		}
 	}
@@ -62,7 +62,7 @@ func staged(t *testing.T, h *house) []string {
 // ended waits for the end of a statement.
 func ended(t *testing.T, h *house, id string) *query.Execution {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	x, err := h.queries.Wait(ctx, id)
 	if err != nil {
@@ -138,7 +138,7 @@ func killUntilEnded(t *testing.T, h *house, id string) {
 		if err == nil {
 			return
 		}
-		if time.Since(began) > 30*time.Second {
+		if time.Since(began) > time.Minute {
 			t.Fatal("the statement goes on without its process")
 		}
 	}
@@ -167,7 +167,7 @@ func TestChangeCrash(t *testing.T) {
 	if x := ended(t, h, id); x.State != query.Cancelled {
 		t.Errorf("a statement that was stopped: %s %s", x.State, x.Reason)
 	}
-	if took := time.Since(began); took > 5*time.Second {
+	if took := time.Since(began); took > 30*time.Second {
 		t.Errorf("stopping took %v", took)
 	} else {
 		t.Log("stopping took", took)

@@ -118,7 +118,7 @@ func TestWorkgroupMetrics(t *testing.T) {
 		}
 		return len(out.Metrics) > 0
 	}
-	for end := time.Now().Add(10 * time.Second); !has("loud") && time.Now().Before(end); {
+	for end := time.Now().Add(time.Minute); !has("loud") && time.Now().Before(end); {
 		time.Sleep(5 * time.Millisecond) // the observation follows the answer
 	}
 	if !has("loud") || has("quiet") {

@@ -110,7 +110,7 @@ func rowsOf(t *testing.T, h *house) (rows int64) {
 // awaitPipeline waits until a pipeline is as ready says.
 func awaitPipeline(t testing.TB, h *house, name string, ready func(pipelines.Status) bool) pipelines.Status {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	for {
 		changed, err := h.pipelines.Changes(name)

@@ -28,7 +28,7 @@ func (got tailed) count() (n int) {
 func testFollow(t *testing.T, h *house, cl *clients, f follower, want int, during func()) tailed {
 	t.Helper()
 	f.client, f.stream, f.pace, f.note = cl.Kinesis, "s", pace{time.Millisecond, 5 * time.Millisecond}, func(text string) { t.Log(text) }
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	got := tailed{}
 	err := f.follow(ctx, func(shard string, recs []types.Record) (bool, error) {

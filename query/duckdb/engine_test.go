@@ -59,7 +59,7 @@ func newEngine(t testing.TB, dir string) *Engine {
 
 func ask(t testing.TB, e *Engine, r *query.Request) (*table, error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	var out table
 	_, err := e.Run(ctx, r, &out)
@@ -151,7 +151,7 @@ func TestCancel(t *testing.T) {
 	if !errors.Is(err, context.DeadlineExceeded) {
 		t.Fatalf("a cancelled query: %v", err)
 	}
-	if took := time.Since(began); took > 5*time.Second {
+	if took := time.Since(began); took > 30*time.Second {
 		t.Errorf("cancelling took %v", took)
 	}
 	if got, err := ask(t, e, &query.Request{SQL: "SELECT 2"}); err != nil || got.String() != "2" {

@@ -122,7 +122,7 @@ func (r *reader) read(t *testing.T, name, folder string) answer {
 	if err != nil {
 		return answer{err: err.Error()}
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	x, err := r.Wait(ctx, id)
 	if err != nil {

@@ -173,7 +173,7 @@ func (p *pipelineCrash) file(name string) string { return filepath.Join(p.dir, n
 
 func (p *pipelineCrash) active(ctx context.Context) {
 	err := kinesis.NewStreamExistsWaiter(p.client, quickly).
-		Wait(ctx, &kinesis.DescribeStreamInput{StreamName: aws.String(eventStream)}, 30*time.Second)
+		Wait(ctx, &kinesis.DescribeStreamInput{StreamName: aws.String(eventStream)}, time.Minute)
 	p.must("wait for stream", err)
 }
 

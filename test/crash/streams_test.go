@@ -62,7 +62,7 @@ func TestKillStreams(t *testing.T) {
 	for id := range w.shardIDs() {
 		w.drain(final, id)
 	}
-	for end := time.Now().Add(30 * time.Second); time.Now().Before(end) && (polled.count() < final.count() || pushed.count() < final.count()); {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end) && (polled.count() < final.count() || pushed.count() < final.count()); {
 		time.Sleep(10 * time.Millisecond) // readers catch up
 	}
 	stopReading()

@@ -140,7 +140,7 @@ func (w *world) start(name string, args ...string) *process {
 
 func (w *world) awaitUp(p *process) {
 	w.t.Helper()
-	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
 		if c, err := net.Dial("tcp", w.addr); err == nil {
 			c.Close()
 			return
@@ -221,7 +221,7 @@ func (w *world) provision(ctx context.Context, encrypted bool) {
 	k := kinesis.NewFromConfig(w.cfg)
 	_, err := k.CreateStream(ctx, &kinesis.CreateStreamInput{StreamName: aws.String(streamName), ShardCount: aws.Int32(4)})
 	w.must("create stream", err)
-	w.must("wait for stream", kinesis.NewStreamExistsWaiter(k, quickly).Wait(ctx, &kinesis.DescribeStreamInput{StreamName: aws.String(streamName)}, 30*time.Second))
+	w.must("wait for stream", kinesis.NewStreamExistsWaiter(k, quickly).Wait(ctx, &kinesis.DescribeStreamInput{StreamName: aws.String(streamName)}, time.Minute))
 	if encrypted {
 		_, err = k.StartStreamEncryption(ctx, &kinesis.StartStreamEncryptionInput{
 			StreamName: aws.String(streamName), EncryptionType: kt.EncryptionTypeKms, KeyId: aws.String("alias/aws/kinesis"),

@@ -76,6 +76,7 @@ var columns = []column{
 	{"shards", 0, 0},
 	{"lag_records", 0, 0},
 	{"written_mib", 0, 0}, // data acknowledged so far
+	{"clock_s", 0, 0},     // of the run, without what the clock stood still
 }
 
 // sample looks at the run again and again until ctx is done.
@@ -92,7 +93,7 @@ func (w *world) sample(ctx context.Context) error {
 		runtime.ReadMemStats(&mem)
 		err := w.meter.course.add(time.Since(began), float64(records)/took, p[0], p[1], float64(mem.HeapInuse)/mib, rssMiB(os.Getpid()), diskMiB(w.server.dir),
 			float64(runtime.NumGoroutine()), float64(w.meter.shards.Load()), float64(max(0, w.ledger.total()-w.slowest())), // a reader may have a record before its producer has the answer
-			float64(written)/mib)
+			float64(written)/mib, w.server.clock.ran().Seconds())
 		if err != nil {
 			return err
 		}
@@ -151,11 +152,11 @@ func (w *world) judgeDisk(c *course, retention time.Duration) {
 	const overhead = 1.25                      // keys, frames, indexes
 	slack := float64(8*segmentBytes)/mib + 192 // spares, the active segment, the metadata store
 	grace := max(2*time.Second, retention/2).Seconds()
-	written, disk := c.of("written_mib"), c.of("disk_mib")
+	written, disk, clock := c.of("written_mib"), c.of("disk_mib"), c.of("clock_s")
 	for i, at := range c.seconds {
 		expired := 0.0
 		for j := i; j >= 0; j-- {
-			if at-c.seconds[j] > retention.Seconds()+grace {
+			if clock[i]-clock[j] > retention.Seconds()+grace {
 				expired = written[j]
 				break
 			}

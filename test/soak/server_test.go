@@ -36,6 +36,7 @@ type server struct {
 // would expire that somebody has not read.
 type fastClock struct {
 	factor float64
+	began  time.Time
 
 	mu    sync.Mutex // guards the fields below
 	now   time.Time
@@ -45,7 +46,7 @@ type fastClock struct {
 
 func newFastClock(day time.Duration) *fastClock {
 	now := time.Now()
-	return &fastClock{factor: float64(24*time.Hour) / float64(day), now: now, at: now, limit: now.Add(unreadMost)}
+	return &fastClock{factor: float64(24*time.Hour) / float64(day), began: now, now: now, at: now, limit: now.Add(unreadMost)}
 }
 
 // unreadMost is how old, on the fast clock, a record may become before all groups have read it; retention is a day.
@@ -61,6 +62,11 @@ func (c *fastClock) Now() time.Time {
 	}
 	c.at = at
 	return c.now
+}
+
+// ran is for how long the clock has run, on the machine's clock.
+func (c *fastClock) ran() time.Duration {
+	return time.Duration(float64(c.Now().Sub(c.began)) / c.factor)
 }
 
 // allow moves the limit.

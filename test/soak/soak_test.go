@@ -148,7 +148,7 @@ func (w *world) drain(ctx context.Context) {
 		}
 		if n != last {
 			last, since = n, time.Now()
-		} else if time.Since(since) > 10*time.Second {
+		} else if time.Since(since) > time.Minute {
 			return // compare says what is missing
 		}
 		pause(ctx, 5*time.Millisecond)
