@@ -22,8 +22,9 @@ import (
 	"github.com/aws/smithy-go/logging"
 )
 
-// defaultListen is where weir serve listens and where the other commands look for it.
-const defaultListen = "127.0.0.1:4566"
+// defaultListen is where weir serve listens and where the other commands look for it. Tests look elsewhere: servers of other tests, and of
+// the user, may be there.
+var defaultListen = "127.0.0.1:4566"
 
 // clients are the SDK clients of one endpoint, as any user's program would make them.
 type clients struct {

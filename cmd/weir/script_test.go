@@ -2,29 +2,44 @@ package main
 
 import (
 	"bufio"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
 	"os/exec"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
+// listenEnv names the address at which a weir of a script looks for a server.
+const listenEnv = "WEIR_TEST_LISTEN"
+
 func TestMain(m *testing.M) {
 	workerMain()
+	if defaultListen = os.Getenv(listenEnv); defaultListen == "" {
+		defaultListen = ownListen(0)
+	}
 	testscript.Main(m, map[string]func(){"weir": main})
+}
+
+// ownListen is an address for the n-th user in this process, at which no server listens that chose its port freely.
+func ownListen(n int64) string {
+	return fmt.Sprintf("127.0.0.1:%d", 10_000+(int64(os.Getpid())*32+n)%20_000)
 }
 
 // TestScript runs the command line as a user types it: testdata/script holds one archive for each story.
 func TestScript(t *testing.T) {
+	var scripts atomic.Int64
 	testscript.Run(t, testscript.Params{
 		Dir:  "testdata/script",
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"banner": banner, "serving": serving, "bucket": bucket},
 		Setup: func(env *testscript.Env) error {
-			// No settings of the person who runs the tests, and no server that may run on this machine.
+			// No settings of the person who runs the tests, and no server that may run on this machine, for another script or for a user.
+			env.Setenv(listenEnv, ownListen(scripts.Add(1)))
 			env.Setenv("HOME", env.WorkDir)
 			env.Setenv("AWS_REGION", "us-east-1")
 			return nil
