@@ -139,17 +139,18 @@ func (w *statefulWorld) table(t testing.TB) map[string]string {
 	t.Helper()
 	got := map[string]string{}
 	w.lake.readTable(t, func(_ map[string]*string, b *columnar.Batch) {
+		column := func(name string) *columnar.Column { return b.Columns[b.Schema.Index(name)] }
 		for i := range b.Len {
 			key := "null"
-			if k := b.Columns[1]; !k.Null(i) {
+			if k := column("k"); !k.Null(i) {
 				key = string(k.Bytes(i))
 			}
-			at := time.UnixMicro(b.Columns[0].Children[0].Int(i)).UTC()
+			at := time.UnixMicro(column("w").Children[0].Int(i)).UTC()
 			key = at.Format("15:04 ") + key
 			if got[key] != "" {
 				t.Errorf("%s is there twice", key)
 			}
-			got[key] = fmt.Sprintf("%d %d", b.Columns[2].Int(i), b.Columns[3].Int(i))
+			got[key] = fmt.Sprintf("%d %d", column("n").Int(i), column("s").Int(i))
 		}
 	})
 	return got
@@ -251,6 +252,25 @@ func TestEventTimeInMilliseconds(t *testing.T) {
 	w.source.put([][]byte{[]byte(`{"k":"a","x":1,"at":9223372036854775807}`)})
 	if err := w.try(t); err == nil || !strings.Contains(err.Error(), "9223372036854775807 is not of type timestamp") {
 		t.Errorf("a number that is no time: %v", err)
+	}
+}
+
+// TestKeysInAnotherOrder goes on with a query that names its keys, and its columns, in another order.
+func TestKeysInAnotherOrder(t *testing.T) {
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	r := rand.New(rand.NewPCG(seed, 0))
+	for _, mode := range []string{"append", "update", "complete"} {
+		records := events(r, 0, 100)
+		w := newStatefulWorld(t, mode, records)
+		w.run(t, 0)
+		w.p.Query = "SELECT sum(x) AS s, k, count(*) AS n, window AS w FROM source GROUP BY k, window(at, '10 minutes')"
+		more := events(r, 100, 30)
+		w.source.put(more)
+		w.run(t, 0)
+		if got, want := w.table(t), wantEvents(t, mode, append(records, more...)); !maps.Equal(got, want) {
+			t.Errorf("%s: got  %v\nwant %v\n%s", mode, got, want, strings.Join(w.log, "\n"))
+		}
 	}
 }
 

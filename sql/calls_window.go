@@ -2,6 +2,7 @@ package sql
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -13,9 +14,10 @@ type WindowSpec struct {
 	Size   time.Duration // of a session: the gap
 	Slide  time.Duration // Size if windows do not overlap
 	Offset time.Duration // of the starts from the epoch, shorter than Slide
+	ByRow  bool          // of a session: the gap is an expression, and Size is not known
 }
 
-// ReadWindow reads the arguments of window(ts, size[, slide[, offset]]) or session_window(ts, gap), which must be literals.
+// ReadWindow reads the arguments of window(ts, size[, slide[, offset]]) or session_window(ts, gap), which must be literals but for the gap.
 func ReadWindow(c *Call) (WindowSpec, error) {
 	a := &analyzer{}
 	w, _ := a.windowSpec(c)
@@ -29,6 +31,10 @@ func (a *analyzer) windowSpec(c *Call) (w WindowSpec, ok bool) {
 	}
 	if !a.arity(c, 2, most) {
 		return w, false
+	}
+	if _, text := c.Args[1].(*String); c.Name == "session_window" && !text {
+		w.ByRow = true
+		return w, true
 	}
 	if w.Size, ok = a.windowWidth(c, 1); !ok {
 		return w, false
@@ -129,14 +135,60 @@ func (a *analyzer) windowArgs(c *Call, sc *scope) (Expr, WindowSpec, bool) {
 	return x, w, a.err == nil
 }
 
-// sessionWindowCall is the session of one row: from its time until a gap after it. Sessions that overlap or touch are one.
+// sessionWindowCall is the session of one row: from its time until a gap after it. Sessions that overlap or touch are one. Where the gap depends
+// on the row, a row whose gap is null or not positive has no session, as in Spark.
 func (a *analyzer) sessionWindowCall(c *Call, sc *scope) (Expr, Type) {
 	x, w, ok := a.windowArgs(c, sc)
 	if !ok {
 		return c, Type{}
 	}
+	if w.ByRow {
+		gap, t := a.expr(a.gapOf(c.Args[1]), sc)
+		if a.err == nil && t.Name != "interval day to second" {
+			a.failf("INVALID_FUNCTION_ARGUMENT", c.Args[1].Position(), "the gap of a session is a duration such as '5 minutes', an INTERVAL of days or less, or CASE, "+
+				"if and coalesce of such")
+		}
+		text := "CASE WHEN $2 > to_microseconds(0) THEN {'start': make_timestamp(epoch_us($1)), 'end': make_timestamp(epoch_us($1)) + $2} END"
+		return &template{text: text, args: []Expr{x, gap}}, windowType
+	}
 	text := fmt.Sprintf("{'start': make_timestamp(epoch_us($1)), 'end': make_timestamp(epoch_us($1) + %d)}", w.Size.Microseconds())
 	return &template{text: text, args: []Expr{x}}, windowType
+}
+
+// gapOf writes the durations that an expression may give, which Spark takes as texts, as intervals.
+func (a *analyzer) gapOf(e Expr) Expr {
+	switch e := e.(type) {
+	case *String:
+		d, err := parseOffset(e.Value)
+		if err != nil {
+			a.failf("INVALID_FUNCTION_ARGUMENT", e.Pos, "%s", err)
+		}
+		return &Interval{node: e.node, Negative: d < 0, Text: strconv.FormatFloat(d.Abs().Seconds(), 'f', -1, 64), From: "SECOND"}
+	case *Case:
+		out := *e
+		out.Whens = nil
+		for _, w := range e.Whens {
+			out.Whens = append(out.Whens, When{w.Cond, a.gapOf(w.Then)})
+		}
+		if e.Else != nil {
+			out.Else = a.gapOf(e.Else)
+		}
+		return &out
+	case *Call:
+		if e.Name != "if" && e.Name != "coalesce" {
+			return e
+		}
+		out := *e
+		out.Args = nil
+		for i, arg := range e.Args {
+			if e.Name == "coalesce" || i > 0 {
+				arg = a.gapOf(arg)
+			}
+			out.Args = append(out.Args, arg)
+		}
+		return &out
+	}
+	return e
 }
 
 // windowTimeCall is window_time(window): the last instant of a window, by which windows are grouped into larger ones.
@@ -164,21 +216,27 @@ func (a *analyzer) windowOffset(c *Call, i int) (time.Duration, bool) {
 	if !ok {
 		return 0, false
 	}
+	d, err := parseOffset(s)
+	if err != nil {
+		a.failf("INVALID_FUNCTION_ARGUMENT", c.Args[i].Position(), "%s", err)
+	}
+	return d, err == nil
+}
+
+// parseOffset is ParseWidth that takes '-5 minutes' and '0 seconds' too.
+func parseOffset(s string) (time.Duration, error) {
 	text, negative := strings.CutPrefix(strings.TrimSpace(s), "-")
 	if n, unit, _ := strings.Cut(text, " "); strings.Trim(n, "0") == "" && n != "" {
 		text = "1 " + unit // the unit is to be one all the same
 		if _, err := ParseWidth(text); err == nil {
-			return 0, true
+			return 0, nil
 		}
 	}
 	d, err := ParseWidth(text)
-	if err != nil {
-		a.failf("INVALID_FUNCTION_ARGUMENT", c.Args[i].Position(), "%s", err)
-	}
 	if negative {
 		d = -d
 	}
-	return d, err == nil
+	return d, err
 }
 
 // windowWidth reads '10 minutes'.
@@ -194,7 +252,7 @@ func (a *analyzer) windowWidth(c *Call, i int) (time.Duration, bool) {
 	return d, err == nil
 }
 
-// ParseWidth reads a duration as Spark writes it: "10 minutes", "1 hour 30 minutes", "1 day". Months and years have no
+// ParseWidth reads a duration as Spark writes it: "10 minutes", "1 hour 30 minutes", "1.5 seconds", "1 day". Months and years have no
 // fixed length and are refused.
 func ParseWidth(s string) (time.Duration, error) {
 	units := map[string]time.Duration{"microsecond": time.Microsecond, "millisecond": time.Millisecond, "second": time.Second,
@@ -205,15 +263,20 @@ func ParseWidth(s string) (time.Duration, error) {
 	}
 	var total time.Duration
 	for ; len(words) >= 2; words = words[2:] {
-		var n int64
-		if _, err := fmt.Sscanf(words[0], "%d", &n); err != nil || n < 0 || n > 1e6 {
-			return 0, fmt.Errorf("%q is not a duration such as '10 minutes'", s)
-		}
 		unit, ok := units[strings.TrimSuffix(words[1], "s")]
-		if !ok {
+		whole, fraction, parts := strings.Cut(words[0], ".")
+		n, err := strconv.ParseUint(whole, 10, 32)
+		if !ok || err != nil || n > 1e6 || parts && unit != time.Second {
 			return 0, fmt.Errorf("%q is not a duration such as '10 minutes'", s)
 		}
 		total += time.Duration(n) * unit
+		if parts {
+			micros, err := strconv.ParseUint((fraction + "000000")[:6], 10, 32)
+			if err != nil || fraction == "" || len(fraction) > 6 {
+				return 0, fmt.Errorf("%q is not a duration such as '10 minutes'", s)
+			}
+			total += time.Duration(micros) * time.Microsecond
+		}
 	}
 	if len(words) != 0 || total <= 0 {
 		return 0, fmt.Errorf("%q is not a duration such as '10 minutes'", s)

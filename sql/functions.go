@@ -160,8 +160,8 @@ array_union        | aa     | 1       | list_distinct(list_concat($1, $2))
 array_intersect    | aa     | 1       | list_intersect($1, $2)
 array_except       | aa     | 1       | list_filter(list_distinct($1), lambda weir_e: NOT list_contains($2, weir_e))
 arrays_overlap     | aa     | boolean | list_has_any($1, $2)
-array_join         | at     | varchar | array_to_string(list_transform(list_filter($1, lambda weir_e: weir_e IS NOT NULL), lambda weir_e: CAST(weir_e AS VARCHAR)), $2)
-array_join/3       | att    | varchar | array_to_string(list_transform($1, lambda weir_e: coalesce(CAST(weir_e AS VARCHAR), $3)), $2)
+array_join         | at     | varchar | CASE WHEN $1 IS NOT NULL AND $2 IS NOT NULL THEN coalesce(array_to_string(list_transform(list_filter($1, lambda weir_e: weir_e IS NOT NULL), lambda weir_e: CAST(weir_e AS VARCHAR)), $2), '') END
+array_join/3       | att    | varchar | CASE WHEN $1 IS NOT NULL AND $2 IS NOT NULL THEN coalesce(array_to_string(list_transform($1, lambda weir_e: coalesce(CAST(weir_e AS VARCHAR), $3)), $2), '') END
 flatten            | a      | e1      | flatten($1)
 slice              | aii    | 1       | CASE WHEN $2 < 0 THEN list_slice($1, len($1) + $2 + 1, len($1) + $2 + $3) ELSE list_slice($1, $2, $2 + $3 - 1) END
 repeat             | xi     | a1      | list_transform(range($2), lambda weir_i: $1)

@@ -34,8 +34,11 @@ func (g *group) compile(where sql.Expr) (*relation, error) {
 
 // readRows adds the step of keys and arguments, and finds the types of all.
 func (g *group) readRows(where sql.Expr) error {
+	if s := g.session(); s != nil {
+		g.sessionColumns(s)
+	}
 	for _, k := range g.keys {
-		if k.kind == setKey {
+		if k.kind == setKey || k.kind == sessionKey {
 			continue
 		}
 		e := k.expr
@@ -285,7 +288,11 @@ func (g *group) definition() map[string]string {
 		if k.kind == setKey {
 			continue
 		}
-		keys = append(keys, strings.ReplaceAll(k.text, `"`, "")+" "+k.typ.String())
+		text := strings.ReplaceAll(k.text, `"`, "")
+		if k.name != readable(k.text) && k.kind == plainKey && !k.varies {
+			text = k.text // another key's looks the same without quotes
+		}
+		keys = append(keys, text+" "+k.typ.String())
 	}
 	d := map[string]string{"group by": strings.Join(keys, ", ")}
 	if len(g.masks) > 0 {

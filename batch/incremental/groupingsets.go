@@ -156,5 +156,11 @@ func (g *group) grouping(call *sql.Call) (sql.Expr, bool) {
 	return c, true
 }
 
-// setsText tells the sets, for the definition of the state.
-func (g *group) setsText() string { return strings.Trim(fmt.Sprint(g.masks), "[]") }
+// setsText tells the sets, for the definition of the state: by the keys that the bits are about.
+func (g *group) setsText() string {
+	var keys []string
+	for _, i := range g.varying {
+		keys = append(keys, strings.ReplaceAll(g.keys[i].text, `"`, ""))
+	}
+	return strings.Trim(fmt.Sprint(g.masks), "[]") + " of " + strings.Join(keys, ", ")
+}

@@ -2,6 +2,7 @@ package incremental
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/weir-data/weir/sql"
@@ -131,7 +132,7 @@ func (g *group) decompose(a *aggregate) error {
 		if a.call.Name[0] == 'm' && len(a.call.Args) == 2 {
 			return g.extremes(a, of, x, "")
 		}
-		a.final = of(a.call.Name, a.call.Name+"("+x+")"+filterHere, a.call.Name+"($)")
+		a.final = of(a.call.Name, extreme(a.call.Name, x, t)+filterHere, extreme(a.call.Name, "$", t))
 	case "every":
 		a.final = of("bool_and", "bool_and("+x+")"+filterHere, "bool_and($)")
 	case "bitwise_and_agg", "bitwise_or_agg":
@@ -143,13 +144,13 @@ func (g *group) decompose(a *aggregate) error {
 		if t.Name == "map" || t.Name == "json" || !t.Known() {
 			fn = "any_value"
 		}
-		a.final = of(fn, fn+"("+x+")"+filterHere, fn+"($)")
+		a.final = of(fn, extreme(fn, x, t)+filterHere, extreme(fn, "$", t))
 	case "max_by", "min_by":
 		if len(a.call.Args) == 3 {
 			return g.extremes(a, of, x, y)
 		}
 		fn := a.call.Name[:3]
-		pair := fmt.Sprintf("%s({'y': %s, 'x': %s})", fn, y, x)
+		pair := fmt.Sprintf("%s({'y': %s, 'x': %s})", fn, ranked(y, g.cols[a.args[1]], 0), x)
 		null := quote(a.args[1]) + " IS NOT NULL"
 		if filter != "" {
 			null += " AND " + quote(a.filter)
@@ -253,7 +254,8 @@ func constantCount(call *sql.Call) (int, error) {
 	n := 0
 	num, ok := last.(*sql.Number)
 	if ok {
-		_, err := fmt.Sscanf(num.Text, "%d", &n)
+		var err error
+		n, err = strconv.Atoi(num.Text)
 		ok = err == nil && n > 0 && n <= extremesMax
 	}
 	if !ok {

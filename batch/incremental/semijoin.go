@@ -1,6 +1,7 @@
 package incremental
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/weir-data/weir/sql"
@@ -31,6 +32,7 @@ func (c *compiler) semiJoins(all *side, where []sql.Expr, need map[string]bool, 
 		case last && c.in.Mode != Append:
 			return nil, nil, c.joinRefused()
 		}
+		c.stateful = true
 		right, on, err := c.semiSide(inner, all)
 		if err != nil {
 			return nil, nil, err
@@ -45,11 +47,14 @@ func (c *compiler) semiJoins(all *side, where []sql.Expr, need map[string]bool, 
 
 // semiSide is the right side of a semi join, and its conditions.
 func (c *compiler) semiSide(e sql.Expr, left *side) (*side, sql.Expr, error) {
-	name := c.unique("semi")
 	if in, ok := e.(*sql.In); ok {
+		if s, on, err := c.correlated(in, left); s != nil || err != nil {
+			return s, on, err
+		}
+		name := c.unique("semi")
 		r, err := c.query(in.Query, false)
 		if err != nil {
-			return nil, nil, err
+			return nil, nil, correlatedHint(err)
 		}
 		if len(r.cols) != 1 {
 			return nil, nil, &sql.Error{Code: "NOT_SUPPORTED", Pos: in.Pos, Msg: fmt.Sprintf("Subquery returns %d columns, expected 1", len(r.cols))}
@@ -62,8 +67,8 @@ func (c *compiler) semiSide(e sql.Expr, left *side) (*side, sql.Expr, error) {
 	if !ok {
 		return nil, nil, unsupported("a stream in an expression other than IN and EXISTS")
 	}
-	sel, ok := exists.Query.Body.(*sql.Select)
-	if !ok || grouping(sel) || sel.Distinct || len(sel.From) != 1 || len(exists.Query.With) > 0 || exists.Query.Limit != nil {
+	sel, ok := plainSelect(exists.Query)
+	if !ok {
 		return nil, nil, unsupported("EXISTS over a stream with more than SELECT … FROM one relation WHERE …")
 	}
 	s, err := c.side(sel.From[0], nil, false)
@@ -72,6 +77,47 @@ func (c *compiler) semiSide(e sql.Expr, left *side) (*side, sql.Expr, error) {
 	}
 	sc := &scope{tables: s.tables, merged: s.merged}
 	return s, sc.qualified(sel.Where), nil
+}
+
+// correlated is the right side of x IN (SELECT y FROM a stream WHERE …) whose WHERE is about columns of the left side too, and its conditions; nil
+// if in is not like that.
+func (c *compiler) correlated(in *sql.In, left *side) (*side, sql.Expr, error) {
+	sel, ok := plainSelect(in.Query)
+	if !ok || sel.Where == nil || len(sel.Items) != 1 || sel.Items[0].X == nil {
+		return nil, nil, nil
+	}
+	r := sel.From[0]
+	if a, ok := r.(*sql.Aliased); ok {
+		r = a.Relation
+	}
+	if _, ok := r.(*sql.TableRef); !ok {
+		return nil, nil, nil
+	}
+	s, err := c.side(sel.From[0], nil, false)
+	if err != nil {
+		return nil, nil, err
+	}
+	sc := &scope{tables: s.tables, merged: s.merged}
+	if sc.covers(sel.Where) {
+		return nil, nil, nil
+	}
+	x := (&scope{tables: left.tables, merged: left.merged}).qualified(in.X)
+	return s, and([]sql.Expr{sc.qualified(sel.Where), &sql.Compare{Op: "=", L: x, R: sc.qualified(sel.Items[0].X)}}), nil
+}
+
+// plainSelect is a query that is no more than SELECT … FROM one relation WHERE ….
+func plainSelect(q *sql.Query) (*sql.Select, bool) {
+	sel, ok := q.Body.(*sql.Select)
+	return sel, ok && !grouping(sel) && !sel.Distinct && len(sel.From) == 1 && len(q.With) == 0 && q.Limit == nil && q.Offset == nil
+}
+
+// correlatedHint says what to write where a column that a subquery lacks may be one of the query around it.
+func correlatedHint(err error) error {
+	var sound *sql.Error
+	if !errors.As(err, &sound) || sound.Code != "COLUMN_NOT_FOUND" {
+		return err
+	}
+	return fmt.Errorf("%w; where a subquery over a stream mentions columns of the query around it, write it as SELECT … FROM one stream WHERE …", err)
 }
 
 // qualified puts the alias of its table before each column of the scope, so that no other table's is taken for it.

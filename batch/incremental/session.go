@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/weir-data/weir/batch"
+	"github.com/weir-data/weir/sql"
 )
 
 // Columns of the state of sessions.
@@ -25,11 +26,19 @@ func (g *group) sessions() (*relation, error) {
 			others = append(others, quote(k.name))
 		}
 	}
+	rowEnd := plus(quote(sessionStart), s.spec.Size)
+	if s.spec.ByRow {
+		rowEnd = quote(sessionEnd)
+	}
 	end := plus(quote(sessionEnd), s.time.lag)
 	timed := g.mode != Complete && s.time.time != noTime
-	cols := append(append([]string{}, others...), quote(sessionStart), plus(quote(sessionStart), s.spec.Size)+" AS "+quote(sessionEnd))
+	cols := append(append([]string{}, others...), quote(sessionStart), rowEnd+" AS "+quote(sessionEnd))
+	by := append(append([]string{}, others...), quote(sessionStart))
+	if s.spec.ByRow {
+		by = append(by, quote(sessionEnd))
+	}
 	groups := g.c.add(g.name+"_groups", "SELECT "+strings.Join(append(append(cols, g.partialColumns(firstOf)...), "count(*) AS "+rowsOf), ", ")+
-		" FROM "+quote(g.input)+" WHERE "+quote(sessionStart)+" IS NOT NULL GROUP BY "+strings.Join(append(others, quote(sessionStart)), ", "))
+		" FROM "+quote(g.input)+" WHERE "+quote(sessionStart)+" IS NOT NULL GROUP BY "+strings.Join(by, ", "))
 	names := append(append(append([]string{}, others...), quote(sessionStart), quote(sessionEnd)), g.partialColumns(nameOf)...)
 	list := strings.Join(names, ", ")
 	fresh := "SELECT " + list + " FROM " + quote(groups)
@@ -49,6 +58,17 @@ func (g *group) sessions() (*relation, error) {
 	}
 	g.c.program.States = append(g.c.program.States, spec)
 	return g.result(emitted)
+}
+
+// sessionColumns adds the columns of a row's own session to those of the rows, before others can take their names: its start and, where the gap
+// depends on the row, its end.
+func (g *group) sessionColumns(s *key) {
+	part := func(name string) sql.Expr { return &sql.Deref{Base: s.expr, Field: sql.Ident{Name: name}} }
+	s.name = g.rows.addAs(s.text, part("start"), sessionStart)
+	if s.spec.ByRow {
+		g.rows.addAs(s.text+".end", part("end"), sessionEnd)
+	}
+	g.rows.taken[sessionEnd] = true
 }
 
 // mergeSessions adds the steps that number the sessions of a key, in the order of their starts, and draw those of a number together.

@@ -9,14 +9,26 @@ import (
 
 // TestSessions compares sessions with a model that merges those of the rows that were not late.
 func TestSessions(t *testing.T) {
-	for _, mode := range []string{Append, Complete} {
+	byRow := func(row []any) time.Duration { // none for some
+		id, _ := row[0].(int)
+		return time.Duration(id%3) * 40 * time.Second
+	}
+	for _, c := range []struct {
+		mode, gap string
+		of        func(row []any) time.Duration
+	}{
+		{Append, "'90 seconds'", func([]any) time.Duration { return 90 * time.Second }},
+		{Complete, "'90 seconds'", func([]any) time.Duration { return 90 * time.Second }},
+		{Append, "CASE id % 3 WHEN 1 THEN '40 seconds' WHEN 2 THEN INTERVAL '80' SECOND ELSE '-5 seconds' END", byRow},
+		{Complete, "if(id % 3 = 0, NULL, coalesce((id % 3) * INTERVAL '40' SECOND, '0 seconds'))", byRow},
+	} {
+		mode := c.mode
 		t.Run(mode, func(t *testing.T) {
 			t.Parallel()
 			seed := uint64(time.Now().UnixNano())
 			t.Logf("seed %d", seed)
 			r := rand.New(rand.NewPCG(seed, 5))
-			const gap = 90 * time.Second
-			query := "SELECT session_window AS w, v, count(*) AS n, min(id) AS m FROM a GROUP BY session_window(ts, '90 seconds'), v"
+			query := "SELECT session_window AS w, v, count(*) AS n, min(id) AS m FROM a GROUP BY session_window(ts, " + c.gap + "), v"
 			in := Inputs{Mode: mode, Streams: map[string]Stream{"a": {Columns: schema(t, leftColumns), EventTime: "ts", Delay: 2 * time.Minute}}}
 			m := newMachine(t, openDB(t), query, in)
 			m.compact = r
@@ -37,7 +49,8 @@ func TestSessions(t *testing.T) {
 				}
 				for _, row := range batch["a"] {
 					ts, ok := row[2].(time.Time)
-					if ok && (mode == Complete || ts.Add(gap).After(m.late)) {
+					gap := c.of(row)
+					if ok && gap > 0 && (mode == Complete || ts.Add(gap).After(m.late)) {
 						open[row[1]] = addSession(open[row[1]], session{ts, ts.Add(gap), 1, row[0]})
 					}
 				}

@@ -99,7 +99,7 @@ func (g *group) percentile(a *aggregate) error {
 	v := quote(valueOf)
 	var finals []string
 	for _, p := range points {
-		bucket := fmt.Sprintf("(min(%s) FILTER (WHERE weir_below > %v * (weir_total - 1)))", v, p)
+		bucket := fmt.Sprintf("(min(%s) FILTER (WHERE weir_below >= %v * weir_total))", v, p)
 		value := fmt.Sprintf("CASE WHEN %[1]s = 0 THEN 0 ELSE sign(%[1]s) * 2 * pow(%[2]v, abs(%[1]s) - %[3]d) / %[4]v END", bucket, gamma, zero, gamma+1)
 		t := a.typ
 		if isList && t.Name == "array" {

@@ -44,7 +44,7 @@ func (t table) differs(want table) []string {
 	var diff []string
 	change := func(what, was, is string) {
 		switch {
-		case was == is:
+		case was == is, lists[what] && slices.Equal(sortedList(was), sortedList(is)):
 		case was == "":
 			diff = append(diff, fmt.Sprintf("%s is new: %s", what, is))
 		case is == "":
@@ -65,13 +65,43 @@ func (t table) differs(want table) []string {
 	if len(diff) > 0 {
 		return diff // what follows from it would only be noise
 	}
-	change("its key", strings.Join(t.Keys, ", "), strings.Join(want.Keys, ", "))
+	if !slices.Equal(slices.Sorted(slices.Values(t.Keys)), slices.Sorted(slices.Values(want.Keys))) {
+		change("its key", strings.Join(t.Keys, ", "), strings.Join(want.Keys, ", "))
+	}
 	change("the column by which rows leave", t.Until, want.Until)
 	have, need := t.columnTypes(), want.columnTypes()
 	for _, name := range slices.Sorted(maps.Keys(need)) {
 		change("column "+name, have[name], need[name])
 	}
 	return diff
+}
+
+// lists are the parts of definitions that are lists in no order: rows are found by the names of columns.
+var lists = map[string]bool{"group by": true, "columns": true}
+
+// sortedList splits a text at its commas, those in brackets and quotes apart, and sorts the parts.
+func sortedList(text string) []string {
+	var parts []string
+	depth, quote, from := 0, byte(0), 0
+	for i := range len(text) {
+		switch c := text[i]; {
+		case quote != 0:
+			if c == quote {
+				quote = 0
+			}
+		case c == '\'' || c == '"':
+			quote = c
+		case c == '(' || c == '[':
+			depth++
+		case c == ')' || c == ']':
+			depth--
+		case c == ',' && depth == 0:
+			parts, from = append(parts, strings.TrimSpace(text[from:i])), i+1
+		}
+	}
+	parts = append(parts, strings.TrimSpace(text[from:]))
+	slices.Sort(parts)
+	return parts
 }
 
 // columnTypes are the columns with their types; a schema that cannot be read has none, which manifests do not have.

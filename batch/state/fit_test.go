@@ -2,6 +2,7 @@ package state
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -42,6 +43,10 @@ func TestChangedQueries(t *testing.T) {
 			sp[0].Keys, sp[0].Definition = []string{"k", "j"}, map[string]string{"group by": "k, j"}
 			return sp
 		}, "state counts (stateStoreSave) has changed: group by was k, is k, j."},
+		"groups in another order": {func(sp []batch.StateSpec, c map[string]*columnar.Schema) []batch.StateSpec {
+			sp[1].Definition = map[string]string{"columns": "j(1, 'a,b'), k"}
+			return sp
+		}, "columns was k, is j(1, 'a,b'), k"},
 		"a watermark": {func(sp []batch.StateSpec, c map[string]*columnar.Schema) []batch.StateSpec {
 			sp[1].Definition = map[string]string{"columns": "k", "watermark": "ts, 5 minutes"}
 			return sp
@@ -98,4 +103,22 @@ func FuzzDecodeManifest(f *testing.F) {
 			t.Fatal("a manifest without its head was read")
 		}
 	})
+}
+
+func TestSortedList(t *testing.T) {
+	for _, c := range []struct {
+		a, b string
+		same bool
+	}{
+		{"k varchar, window(ts, '5 minutes') timestamp", "window(ts, '5 minutes') timestamp, k varchar", true},
+		{"f(a, b) int, c int", "c int, f(a, b) int", true},
+		{"f(a, b) int, c int", "c int, f(b, a) int", false},
+		{"k || ', x' varchar, x varchar", "x varchar, k || ', x' varchar", true},
+		{"a int, a int", "a int", false},
+		{"row(a int, b int)), c", "c, row(a int, b int))", false},
+	} {
+		if got := slices.Equal(sortedList(c.a), sortedList(c.b)); got != c.same {
+			t.Errorf("%s\n%s\ngot %v", c.a, c.b, got)
+		}
+	}
 }

@@ -324,11 +324,11 @@ TO_TIMESTAMP = "SELECT *, to_timestamp(pickup, 'yyyy-MM-dd HH:mm:ss') AS ts FROM
 
 
 def picked(seed, late=2400):
-    """The events of a seed, their times as texts that are no timestamps to a reader; the first of each batch has none."""
+    """The events of a seed, their times as texts that are no timestamps to a reader; some have none."""
     out = []
     for b in events(seed, late=late):
-        rows = [json.loads(line) for line in b]
-        out.append([{"id": r["id"], "k": r["k"], "g": r["g"], "pickup": r["ts"][:19].replace("T", " ") if i else None} for i, r in enumerate(rows)])
+        rows = map(json.loads, b)
+        out.append([{"id": r["id"], "k": r["k"], "g": r["g"], "pickup": r["ts"][:19].replace("T", " ") if r["id"] % 30 else None} for r in rows])
     return out
 
 
