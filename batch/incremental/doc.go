@@ -13,6 +13,8 @@
 //   - Joins of two streams keep the rows of both sides. The conditions say until when a row can find partners: an equality of windows or
 //     event times, or a comparison of one side's event time with the other side's columns. Conditions on one side filter before
 //     rows are kept. IN and EXISTS over a stream are semi joins.
+//   - The Query of an input makes rows of its records first, row by row. Where they have event time, a step of its own tells it to the engine
+//     (batch.Program.EventTimes).
 //   - Deduplicate, of an input, keeps the keys that were seen.
 //
 // The output mode governs the last aggregation. In append mode a group leaves when the watermark has passed its end, which needs
