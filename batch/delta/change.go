@@ -12,8 +12,11 @@ import (
 )
 
 // change makes the table's rows those of the output mode by reading and writing its files: rows take the place of those with the same keys,
-// or of all, or are added to a table whose files have other names for its columns.
+// or of all, or are added to a table that has rules for its rows or other names for its columns.
 func (s *Sink) change(ctx context.Context, id int64, rows batch.Rows, dir string) (batch.Written, error) {
+	if s.rows == nil {
+		return batch.Written{}, fmt.Errorf("table %s: its rows are checked or made by rules of its own, and there is nothing that does that", s.opts.Location)
+	}
 	files, err := rows.Write(ctx, batch.WriteOptions{Dir: dir, Compression: s.opts.Compression})
 	if err != nil {
 		return batch.Written{}, err
@@ -22,7 +25,7 @@ func (s *Sink) change(ctx context.Context, id int64, rows batch.Rows, dir string
 	for _, f := range files {
 		source.Files, source.Stats = append(source.Files, f.Path), append(source.Stats, statsOf(f))
 	}
-	opts := rewrite.WriteOptions{AppID: s.out.Pipeline, AppVersion: id}
+	opts := rewrite.WriteOptions{AppID: s.out.Pipeline, AppVersion: id, Stream: outputModes[s.out.Mode]}
 	var r rewrite.Result
 	switch added := s.out.Mode == batch.Append || s.out.Mode == batch.Update && s.out.Keys == nil; {
 	case !added && (s.out.Mode == batch.Complete || len(s.out.Keys) == 0): // without keys all rows are one group
@@ -42,6 +45,9 @@ func (s *Sink) change(ctx context.Context, id int64, rows batch.Rows, dir string
 	s.changes++
 	return batch.Written{Rows: r.Inserted + r.Updated, Files: r.AddedFiles, Bytes: r.AddedBytes}, nil
 }
+
+// outputModes are the names that histories have.
+var outputModes = map[batch.OutputMode]string{batch.Append: "Append", batch.Update: "Update", batch.Complete: "Complete"}
 
 // keysOf says of each key whether one of the files has null there.
 func keysOf(names []string, files []batch.ParquetFile) []rewrite.Key {

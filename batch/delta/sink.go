@@ -20,7 +20,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"os"
 	"slices"
 	"strconv"
@@ -31,7 +30,6 @@ import (
 
 	"github.com/weir-data/weir/batch"
 	"github.com/weir-data/weir/catalog"
-	"github.com/weir-data/weir/columnar"
 	table "github.com/weir-data/weir/delta"
 	"github.com/weir-data/weir/delta/rewrite"
 	"github.com/weir-data/weir/objstore"
@@ -144,7 +142,7 @@ func (s *Sink) Open(ctx context.Context, out batch.Output) (last int64, err erro
 	if err != nil {
 		return 0, fmt.Errorf("table %s: %w", s.opts.Location, err)
 	}
-	snapshot, err := s.widen(ctx, out.Schema)
+	snapshot, err := s.fit(ctx, out.Schema)
 	if err == nil {
 		snapshot, err = s.allowVectors(ctx, snapshot)
 	}
@@ -172,114 +170,6 @@ func (s *Sink) Open(ctx context.Context, out batch.Output) (last int64, err erro
 	return -1, nil
 }
 
-// widen checks that rows of schema fit the table, and adds the columns that it lacks.
-func (s *Sink) widen(ctx context.Context, schema *columnar.Schema) (*table.Snapshot, error) {
-	snapshot, err := s.table.Snapshot(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if by := snapshot.PartitionBy(); !slices.Equal(by, s.opts.PartitionBy) {
-		return nil, fmt.Errorf("is partitioned by [%s], the pipeline says [%s]", strings.Join(by, ", "), strings.Join(s.opts.PartitionBy, ", "))
-	}
-	wider, changed, err := merge(snapshot.Schema(), schema)
-	if err != nil || !changed {
-		return snapshot, err
-	}
-	tx := s.table.Begin(snapshot)
-	tx.Alter(table.Alteration{Schema: wider})
-	tx.SetInfo("ADD COLUMNS", map[string]string{"pipeline": s.out.Pipeline}, nil)
-	if _, err := tx.Commit(ctx); err != nil {
-		return nil, temporaryConflict(err)
-	}
-	return s.table.Snapshot(ctx)
-}
-
-// merge returns the columns of have and, after them, those that only want has.
-func merge(have, want *columnar.Schema) (merged *columnar.Schema, changed bool, err error) {
-	merged = &columnar.Schema{Fields: slices.Clone(have.Fields)}
-	for _, w := range want.Fields {
-		i := slices.IndexFunc(have.Fields, func(h columnar.Field) bool { return strings.EqualFold(h.Name, w.Name) })
-		switch {
-		case i < 0:
-			merged.Fields = append(merged.Fields, w)
-			changed = true
-		case have.Fields[i].Name != w.Name:
-			return nil, false, fmt.Errorf("has column %s, the query gives %s: write it in the same case", have.Fields[i].Name, w.Name)
-		default:
-			t, grown := grow(have.Fields[i].Type, w.Type)
-			// Fields that structs of the table have and the query does not give any more stay, and are null, as columns do. A batch that
-			// runs again, in which a field first comes, begins so too.
-			if all, _ := grow(w.Type, have.Fields[i].Type); t.String() != w.Type.String() && all.String() != have.Fields[i].Type.String() {
-				return nil, false, fmt.Errorf("has column %s of type %s, the query gives %s: cast it", w.Name, have.Fields[i].Type, w.Type)
-			}
-			merged.Fields[i].Type = t
-			changed = changed || grown
-		}
-	}
-	return merged, changed, nil
-}
-
-const enableVectors = "delta.enableDeletionVectors"
-
-// propertiesFor are those of a new table, with those that ask for the table features without which it cannot have the schema.
-func (s *Sink) propertiesFor(schema *columnar.Schema) map[string]string {
-	props := map[string]string{}
-	if withoutZone(schema.Fields) {
-		props["delta.feature.timestampNtz"] = "supported"
-	}
-	if s.opts.Vectors {
-		props[enableVectors] = "true"
-	}
-	return props
-}
-
-// allowVectors gives the table the property if the pipeline asks for it.
-func (s *Sink) allowVectors(ctx context.Context, snapshot *table.Snapshot) (*table.Snapshot, error) {
-	if !s.opts.Vectors || snapshot.Properties()[enableVectors] == "true" {
-		return snapshot, nil
-	}
-	props := maps.Clone(snapshot.Properties())
-	if props == nil {
-		props = map[string]string{}
-	}
-	props[enableVectors] = "true"
-	tx := s.table.Begin(snapshot)
-	tx.Alter(table.Alteration{Schema: snapshot.Schema(), Properties: props})
-	tx.SetInfo("SET TBLPROPERTIES", map[string]string{"properties": `{"` + enableVectors + `":"true"}`}, nil)
-	if _, err := tx.Commit(ctx); err != nil {
-		return nil, temporaryConflict(err)
-	}
-	return s.table.Snapshot(ctx)
-}
-
-// withoutZone says whether some field is a timestamp_ntz.
-func withoutZone(fields []columnar.Field) bool {
-	return slices.ContainsFunc(fields, func(f columnar.Field) bool {
-		return f.Type.Kind == columnar.TimestampNTZ || withoutZone(f.Type.Fields)
-	})
-}
-
-// grow adds the fields that structs of want have at their end and those of have lack.
-func grow(have, want columnar.Type) (t columnar.Type, grown bool) {
-	if have.Kind != want.Kind || len(have.Fields) > len(want.Fields) {
-		return have, false
-	}
-	t = have
-	t.Fields = slices.Clone(have.Fields)
-	for i := range t.Fields {
-		if t.Fields[i].Name != want.Fields[i].Name {
-			return have, false
-		}
-		var more bool
-		t.Fields[i].Type, more = grow(t.Fields[i].Type, want.Fields[i].Type)
-		grown = grown || more
-	}
-	if more := want.Fields[len(t.Fields):]; have.Kind == columnar.Struct && len(more) > 0 {
-		t.Fields, grown = append(t.Fields, more...), true
-	}
-	return t, grown
-}
-
 func temporaryConflict(err error) error {
 	if errors.Is(err, table.ErrConflict) {
 		return batch.Temporary(err)
@@ -297,7 +187,7 @@ func (s *Sink) Write(ctx context.Context, id int64, rows batch.Rows) (batch.Writ
 	if rows.Len() == 0 && s.out.Mode != batch.Complete {
 		return batch.Written{}, nil
 	}
-	snapshot, err := s.table.Snapshot(ctx)
+	snapshot, err := s.fit(ctx, s.out.Schema)
 	if err != nil {
 		return batch.Written{}, fmt.Errorf("table %s: %w", s.opts.Location, err)
 	}
@@ -309,9 +199,7 @@ func (s *Sink) Write(ctx context.Context, id int64, rows batch.Rows) (batch.Writ
 		return batch.Written{}, fmt.Errorf("stage batch: %w", err)
 	}
 	defer os.RemoveAll(dir) // what cannot be removed is emptied when the store opens
-	// Files as the runner writes them have the names that the query gives.
-	mapped := s.rows != nil && snapshot.Mapping() != table.MapNone
-	if mapped || s.out.Mode == batch.Complete || s.out.Mode == batch.Update && s.out.Keys != nil {
+	if !plain(snapshot, s.out.Schema) || s.out.Mode == batch.Complete || s.out.Mode == batch.Update && s.out.Keys != nil {
 		return s.change(ctx, id, rows, dir)
 	}
 	files, err := rows.Write(ctx, batch.WriteOptions{Dir: dir, PartitionBy: s.opts.PartitionBy, Compression: s.opts.Compression})
@@ -344,7 +232,7 @@ func (s *Sink) commit(ctx context.Context, snapshot *table.Snapshot, id int64, f
 		w.Rows, w.Files, w.Bytes = w.Rows+f.Rows, w.Files+1, w.Bytes+f.Size
 	}
 	tx.SetInfo("STREAMING UPDATE", map[string]string{
-		"outputMode": "Append", "queryId": s.out.Pipeline, "epochId": strconv.FormatInt(id, 10),
+		"outputMode": outputModes[s.out.Mode], "queryId": s.out.Pipeline, "epochId": strconv.FormatInt(id, 10),
 	}, map[string]string{
 		"numRemovedFiles": "0", "numAddedFiles": strconv.Itoa(w.Files),
 		"numOutputRows": strconv.FormatInt(w.Rows, 10), "numOutputBytes": strconv.FormatInt(w.Bytes, 10),

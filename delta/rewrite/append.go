@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/weir-data/weir/columnar"
@@ -25,6 +26,18 @@ type WriteOptions struct {
 	// already, or an older one, nothing is read or written: delta.ErrReplayed.
 	AppID      string
 	AppVersion int64
+	// Stream is the output mode of the streaming query whose batch is written, such as Append. The history then has the operation as
+	// Spark's sink has it, a STREAMING UPDATE, with AppID as the query and AppVersion as the epoch.
+	Stream string
+}
+
+// as gives the operation its name and parameters: what it is if no stream writes.
+func (o *WriteOptions) as(j *job, mode string) {
+	j.operation, j.parameters = "WRITE", map[string]string{"mode": mode, "partitionBy": namesText(j.by)}
+	if o.Stream != "" {
+		j.operation = "STREAMING UPDATE"
+		j.parameters = map[string]string{"outputMode": o.Stream, "queryId": o.AppID, "epochId": strconv.FormatInt(o.AppVersion, 10)}
+	}
 }
 
 // Append adds rows, matched with the table's columns by name. Columns that they lack get their default or null.
@@ -33,7 +46,7 @@ func (t *Table) Append(ctx context.Context, rows Rows, opts WriteOptions) (Resul
 		return Result{}, fmt.Errorf("append: %w: Where, Dynamic and OverwriteSchema are for Overwrite", delta.ErrInvalid)
 	}
 	return t.change(ctx, func(j *job) error {
-		j.operation, j.parameters = "WRITE", map[string]string{"mode": "Append", "partitionBy": namesText(j.by)}
+		opts.as(j, "Append")
 		if err := j.setTxn(opts.AppID, opts.AppVersion); err != nil {
 			return err
 		}
@@ -54,7 +67,7 @@ func (t *Table) Overwrite(ctx context.Context, rows Rows, opts WriteOptions) (Re
 		return Result{}, fmt.Errorf("overwrite: %w: Where, Dynamic and OverwriteSchema exclude each other", delta.ErrInvalid)
 	}
 	return t.change(ctx, func(j *job) error {
-		j.operation, j.parameters = "WRITE", map[string]string{"mode": "Overwrite", "partitionBy": namesText(j.by)}
+		opts.as(j, "Overwrite")
 		if err := j.setTxn(opts.AppID, opts.AppVersion); err != nil {
 			return err
 		}
