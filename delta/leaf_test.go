@@ -41,7 +41,13 @@ func TestPaths(t *testing.T) {
 			t.Errorf("decodePath(%q): %v", bad, err)
 		}
 	}
-	if got := encodePath("k:v/a b+ü%=x"); got != "k%3Av/a%20b+%C3%BC%25=x" {
+	// The same as new java.net.URI(null, null, key, null, null), the colon apart.
+	key := "k:v/a b+ü☃😀%=x[|`<>^\"]\u00a0\u2003\u3000\u0085\x7f~!$&'()*,;@"
+	want := "k%3Av/a%20b+ü☃😀%25=x%5B%7C%60%3C%3E%5E%22%5D%C2%A0%E2%80%83%E3%80%80%C2%85%7F~!$&'()*,;@"
+	if got := encodePath(key); got != want {
+		t.Errorf("encodePath: %q, want %q", got, want)
+	}
+	if got := encodePath("\xffü"); got != "%FFü" {
 		t.Errorf("encodePath: %q", got)
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // NullPartition is the folder name of a null partition value, by Hive's convention.
@@ -12,9 +14,32 @@ const NullPartition = "__HIVE_DEFAULT_PARTITION__"
 const hexDigits = "0123456789ABCDEF"
 
 // encodePath writes a data file's key as add.path has it: a relative URI. Everything but letters, digits and the
-// bytes that a path segment may hold unescaped is written as %XX; a colon too, lest it look like a scheme.
+// bytes that a path segment may hold unescaped is written as %XX; a colon too, lest it look like a scheme. Beyond ASCII only spaces and
+// control characters are escaped, as java.net.URI does: Spark's VACUUM compares paths of the log with the URIs of the files that it finds, as
+// texts, and deletes a file whose path is written in another way.
 func encodePath(key string) string {
-	return escape(key, func(c byte) bool { return !isPathByte(c) })
+	n := 0
+	for i := 0; i < len(key); i++ {
+		if !isPathByte(key[i]) {
+			n++
+		}
+	}
+	if n == 0 {
+		return key
+	}
+	b := make([]byte, 0, len(key)+2*n)
+	for len(key) > 0 {
+		c, size := utf8.DecodeRuneInString(key)
+		if c < utf8.RuneSelf && isPathByte(byte(c)) || size > 1 && !unicode.Is(unicode.Z, c) && !unicode.IsControl(c) {
+			b = append(b, key[:size]...)
+		} else {
+			for _, c := range []byte(key[:size]) {
+				b = append(b, '%', hexDigits[c>>4], hexDigits[c&15])
+			}
+		}
+		key = key[size:]
+	}
+	return string(b)
 }
 
 func isPathByte(c byte) bool {

@@ -47,4 +47,5 @@ def main():
         raise SystemExit(f"pipeline tables: {', '.join(failed)} failed")
 
 
-main()
+if __name__ == "__main__":
+    main()
