@@ -52,6 +52,23 @@ func TestPaths(t *testing.T) {
 	}
 }
 
+func TestDataFolder(t *testing.T) {
+	long, cut := strings.Repeat("日", 60), strings.Repeat("%E6%97%A5", 20)
+	for _, c := range []struct{ value, want string }{
+		{"2019-01_x.Y", "p%20q=2019-01_x.Y/"}, {"a b/c=d%e", "p%20q=a%20b%2Fc%3Dd%25e/"}, {"ü~'", "p%20q=%C3%BC%7E%27/"}, {"", "p%20q=" + NullPartition + "/"},
+		{long, "p%20q=" + cut + "-/"},
+	} {
+		got := DataFolder([]string{"p q"}, map[string]*string{"p q": &c.value})
+		if got != c.want && (c.value != long || len(got) > folderMax+1 || !strings.HasPrefix(got, strings.TrimSuffix(c.want, "/"))) {
+			t.Errorf("%q: %q, want %q", c.value, got, c.want)
+		}
+	}
+	other := long + "x"
+	if by := []string{"p"}; DataFolder(by, map[string]*string{"p": &long}) == DataFolder(by, map[string]*string{"p": &other}) {
+		t.Error("two long values share a folder")
+	}
+}
+
 func TestPartitionPath(t *testing.T) {
 	values := map[string]*string{"a": text("x/y:z%"), "b": nil, "c": text("1 ü")}
 	path := PartitionPath([]string{"a", "b", "c"}, values)

@@ -1,6 +1,8 @@
 package delta
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"net/url"
 	"strings"
@@ -170,7 +172,7 @@ func unhex(c byte) int {
 	return -1
 }
 
-// PartitionPath is the folder of a partition, with a trailing slash: year=2019/month=1/. Values are as in
+// PartitionPath is the folder of a partition where folders give the values, with a trailing slash: year=2019/month=1/. Values are as in
 // File.Partition; a null or empty one becomes NullPartition. It is empty for a table without partitions.
 func PartitionPath(by []string, values map[string]*string) string {
 	var b strings.Builder
@@ -185,6 +187,39 @@ func PartitionPath(by []string, values map[string]*string) string {
 		b.WriteByte('/')
 	}
 	return b.String()
+}
+
+// folderMax is how long a folder's name may be in bytes: file systems end at 255.
+const folderMax = 200
+
+// DataFolder is the folder in which data files of a partition are put, with a trailing slash. It tells people where they are; what counts is
+// the log's partitionValues. Everything but ASCII letters, digits, - _ and . is escaped, as delta-rs does: of other names engines write
+// different URIs and compare them as texts, so that one does not see that another removed a file, or takes it for one that nobody needs.
+// Long names are cut and end in a part of their hash.
+func DataFolder(by []string, values map[string]*string) string {
+	var b strings.Builder
+	for _, name := range by {
+		segment := escape(name, isFolderEscape) + "="
+		if v := values[name]; v == nil || *v == "" {
+			segment += NullPartition
+		} else {
+			segment += escape(*v, isFolderEscape)
+		}
+		if len(segment) > folderMax {
+			sum := sha256.Sum256([]byte(segment))
+			segment = segment[:folderMax-13]
+			if i := strings.LastIndexByte(segment, '%'); i > len(segment)-3 {
+				segment = segment[:i]
+			}
+			segment += "-" + hex.EncodeToString(sum[:6])
+		}
+		b.WriteString(segment + "/")
+	}
+	return b.String()
+}
+
+func isFolderEscape(c byte) bool {
+	return !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '-' || c == '_' || c == '.')
 }
 
 // ParsePartitionPath reads the name=value folders at the start of a data file's key. The first segment that is not of

@@ -257,7 +257,7 @@ var suffixes = map[string]string{"snappy": ".snappy.parquet", "zstd": ".zstd.par
 // place sorts files by partition and gives them their keys, which no other attempt at the batch uses: a commit of an earlier
 // attempt may still be on its way to the store, and what it names must stay as it was.
 func (s *Sink) place(files []batch.ParquetFile) []objstore.LocalFile {
-	folder := func(f batch.ParquetFile) string { return table.PartitionPath(s.opts.PartitionBy, f.Partition) }
+	folder := func(f batch.ParquetFile) string { return table.DataFolder(s.opts.PartitionBy, f.Partition) }
 	slices.SortStableFunc(files, func(a, b batch.ParquetFile) int { return strings.Compare(folder(a), folder(b)) })
 	name := uuid.New()
 	placed := make([]objstore.LocalFile, len(files))

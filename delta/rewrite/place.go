@@ -21,7 +21,7 @@ func (j *job) place(files []written, folder, kind string) error {
 	all := make([]objstore.LocalFile, len(files))
 	for i := range files {
 		f := &files[i]
-		f.file.Path = fmt.Sprintf("%s%s%s-%05d-%s.c000%s", folder, delta.PartitionPath(j.by, f.file.Partition), kind, i, name, suffixes[j.t.opts.Compression])
+		f.file.Path = fmt.Sprintf("%s%s%s-%05d-%s.c000%s", folder, delta.DataFolder(j.by, f.file.Partition), kind, i, name, suffixes[j.t.opts.Compression])
 		f.file.ModTime = j.t.opts.Now()
 		all[i] = objstore.LocalFile{Key: j.t.prefix + f.file.Path, Path: f.path, Opts: objstore.PutOptions{ContentType: contentType}}
 	}

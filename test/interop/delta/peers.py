@@ -198,6 +198,9 @@ class Spark:
     def optimize(self, table):
         self.sql(table, "OPTIMIZE {t}")
 
+    def add_column(self, table, name):
+        self.sql(table, f"ALTER TABLE {{t}} ADD COLUMNS ({name} INT)")
+
     def zorder(self, table, by):
         self.sql(table, f"OPTIMIZE {{t}} ZORDER BY ({', '.join(by)})")
 
@@ -276,6 +279,10 @@ class DeltaRS:
 
     def optimize(self, table):
         self.do(lambda: self.open(table).optimize.compact())
+
+    def add_column(self, table, name):
+        from deltalake import Field
+        self.do(lambda: self.open(table).alter.add_columns(Field(name, "integer")))
 
     def zorder(self, table, by):
         self.do(lambda: self.open(table).optimize.z_order(by))

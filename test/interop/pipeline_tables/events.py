@@ -93,7 +93,7 @@ def struct(types):
 
 def arrow(types, rows):
     schema = pa.schema([(name, t) for name, _, t in types])
-    return pa.Table.from_pylist([{n: row[n] for n in schema.names} for row in rows], schema=schema)
+    return pa.Table.from_pylist([{n: row.get(n) for n in schema.names} for row in rows], schema=schema)
 
 
 def spec(types):

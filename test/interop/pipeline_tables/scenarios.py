@@ -127,15 +127,16 @@ def mapped(lake):
 
 
 def others(lake, name, **sink):
-    """Others append, delete, write small files together and clean up, while the pipeline rests and while it runs."""
+    """Others append, delete, add columns, write small files together and clean up, while the pipeline rests and while it runs."""
     c = Case(lake, name, e.TYPES, **sink)
     c.batch(next_rows(c))
     for n, peer in enumerate(lake.writers):
         first = 10_000 * (n + 1)
-        for what, act in {
+        acts = {
             "appends": lambda: c.append(peer, [e.row(i) for i in range(first, first + 30)]), "deletes": lambda: c.delete(peer, 7, n),
-            "compacts": lambda: c.other(peer, "optimize"), "cleans up": lambda: c.other(peer, "vacuum"),
-        }.items():
+            **({"adds a column": lambda: c.add_column(peer)} if peer != "weir" else {}), "compacts": lambda: c.other(peer, "optimize"), "cleans up": lambda: c.other(peer, "vacuum"),
+        }
+        for what, act in acts.items():
             act()
             c.batch(next_rows(c))
             c.check(f"{peer} {what}, and a batch")
@@ -143,7 +144,10 @@ def others(lake, name, **sink):
         for n in range(4):
             for m, peer in enumerate(lake.writers):
                 first = 100_000 + 10_000 * m + 1000 * n
-                for act in (lambda: c.append(peer, [e.row(i) for i in range(first, first + 30)]), lambda: drop(c, peer, first + 1), lambda: c.other(peer, "optimize")):
+                acts = [lambda: c.append(peer, [e.row(i) for i in range(first, first + 30)]), lambda: drop(c, peer, id=first + 1), lambda: c.other(peer, "optimize")]
+                if n == 2 and peer != "weir":
+                    acts.append(lambda: c.add_column(peer))
+                for act in acts:
                     c.put(rows := next_rows(c))
                     c.add(rows)
                     act()
@@ -151,13 +155,44 @@ def others(lake, name, **sink):
     c.check("others wrote beside the pipeline")
 
 
+def others_merged(lake, name, **sink):
+    """Others change a table into which a pipeline merges groups: what they delete comes back with the group's next change, what they add stays."""
+    c = Summed(lake, name, "update", **sink)
+    c.take([e.row(i) for i in range(200)])
+    c.run()
+    for n, peer in enumerate(lake.writers):
+        c.append(peer, [group(1000 + n, e.row(i)["slot"]) for i in range(3)])
+        c.take([e.row(i) for i in range(200 + 20 * n, 220 + 20 * n)])
+        c.run()
+        c.check(f"{peer} appends, and a batch")
+        drop(c, peer, id=n)
+        c.other(peer, "optimize")
+        c.take([e.row(i) for i in range(300 + 20 * n, 310 + 20 * n)])
+        c.run()
+        c.check(f"{peer} deletes groups and compacts, and a batch")
+    with Running(c) as pipeline:
+        for n in range(3):
+            for m, peer in enumerate(lake.writers):
+                k = 2000 + 100 * m + n
+                acts = [lambda: c.append(peer, [group(k, None), group(k + 50, None)]), lambda: drop(c, peer, id=k + 50), lambda: c.other(peer, "optimize")]
+                for act in acts:
+                    c.take([e.row(i) for i in range(10 * c.batches, 10 * c.batches + 20)])
+                    act()
+        pipeline.wait()
+    c.check("others wrote beside the pipeline")
+
+
+def group(i, slot):
+    return {"slot": slot, "id": i, "n": 1, "total": decimal.Decimal("0.125"), "newest": None}
+
+
 def next_rows(c):
     return [e.row(i) for i in range(50 * c.batches, 50 * c.batches + 50)]
 
 
-def drop(c, peer, i):
-    c.other(peer, "delete", f"id = {i}")
-    del c.model[i,]
+def drop(c, peer, id):
+    c.other(peer, "delete", f"id = {id}")
+    c.model = {k: x for k, x in c.model.items() if x["id"] != id}
 
 
 SCENARIOS = {
@@ -171,4 +206,6 @@ SCENARIOS = {
     "evolved": evolved,
     "mapped": mapped,
     "others": lambda lake: others(lake, "others", partition_by=["region"]),
+    "others_merged": lambda lake: others_merged(lake, "others_merged"),
+    "others_with_vectors": lambda lake: others_merged(lake, "others_with_vectors", deletion_vectors=True, partition_by=["slot"]),
 }

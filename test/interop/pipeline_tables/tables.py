@@ -3,11 +3,13 @@ same history, and the transaction of the pipeline's newest batch."""
 
 import json
 import os
+import re
 import signal
 import subprocess
 import time
 
 import events as e
+import pyarrow as pa
 import rows as r
 from deltalake import DeltaTable
 from peers import Refused
@@ -77,10 +79,13 @@ class Case:
     # What others do.
 
     def other(self, peer, method, *args, **more):
-        try:
-            return getattr(self.lake.peers[peer], method)(self.name, *args, **more)
-        except Refused as x:
-            raise Failed(f"{self.name}: {x}") from x
+        for tries in range(20, 0, -1):
+            try:
+                return getattr(self.lake.peers[peer], method)(self.name, *args, **more)
+            except Refused as x:
+                # Beside a running pipeline their commits may be in conflict with its own, and it is for their users to try again.
+                if tries == 1 or not re.search("concurrent|conflict", str(x), re.I):
+                    raise Failed(f"{self.name}: {x}") from x
 
     def append(self, peer, rows):
         self.other(peer, "append", e.arrow(self.columns, rows))
@@ -89,6 +94,11 @@ class Case:
     def delete(self, peer, modulus, rest):
         self.other(peer, "delete", f"id % {modulus} = {rest}")
         self.model = {k: x for k, x in self.model.items() if x["id"] % modulus != rest}
+
+    def add_column(self, peer):
+        name = f"added_{len(self.columns)}"
+        self.other(peer, "add_column", name)
+        self.columns = [*self.columns, (name, "integer", pa.int32())]
 
     # What must hold.
 
