@@ -111,6 +111,12 @@ delta-interop:
 delta-tables:
 	./test/interop/delta_tables.sh $(UPDATE)
 
+# Tables that pipelines make, read and changed by Spark 3.5 and 4.0, DuckDB and delta-rs too; make interop does it without Spark. All scenarios or
+# SCENARIOS.
+.PHONY: pipeline-tables
+pipeline-tables:
+	./test/interop/pipeline_tables.sh --spark $(SCENARIOS)
+
 delta-bench:
 	./test/interop/delta-bench.sh
 

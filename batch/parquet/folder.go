@@ -21,7 +21,7 @@ type folder interface {
 	save(ctx context.Context, name string, data []byte) error
 	// put makes files of this machine files of the folder; after an error some may be.
 	put(ctx context.Context, files []localFile) error
-	// remove removes a file; one that is not there is no error.
+	// remove removes a file, and what there is of one that a crash left half written; one that is not there is no error.
 	remove(ctx context.Context, name string) error
 }
 
@@ -103,7 +103,7 @@ func (l localFolder) write(name string, r io.Reader) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	tmp := filepath.Join(dir, "."+filepath.Base(path)+".tmp")
+	tmp := unfinished(path)
 	f, err := os.Create(tmp)
 	if err != nil {
 		return err
@@ -125,6 +125,11 @@ func (l localFolder) write(name string, r io.Reader) error {
 	return l.syncUp(dir)
 }
 
+// unfinished is the name of a file until it is whole.
+func unfinished(path string) string {
+	return filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".tmp")
+}
+
 // syncUp syncs dir and the folders above it, up to the one that the folder is in.
 func (l localFolder) syncUp(dir string) error {
 	top := filepath.Dir(filepath.Clean(string(l)))
@@ -144,9 +149,11 @@ func (l localFolder) syncUp(dir string) error {
 }
 
 func (l localFolder) remove(_ context.Context, name string) error {
-	err := os.Remove(l.path(name))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+	path := l.path(name)
+	for _, p := range []string{path, unfinished(path)} {
+		if err := os.Remove(p); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
 	}
-	return err
+	return nil
 }

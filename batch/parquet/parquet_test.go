@@ -143,7 +143,10 @@ func TestFolder(t *testing.T) {
 	if _, err := s.Write(t.Context(), 0, result{text: "zero", parts: []string{"a", "b"}}); err != nil {
 		t.Fatal(err)
 	}
-	s.held.Done = false // as if it had been cut off
+	s.held.Done = false // as if it had been cut off, in the middle of a file
+	if err := os.WriteFile(unfinished(filepath.Join(dir, s.held.Files[1])), []byte("hal"), 0o644); err != nil {
+		t.Fatal(err)
+	}
 	if _, err := s.Write(t.Context(), 0, result{text: "again", parts: []string{"a"}}); err != nil {
 		t.Fatal(err)
 	}

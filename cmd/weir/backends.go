@@ -114,13 +114,17 @@ func stateCache(pipeline string) (string, error) {
 	return filepath.Join(cache, "weir", "state", pipeline), nil
 }
 
-// progressPlace is the folder in the bucket of a pipeline's table where its progress is kept.
+// progressPlace is the folder in a bucket where a pipeline's progress is kept: that of its table, else of its dead letters, else of its
+// Parquet files. Empty if it writes into none.
 func progressPlace(p *batch.Pipeline) string {
 	location := p.DeadLetters
 	for _, s := range p.Sinks {
 		if s.Kind == batch.DeltaSink {
 			location = s.Location
 			break
+		}
+		if s.Kind == batch.ParquetSink && location == "" && strings.HasPrefix(s.Location, "s3://") {
+			location = s.Location
 		}
 	}
 	bucket, _, err := objstore.ParseURL(location)

@@ -1,5 +1,5 @@
 # Sourced by the scripts of the Delta targets: ROOT is the checkout, packages FOLDER REQUIREMENTS makes a folder of Python packages
-# unless it has them, and prints its Python.
+# unless it has them, and prints its Python. With an empty JAVA there need be none.
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 for tool in go python3 ${JAVA-java}; do command -v $tool >/dev/null || { echo "delta: $tool is needed"; exit 1; }; done
 

@@ -5,6 +5,7 @@
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 source "$here/server.sh"
+[ "${1:-}" = --spark ] || JAVA= # not needed
 source "$here/packages.sh"
 python=$(packages "${WEIR_READERS_VENV:-$ROOT/.venv/readers}" requirements-readers.txt)
 sparks=(none)

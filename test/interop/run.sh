@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Other people's clients and readers against a real weir: boto3 and awscli drive both tutorials, delta-rs and DuckDB read
-# the tables from disk. Installs the Python packages below .venv (needs python3 and a package index); fails loudly.
+# the tables from disk, and those that pipelines of all kinds make. Installs the Python packages below .venv (needs python3 and a package index); fails loudly.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 source "$here/server.sh"
@@ -45,4 +45,7 @@ CFG
 unset AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY
 start_weir limited --credentials accounts.cfg --limits aws
 python "$here/limits_check.py" "$WORK/accounts.cfg"
+printf '\n--- pipeline_tables.sh\n'
+unset AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY
+"$here/pipeline_tables.sh"
 printf '\ninterop: all parts passed\n'

@@ -104,6 +104,10 @@ class Peer:
         rows.coalesce(1).write.mode("overwrite").parquet(to)
         return {"schema": rows.schema.json(), "version": log.unsafeVolatileSnapshot().version() if version is None else version}
 
+    def read_folder(self, path, to, **_):
+        self.spark.read.parquet(path).coalesce(1).write.mode("overwrite").parquet(to)
+        return {}
+
     def changes(self, path, start, to, **_):
         self.log(path)
         rows = self.spark.read.format("delta").option("readChangeFeed", "true").option("startingVersion", start).load(path)

@@ -45,7 +45,7 @@ def row(i, generation=0):
         out["dbl"], out["single"] = math.nan, math.inf
     if g % 19 == 0:
         out["dbl"] = -math.inf
-    out["wall"] = datetime.datetime(1899, 12, 31, 23, 59, 59, 999999) + datetime.timedelta(microseconds=g * 7654321098765) if g % 8 else None
+    out["wall"] = datetime.datetime(1899, 12, 31, 23, 59, 59, 999999) + datetime.timedelta(microseconds=g % 5000 * 7654321098765) if g % 8 else None
     out["deep"] = [{"k": r.WORDS[g % 7], "v": [decimal.Decimal(g).scaleb(-2), None], "m": [("ä b", {"x": g / 4}), ("n", None)]}, None][: g % 3] if g % 6 else None
     return out
 

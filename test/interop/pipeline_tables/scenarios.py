@@ -4,6 +4,7 @@ import decimal
 
 import events as e
 import pyarrow as pa
+from folders import folder
 from tables import Case, Running
 
 
@@ -92,7 +93,7 @@ def complete(lake):
         c.take([e.row(i) for i in range(90 * n, 90 * n + 100)])
         c.run()
         c.check("a batch")
-    c.has_done("WRITE")
+    c.has_done("STREAMING UPDATE")
 
 
 def evolved(lake):
@@ -123,7 +124,7 @@ def mapped(lake):
         c.add(rows)
     c.run()
     c.check("35 batches")
-    c.has_done("OPTIMIZE")
+    c.has_done("STREAMING UPDATE", "OPTIMIZE")
 
 
 def others(lake, name, **sink):
@@ -208,4 +209,6 @@ SCENARIOS = {
     "others": lambda lake: others(lake, "others", partition_by=["region"]),
     "others_merged": lambda lake: others_merged(lake, "others_merged"),
     "others_with_vectors": lambda lake: others_merged(lake, "others_with_vectors", deletion_vectors=True, partition_by=["slot"]),
+    "folder": lambda lake: folder(lake, "folder", lake.folder + "/parquet"),
+    "folder_in_bucket": lambda lake: folder(lake, "folder_in_bucket", "s3://lake/folder_in_bucket"),
 }

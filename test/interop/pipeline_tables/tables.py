@@ -27,6 +27,7 @@ class Case:
         self.columns, self.key = columns or types, key
         self.readers = [p for p in lake.peers if p not in without]
         self.model, self.batches, self.txn = {}, 0, None
+        self.flags = ()  # of weir run
         self.source = os.path.join(lake.folder, "sources", name)
         os.makedirs(self.source)
         self.spec = {
@@ -53,7 +54,7 @@ class Case:
 
     def start(self, **env):
         log = open(os.path.join(self.lake.folder, self.name + ".log"), "a")
-        return subprocess.Popen([self.lake.weir, "run", self.file()], stdout=log, stderr=log, env={**os.environ, **env})
+        return subprocess.Popen([self.lake.weir, "run", self.file(), *self.flags], stdout=log, stderr=log, env={**os.environ, **env})
 
     def run(self, fault=None, fails=None):
         """Runs the pipeline over what the source holds; fault kills it on its way, fails is the reason for which it stops."""
