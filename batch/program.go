@@ -140,7 +140,7 @@ type Result interface {
 	Runs() []StateRun
 	// Metrics tell of each StateSpec, in order.
 	Metrics() []StateMetrics
-	// Step returns the rows of a step of the Program, which must be few.
+	// Step returns the rows of a step of the Program before Output, which must be few; none may be returned of a batch without rows.
 	Step(ctx context.Context, name string) (*columnar.Batch, error)
 	Close() error
 }

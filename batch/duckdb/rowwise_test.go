@@ -60,6 +60,7 @@ func TestRowwisePrograms(t *testing.T) {
 	p := &batch.Program{
 		Steps: []batch.Step{
 			{Name: "joined", SQL: "SELECT n FROM a UNION ALL SELECT -n FROM b"},
+			{Name: "tally", SQL: "SELECT count(*) AS n FROM joined"},
 			{Name: "output", SQL: "SELECT n, weir_batch_time() AS at, weir_watermark() < TIMESTAMP '0001-01-01' AS w, 'weir_late()' AS s FROM joined WHERE n % 2 = 0"},
 			{Name: "unused", SQL: "SELECT 1"},
 		},
@@ -100,12 +101,24 @@ func TestRowwisePrograms(t *testing.T) {
 	if err != nil || len(files) != 1 || files[0].Rows != n/2+5 {
 		t.Errorf("files %+v, %v", files, err)
 	}
+	shared, err := r.Run(t.Context(), p, d, batch.RunInput{Time: now, Shared: true, Inputs: map[string][]*columnar.Batch{"a": rows(0, n), "b": rows(1, 11)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, res := range []batch.Result{res, shared} {
+		if b, err := res.Step(t.Context(), "tally"); err != nil || b.Len != 1 || b.Columns[0].Int(0) != n+10 {
+			t.Errorf("a step gave %+v, %v", b, err)
+		}
+	}
 	none, err := r.Run(t.Context(), p, d, batch.RunInput{Time: now})
 	if err != nil || none.Len() != 0 || res.Len() != -1 {
 		t.Errorf("nothing gave %v, %v", none, err)
 	}
 	if b, err := none.First(t.Context(), 10); err != nil || b.Len != 0 || len(b.Schema.Fields) != 4 {
 		t.Errorf("the first rows of nothing: %+v, %v", b, err)
+	}
+	if b, err := none.Step(t.Context(), "tally"); err != nil || b.Len != 0 {
+		t.Errorf("a step over nothing: %+v, %v", b, err)
 	}
 	p.Output = "none"
 	if _, err := r.Describe(t.Context(), d.Inputs, p); err == nil || !strings.Contains(err.Error(), "no step none") {

@@ -35,6 +35,11 @@ func FuzzCompile(f *testing.F) {
 		f.Add(q)
 	}
 	f.Fuzz(func(t *testing.T, query string) {
+		of := everything(t, Append)
+		of.Streams["a"] = Stream{Columns: of.Streams["a"].Columns, Query: query}
+		if p, err := Compile("SELECT count(*) AS n, max(id) AS m FROM a GROUP BY window(ts, '1 minute')", of); err == nil && len(p.States) > 0 {
+			t.Fatalf("a window without a watermark in append mode: %v", p)
+		}
 		for _, mode := range []string{Append, Update, Complete} {
 			p, err := Compile(query, everything(t, mode))
 			if err != nil {

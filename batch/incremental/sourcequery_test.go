@@ -11,7 +11,7 @@ func TestSourceQuery(t *testing.T) {
 	db := openDB(t)
 	in := Inputs{Streams: map[string]Stream{"orders": {
 		Columns: schema(t, "id bigint, At string"), EventTime: "ts", Delay: time.Minute,
-		Query:       "SELECT *, date_parse(at, '%Y-%m-%d %H:%i') AS ts FROM orders WHERE id > 0",
+		Query:       "SELECT *, TRY(date_parse(at, '%Y-%m-%d %H:%i')) AS ts FROM orders WHERE id > 0",
 		Deduplicate: &Deduplicate{Columns: []string{"id", "ts"}},
 	}}}
 	m := newMachine(t, db, "SELECT window.start AS s, count(*) AS n FROM orders GROUP BY window(ts, '5 minutes')", in)
@@ -23,7 +23,7 @@ func TestSourceQuery(t *testing.T) {
 		{[][]any{{1, "2024-01-01 10:01"}, {1, "2024-01-01 10:01"}, {2, "2024-01-01 10:02"}, {-1, "2030-01-01 10:01"}}, nil},
 		{[][]any{{3, "2024-01-01 10:07"}, {2, "2024-01-01 10:02"}}, nil},
 		{[][]any{{4, "2024-01-01 10:08"}}, []string{`["10:00:00",2]`}},
-		{[][]any{{5, "2024-01-01 10:01"}, {6, nil}}, nil}, // late; in no window
+		{[][]any{{5, "2024-01-01 10:01"}, {6, nil}, {7, "soon"}}, nil}, // late; in no window
 	} {
 		if got := m.run(map[string][][]any{"orders": batch.rows}, true); strings.Join(got, " ") != strings.Join(batch.want, " ") {
 			t.Errorf("batch %d: got %v, want %v", i, got, batch.want)
