@@ -122,18 +122,30 @@ func CheckRegistered(c *Call) error {
 var typesInstead = map[string]string{"string": "varchar", "long": "bigint", "short": "smallint", "byte": "tinyint", "float": "real",
 	"binary": "varbinary", "struct": "row", "timestamp_ntz": "timestamp"}
 
-// HintTypes adds to the error of a query that names a type of Spark what the dialect calls it.
-func HintTypes(err error) error {
+// clausesInstead are what the dialect has in place of clauses of Spark, by the word at which it does not parse.
+var clausesInstead = map[string]string{
+	"SEMI": "WHERE EXISTS (SELECT 1 FROM b WHERE …)", "ANTI": "WHERE NOT EXISTS (SELECT 1 FROM b WHERE …)", "VIEW": "CROSS JOIN UNNEST(x) AS t(e)",
+}
+
+// HintSpark adds to the error of a query that is Spark's, by a type or a clause, what the dialect has for it.
+func HintSpark(err error) error {
 	var e *Error
-	if !errors.As(err, &e) || e.Code != "TYPE_NOT_FOUND" {
+	if !errors.As(err, &e) {
 		return err
 	}
-	name, ok := typesInstead[strings.TrimPrefix(e.Msg, "Unknown type: ")]
-	if !ok {
+	instead := ""
+	if name, ok := strings.CutPrefix(e.Msg, "Unknown type: "); ok && e.Code == "TYPE_NOT_FOUND" {
+		instead = typesInstead[name]
+	}
+	if rest, ok := strings.CutPrefix(e.Msg, "mismatched input '"); ok && e.Code == "" {
+		word, _, _ := strings.Cut(rest, "'")
+		instead = clausesInstead[strings.ToUpper(word)]
+	}
+	if instead == "" {
 		return err
 	}
 	hinted := *e
-	hinted.Msg += "; write " + name
+	hinted.Msg += "; write " + instead
 	return &hinted
 }
 

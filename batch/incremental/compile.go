@@ -58,7 +58,7 @@ type Deduplicate struct {
 func Compile(query string, in Inputs) (*batch.Program, error) {
 	q, err := sql.ParseQuery(strings.TrimRight(strings.TrimSpace(query), ";"))
 	if err != nil {
-		return nil, sql.HintTypes(err)
+		return nil, sql.HintSpark(err)
 	}
 	if in.Mode == "" {
 		in.Mode = Append

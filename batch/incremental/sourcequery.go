@@ -33,7 +33,7 @@ func (c *compiler) sourceQueries() error {
 func (c *compiler) sourceQuery(name string, s Stream) (*relation, error) {
 	q, err := sql.ParseQuery(strings.TrimRight(strings.TrimSpace(s.Query), ";"))
 	if err != nil {
-		return nil, fmt.Errorf("query: %w", sql.HintTypes(err))
+		return nil, fmt.Errorf("query: %w", sql.HintSpark(err))
 	}
 	saved := c.in
 	defer func() { c.in, c.stateful = saved, false }()

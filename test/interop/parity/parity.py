@@ -159,6 +159,11 @@ def judge(c, spark, weir):
     return "DIFFERENT: %d and %d rows; only Spark: %s; only weir: %s" % (len(sum(a, [])), len(sum(b, [])), only_a[:2], only_b[:2])
 
 
+def texts(c):
+    """The query of a case for the page, and those of its sources."""
+    return "".join(["`%s`" % c["sql"]] + [" of %s: `%s`" % (name, s["query"]) for name, s in c["sources"].items() if s.get("query")])
+
+
 def main():
     args = sys.argv[1:]
     page = None
@@ -189,7 +194,7 @@ def main():
             else:
                 bad += 1
         print("%-36s %s" % (c["name"], said), flush=True)
-        lines.append("| %s | %s | `%s` | %s |" % (c["name"], c["mode"], c["sql"].replace("|", "\\|"), said.replace("|", "\\|")))
+        lines.append("| %s | %s | %s | %s |" % (c["name"], c["mode"], texts(c).replace("|", "\\|"), said.replace("|", "\\|")))
     if page:
         with open(page, "w") as f:
             f.write(PAGE % "\n".join(lines))
