@@ -177,6 +177,7 @@ func TestChangeCrash(t *testing.T) {
 
 // TestChangeMemory runs a statement that needs more memory than its process may use.
 func TestChangeMemory(t *testing.T) {
+	t.Parallel()
 	h, cl := testHouse(t)
 	s := lakeTable(t, h, cl)
 	s.ask(t, manyRows)

@@ -68,6 +68,7 @@ func (a *answer) lines() string {
 
 // TestChangeDelta runs statements that change a Delta table, as a client of Athena does.
 func TestChangeDelta(t *testing.T) {
+	t.Parallel()
 	h, cl := testHouse(t)
 	s := lakeTable(t, h, cl)
 	rows := "SELECT k, name, at, p FROM t ORDER BY k"

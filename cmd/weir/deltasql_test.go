@@ -14,6 +14,7 @@ import (
 // TestDeltaMetadata asks what the log says of tables: history, properties, partitions, files and changes, now and as of
 // versions; one table has deletion vectors, the other files of changes.
 func TestDeltaMetadata(t *testing.T) {
+	t.Parallel()
 	h, cl := testHouse(t)
 	s := lakeTable(t, h, cl)
 	at := time.Now().UTC().Format("2006-01-02 15:04:05.000")

@@ -22,8 +22,6 @@ import (
 
 func testHouse(t testing.TB) (*house, *clients) {
 	t.Helper()
-	t.Setenv("AWS_CONFIG_FILE", "/dev/null")
-	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
 	h, err := openHouse(t.Context(), houseConfig{Dir: t.TempDir(), Listen: "127.0.0.1:0"})
 	if err != nil {
 		t.Fatal(err)

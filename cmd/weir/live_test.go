@@ -80,6 +80,7 @@ func putNumber(t testing.TB, cl *clients, data string) {
 
 // A table FOR LIVE has what is committed and what the pipeline has yet to write, and says so.
 func TestLive(t *testing.T) {
+	t.Parallel()
 	h, cl, s := liveHouse(t)
 	putNumbers(t, cl, 0, 250)
 	create(t, h, livePipelineFile("dead_letters:", "query: SELECT n, n % 3 AS part FROM source WHERE n % 10 <> 9\ndead_letters:", "sink:\n", "sink:\n  table: lake.numbers\n  partition_by: [part]\n"))
@@ -131,6 +132,7 @@ func TestLive(t *testing.T) {
 
 // Tails of several pipelines that append to a table are added up. They need not have run before, nor run now, nor does a server.
 func TestLiveOfSeveralPipelines(t *testing.T) {
+	t.Parallel()
 	h, cl, shut := signedHouse(t, t.TempDir(), true)
 	provision(t, cl)
 	s := lakeSession(t, cl)
@@ -177,6 +179,7 @@ func TestLiveWhileThePipelineRuns(t *testing.T) {
 			"SELECT max(c), max(d), max(m) FROM numbers FOR LIVE", 600},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			h, cl, s := liveHouse(t)
 			putNumbers(t, cl, 0, 10)
 			create(t, h, livePipelineFile("max_records_per_trigger: 100", "max_records_per_trigger: 30", "dead_letters:", "query: "+c.query+"\ndead_letters:"))
@@ -289,6 +292,7 @@ func TestLiveWithState(t *testing.T) {
 			"2026-01-01 00:00:00.000,2\n", "2026-01-01 00:00:00.000,2\n2026-01-01 00:02:00.000,2\n2026-01-01 00:04:00.000,2\n2026-01-01 00:06:00.000,1\n"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			h, cl, s := liveHouse(t)
 			for i := range 4 {
 				putNumber(t, cl, fmt.Sprintf(events, i, i))
@@ -325,6 +329,7 @@ func TestLiveWithState(t *testing.T) {
 
 // What cannot be read FOR LIVE is refused by name.
 func TestLiveRefused(t *testing.T) {
+	t.Parallel()
 	h, cl, s := liveHouse(t)
 	putNumbers(t, cl, 0, 10)
 	create(t, h, livePipelineFile("schema:", "mode: fail\n  schema:"))

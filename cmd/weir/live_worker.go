@@ -141,7 +141,7 @@ func (w *liveWorker) tail(ctx context.Context, task *liveTask) (*live.Tail, erro
 			return state.Open(state.Options{Dir: task.State})
 		},
 		StateKept: func(ctx context.Context) (int64, error) { return state.Newest(ctx, state.Options{Dir: task.State}) },
-		From: task.From, Held: task.Held, Choice: task.Choice, PartitionBy: task.PartitionBy, Dir: task.Dir, Now: func() time.Time { return task.Time },
+		From:      task.From, Held: task.Held, Choice: task.Choice, PartitionBy: task.PartitionBy, Dir: task.Dir, Now: func() time.Time { return task.Time },
 	})
 }
 

@@ -81,6 +81,7 @@ func bucketInput(t *testing.T, cl *clients) liveInput {
 func TestLiveOfOtherSources(t *testing.T) {
 	for _, name := range []string{"Kafka", "folder", "bucket", "Kinesis endpoint", "fan-out"} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			h, cl, s := liveHouse(t)
 			var in liveInput
 			switch name {

@@ -13,6 +13,7 @@ import (
 
 // FOR LIVE stands wherever a statement names a table, and each place that says the same has the same cut.
 func TestLiveInStatements(t *testing.T) {
+	t.Parallel()
 	h, cl, s := liveHouse(t)
 	putNumbers(t, cl, 0, 60)
 	create(t, h, livePipelineFile())

@@ -11,6 +11,7 @@ import (
 
 // A table whose columns are mapped to others in its files is written by pipelines that append, and read FOR LIVE.
 func TestLiveOfMappedColumns(t *testing.T) {
+	t.Parallel()
 	h, cl, s := liveHouse(t)
 	schema := &columnar.Schema{Fields: []columnar.Field{
 		{Name: "n", Type: columnar.Type{Kind: columnar.Int64}, Nullable: true}, {Name: "part", Type: columnar.Type{Kind: columnar.Int64}, Nullable: true},
@@ -42,6 +43,7 @@ func TestLiveOfMappedColumns(t *testing.T) {
 
 // Rows that deletion vectors have taken stay away.
 func TestLiveOfDeletedRows(t *testing.T) {
+	t.Parallel()
 	h, cl, s := liveHouse(t)
 	objects := delta.InBucket(h.objects, "lake", "numbers/")
 	table, err := delta.Create(t.Context(), objects, delta.CreateOptions{

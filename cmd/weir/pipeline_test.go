@@ -57,10 +57,6 @@ func provision(t testing.TB, cl *clients) {
 // signedHouse opens a house whose requests must be signed. It is closed with the test, if not before.
 func signedHouse(t testing.TB, dir string, runs bool) (h *house, cl *clients, shut func()) {
 	t.Helper()
-	t.Setenv("AWS_CONFIG_FILE", "/dev/null")
-	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
-	t.Setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
-	t.Setenv("AWS_SECRET_ACCESS_KEY", "secret")
 	h, err := openHouse(t.Context(), houseConfig{Dir: dir, Listen: "127.0.0.1:0", Environment: true, Pipelines: runs})
 	if err != nil {
 		t.Fatal(err)
@@ -134,6 +130,7 @@ func awaitPipeline(t testing.TB, h *house, name string, ready func(pipelines.Sta
 
 // A pipeline's process is killed in the middle; it is started again, and every record is in the table once.
 func TestPipelineOfServer(t *testing.T) {
+	t.Parallel()
 	h, cl := pipelineHouse(t)
 	putNumbers(t, cl, 0, 500)
 	if _, err := h.pipelines.Create(t.Context(), numbersPipeline, false); err != nil {
@@ -156,6 +153,7 @@ func TestPipelineOfServer(t *testing.T) {
 
 // A server's metrics say how far its pipelines are behind.
 func TestLagOfPipelines(t *testing.T) {
+	t.Parallel()
 	h, cl := pipelineHouse(t)
 	putNumbers(t, cl, 0, 300) // three batches
 	if _, err := h.pipelines.Create(t.Context(), numbersPipeline, false); err != nil {

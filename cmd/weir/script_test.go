@@ -22,6 +22,12 @@ func TestMain(m *testing.M) {
 	workerMain()
 	if defaultListen = os.Getenv(listenEnv); defaultListen == "" {
 		defaultListen = ownListen(0)
+		// Not those of the person who runs the tests. Scripts have an environment of their own.
+		for name, value := range map[string]string{
+			"AWS_CONFIG_FILE": "/dev/null", "AWS_SHARED_CREDENTIALS_FILE": "/dev/null", "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "secret",
+		} {
+			os.Setenv(name, value)
+		}
 	}
 	testscript.Main(m, map[string]func(){"weir": main})
 }
@@ -52,7 +58,7 @@ func startServe(ts *testscript.TestScript, args []string) (cmd *exec.Cmd, out io
 	weir, err := exec.LookPath("weir")
 	ts.Check(err)
 	cmd = exec.Command(weir, append([]string{"serve", "--listen", "127.0.0.1:0"}, args...)...)
-	cmd.Dir, cmd.Env = ts.Getenv("WORK"), append(os.Environ(), "AWS_ACCESS_KEY_ID=", "AWS_SECRET_ACCESS_KEY=")
+	cmd.Dir, cmd.Env = ts.Getenv("WORK"), append(os.Environ(), "AWS_ACCESS_KEY_ID=", "AWS_SECRET_ACCESS_KEY=", listenEnv+"="+ts.Getenv(listenEnv))
 	out, err = cmd.StdoutPipe()
 	ts.Check(err)
 	ts.Check(cmd.Start())

@@ -55,6 +55,9 @@ func TestKillStreams(t *testing.T) {
 		server.kill()
 		server = w.start("serve", args...)
 	}
+	for end := time.Now().Add(time.Minute); time.Now().Before(end) && acked.shardCount() < 4; {
+		time.Sleep(10 * time.Millisecond) // a slow machine comes to its first reshard
+	}
 	stopWriting()
 	writers.Wait()
 	stopped := time.Now()
@@ -143,6 +146,12 @@ func (j *journal) count() int {
 }
 
 // mustHold fails the test for records of other that are not here, or differ.
+func (j *journal) shardCount() int {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return len(j.shards)
+}
+
 func (j *journal) mustHold(other *journal, what string) {
 	j.t.Helper()
 	for shard, records := range other.shards {

@@ -6,6 +6,7 @@ import (
 	"encoding/csv"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -75,13 +76,23 @@ type world struct {
 	unsigned bool // the server verifies no requests
 }
 
-func newWorld(t *testing.T) *world {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+// freeAddress is one at which a server may listen again and again: system calls that choose a port freely do not choose it while the server
+// is down, neither for another test's server nor for the client's own end of a connection.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	for range 100 {
+		ln, err := net.Listen("tcp", fmt.Sprint("127.0.0.1:", 10_000+rand.IntN(20_000)))
+		if err == nil {
+			ln.Close()
+			return ln.Addr().String()
+		}
 	}
-	addr := ln.Addr().String()
-	ln.Close()
+	t.Fatal("no port is free")
+	return ""
+}
+
+func newWorld(t *testing.T) *world {
+	addr := freeAddress(t)
 	cfg, err := config.LoadDefaultConfig(context.Background(), config.WithLogger(logging.Nop{}), config.WithRegion("us-east-1"), config.WithBaseEndpoint("http://"+addr),
 		config.WithCredentialsProvider(credentials.NewStaticCredentialsProvider("crash", "crash", "")), config.WithRetryMaxAttempts(10))
 	if err != nil {
