@@ -141,7 +141,7 @@ func compareWithBatch(t *testing.T, query, mode, want string, keys int, final fu
 	var appended []string
 	var kept [][]any
 	at := base()
-	for n := 0; n < 9 || mode == Append && m.dropped == 0 && n < 90; n++ { // until a row has come too late
+	for n := 0; n < 6 || mode == Append && m.dropped == 0 && n < 90; n++ { // until a row has come too late
 		at = at.Add(time.Duration(r.IntN(240)) * time.Second)
 		rows := randomEvents(r, at, r.IntN(40))
 		for _, row := range rows {

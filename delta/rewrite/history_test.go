@@ -21,7 +21,7 @@ import (
 
 var (
 	seedFlag      = flag.Uint64("seed", 0, "the first seed of random histories; 0: the clock")
-	historiesFlag = flag.Int("histories", 24, "how many random histories to run")
+	historiesFlag = flag.Int("histories", 12, "how many random histories to run")
 )
 
 // history is a random run of operations on a table and on the model of it.
