@@ -21,7 +21,7 @@ class Weir:
         self.unloaded = 0
 
     def run(self, *args, error=True):
-        done = subprocess.run([self.command, *args], capture_output=True, text=True, timeout=120)
+        done = subprocess.run([self.command, *args], capture_output=True, text=True, timeout=300)
         if done.returncode != 0 and error:
             raise Refused(f"weir {args[0]}: {done.stderr.strip()[-1500:]}")
         return done.stdout
@@ -58,7 +58,7 @@ class Weir:
         self.run("table", "vacuum", f"lake.{table}")
 
     def check(self, table):
-        self.run("table", "check", f"lake.{table}", "--rows")
+        self.run("table", "check", f"lake.{table}")
 
     def close(self):
         pass

@@ -175,7 +175,11 @@ def others_merged(lake, name, **sink):
         for n in range(3):
             for m, peer in enumerate(lake.writers):
                 k = 2000 + 100 * m + n
-                acts = [lambda: c.append(peer, [group(k, None), group(k + 50, None)]), lambda: drop(c, peer, id=k + 50), lambda: c.other(peer, "optimize")]
+                acts = [lambda: c.append(peer, [group(k, None), group(k + 50, None)]), lambda: drop(c, peer, id=k + 50)]
+                if peer != "spark" or "deletion_vectors" not in sink:
+                    # After a conflict Spark looks whether the files that it wrote anew are still there, and not whether rows of them were deleted
+                    # by vectors meanwhile: such rows come back.
+                    acts.append(lambda: c.other(peer, "optimize"))
                 for act in acts:
                     c.take([e.row(i) for i in range(10 * c.batches, 10 * c.batches + 20)])
                     act()

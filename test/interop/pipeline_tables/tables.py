@@ -59,7 +59,7 @@ class Case:
     def run(self, fault=None, fails=None):
         """Runs the pipeline over what the source holds; fault kills it on its way, fails is the reason for which it stops."""
         p = self.start(**({"WEIR_FAULT": fault} if fault else {}))
-        code = p.wait(120)
+        code = p.wait(300)
         with open(os.path.join(self.lake.folder, self.name + ".log")) as f:
             said = f.read()
         if fault and code != -signal.SIGKILL or not fault and (code != 0) != bool(fails) or fails and fails not in said[-2000:]:
@@ -116,6 +116,7 @@ class Case:
 
     def check_log(self, what):
         """Schema, history and transactions as delta-rs, Spark and weir tell them."""
+        self.other("weir", "check")
         t = DeltaTable(self.lake.work.path(self.name))
         want = [[n, r.plain_type(k), True] for n, k, _ in self.columns]
         seen = {"delta-rs": r.plain_type(json.loads(t.schema().to_json()))[1]}
@@ -155,7 +156,7 @@ class Running:
 
     def wait(self):
         """Waits until the newest file of the source is in the table."""
-        end = time.monotonic() + 60
+        end = time.monotonic() + 180
         while (version := DeltaTable(self.case.lake.work.path(self.case.name)).transaction_version(self.case.name)) != self.case.batches - 1:
             if self.process.poll() is not None or time.monotonic() > end:
                 raise Failed(f"{self.case.name}: the pipeline {'ended' if self.process.poll() is not None else 'is stuck'} at batch {version} of {self.case.batches}: see its log")
@@ -164,7 +165,7 @@ class Running:
 
     def __exit__(self, *error):
         self.process.send_signal(signal.SIGINT)
-        if self.process.wait(60) != 0 and error[0] is None:
+        if self.process.wait(180) != 0 and error[0] is None:
             raise Failed(f"{self.case.name}: the pipeline ended with {self.process.returncode}: see its log")
         self.case.spec["trigger"] = "available-now"
 
