@@ -64,7 +64,8 @@ func Compile(query string, in Inputs) (*batch.Program, error) {
 		in.Mode = Append
 	}
 	in.Streams = lowerNames(in.Streams)
-	c := &compiler{in: in, program: &batch.Program{}, taken: map[string]bool{}, relations: map[string]*relation{}, sources: map[string]*relation{}}
+	c := &compiler{in: in, program: &batch.Program{}, taken: map[string]bool{}, relations: map[string]*relation{}, sources: map[string]*relation{},
+		rowTexts: map[string]string{}}
 	for name := range in.Streams {
 		c.taken[name] = true
 	}
@@ -85,6 +86,7 @@ func Compile(query string, in Inputs) (*batch.Program, error) {
 	if len(c.program.States) == 0 {
 		return c.rowwise(query)
 	}
+	c.defineRows()
 	if out.lost != "" {
 		return nil, unsupported("in Update output mode a row replaces the one of the same keys: %s", out.lost)
 	}
@@ -199,6 +201,7 @@ type compiler struct {
 	relations map[string]*relation // steps and inputs by name
 	sources   map[string]*relation // rows of inputs that have queries of their own
 	first     int                  // the steps of those
+	rowTexts  map[string]string    // what those queries make of records, for the definition of states
 	views     *views               // WITH queries in sight
 	operators int
 	stateful  bool // an operator with state has been met, though not compiled yet

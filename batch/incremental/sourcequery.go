@@ -35,6 +35,7 @@ func (c *compiler) sourceQuery(name string, s Stream) (*relation, error) {
 	if err != nil {
 		return nil, fmt.Errorf("query: %w", sql.HintSpark(err))
 	}
+	c.rowTexts["rows of "+name] = rowText(q)
 	saved := c.in
 	defer func() { c.in, c.stateful = saved, false }()
 	c.in.Mode, c.in.Streams = Append, map[string]Stream{name: {Columns: s.Columns}}
@@ -50,6 +51,24 @@ func (c *compiler) sourceQuery(name string, s Stream) (*relation, error) {
 	}
 	delete(c.relations, name) // it was the records
 	return r, nil
+}
+
+// rowText is what a source's query makes of a record: the query without its WHERE.
+func rowText(q *sql.Query) string {
+	all := *q
+	if s, ok := q.Body.(*sql.Select); ok {
+		body := *s
+		body.Where = nil
+		all.Body = &body
+	}
+	return strings.ReplaceAll(sql.Print(&sql.SelectStmt{Query: &all}), `"`, "")
+}
+
+// defineRows adds to what the states mean what the rows of the sources do.
+func (c *compiler) defineRows() {
+	for _, s := range c.program.States {
+		maps.Copy(s.Definition, c.rowTexts)
+	}
 }
 
 // sourceRows adds the steps of the rows that a source's query gives:

@@ -1,6 +1,7 @@
 package incremental
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -70,5 +71,28 @@ func TestSourceQueryRefusals(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: got %v, want %s", c.query, err, c.want)
 		}
+	}
+}
+
+// TestSourceQueryDefinesState checks that another way to make event time is another state, and another filter is not.
+func TestSourceQueryDefinesState(t *testing.T) {
+	definition := func(query string) string {
+		in := Inputs{Streams: map[string]Stream{"a": {Columns: schema(t, leftColumns), Query: query, EventTime: "t", Deduplicate: &Deduplicate{Columns: []string{"id", "t"}}}, "b": twoStreams(t, Append).Streams["b"]}}
+		p, err := Compile("SELECT window, count(*) AS n FROM (SELECT a.t FROM a JOIN b ON a.id = b.id AND b.ts BETWEEN a.t AND a.t + INTERVAL '1' MINUTE) GROUP BY window(t, '1 minute')", in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var all []string
+		for _, s := range p.States {
+			all = append(all, fmt.Sprint(s.Name, s.Definition))
+		}
+		return strings.Join(all, "\n")
+	}
+	was := definition("SELECT id, v, ts AS t FROM a")
+	if is := definition("select ID, v,\n ts AS t FROM a WHERE v <> 'x'"); was != is {
+		t.Errorf("a filter changes the state\n%s\n%s", was, is)
+	}
+	if is := definition("SELECT id, v, ts + INTERVAL '1' HOUR AS t FROM a"); was == is || strings.Count(is, "rows of a:SELECT") != 4 {
+		t.Errorf("another event time is the same state\n%s", is)
 	}
 }
