@@ -219,6 +219,20 @@ func TestRetries(t *testing.T) {
 	}
 }
 
+// answered is how a service answered over HTTP, as errors of SDKs tell it.
+type answered int
+
+func (a answered) Error() string       { return fmt.Sprintf("StatusCode: %d", int(a)) }
+func (a answered) HTTPStatusCode() int { return int(a) }
+
+func TestAnswersThatMayPass(t *testing.T) {
+	for code, want := range map[int]bool{400: false, 403: false, 404: false, 412: false, 429: true, 500: true, 501: false, 503: true} {
+		if got := batch.IsTemporary(fmt.Errorf("write object: %w", answered(code))); got != want {
+			t.Errorf("%d: temporary is %v", code, got)
+		}
+	}
+}
+
 // Who waits says so at every try, and the log has it once.
 func TestWaitingIsTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -27,9 +27,11 @@ func (e *Engine) prepare(ctx context.Context) (err error) {
 	if e.opts.State == nil {
 		return errors.New("the query needs state between batches, and there is no place for it")
 	}
-	if e.state, err = e.opts.State(ctx); err != nil {
+	s, err := e.opts.State(ctx)
+	if err != nil { // then s may be a store that is nil, and not a nil store
 		return fmt.Errorf("open state: %w", err)
 	}
+	e.state = s
 	return nil
 }
 

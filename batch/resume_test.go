@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 	"strings"
 	"testing"
@@ -129,6 +130,33 @@ func TestQueryThatNeedsItsStateNoMore(t *testing.T) {
 		t.Error(err)
 	}
 	w.check(t, 160)
+}
+
+// A state that cannot be opened is an error, and nothing is left to be closed.
+func TestStateThatCannotBeOpened(t *testing.T) {
+	o := stateful(newWorld(nil).options(t, numbersFile), nil)
+	o.State = func(context.Context) (batch.StateStore, error) {
+		var none *closing // as one who returns what he got of another function
+		return none, fs.ErrPermission
+	}
+	e, err := batch.New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Run(t.Context()); !errors.Is(err, fs.ErrPermission) {
+		t.Errorf("error %v", err)
+	}
+}
+
+// closing cannot be closed where it is nil.
+type closing struct {
+	memState
+	closed *bool
+}
+
+func (c *closing) Close() error {
+	*c.closed = true
+	return nil
 }
 
 // A start elsewhere than at the oldest record is a batch of its own, which leaves state too.

@@ -29,7 +29,7 @@ type temporary struct{ error }
 func (t *temporary) Unwrap() []error { return []error{t.error, ErrTemporary} }
 
 // IsTemporary says whether what failed with err is worth another try: errors marked by Temporary, refused, broken
-// and timed-out connections, and a full disk.
+// and timed-out connections, a full disk, and answers of services that say so.
 func IsTemporary(err error) bool {
 	if err == nil || errors.Is(err, context.Canceled) {
 		return false
@@ -40,9 +40,15 @@ func IsTemporary(err error) bool {
 			return true
 		}
 	}
+	if answer := (interface{ HTTPStatusCode() int })(nil); errors.As(err, &answer) && passing[answer.HTTPStatusCode()] {
+		return true
+	}
 	var network net.Error
 	return errors.As(err, &network) && network.Timeout()
 }
+
+// passing are the answers by which a service says that it cannot do now what is asked: it is asked for too much, starts, or its disk is full.
+var passing = map[int]bool{429: true, 500: true, 502: true, 503: true, 504: true}
 
 const (
 	retryFirst = 100 * time.Millisecond

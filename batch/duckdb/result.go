@@ -72,7 +72,7 @@ func (r *runResult) Write(ctx context.Context, opts batch.WriteOptions) ([]batch
 	if err != nil {
 		return nil, fmt.Errorf("write Parquet: %w", err)
 	}
-	w := &writer{conn: r.conn, root: dir, opts: opts}
+	w := &writer{db: r.db, conn: r.conn, root: dir, opts: opts}
 	if err := r.write(ctx, w, 0, r.rows); err != nil {
 		return nil, errors.Join(fmt.Errorf("write Parquet: %w", err), os.RemoveAll(dir))
 	}

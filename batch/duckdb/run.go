@@ -35,7 +35,7 @@ func (r *Runner) run(ctx context.Context, p *batch.Program, d *batch.Description
 		}
 		r.compiled = c
 	}
-	out := &runResult{conn: r.conn, workspace: r.newWorkspace(), schema: d.Output, program: p, output: r.compiled.output}
+	out := &runResult{db: r.own, conn: r.conn, workspace: r.newWorkspace(), schema: d.Output, program: p, output: r.compiled.output}
 	if err := out.run(ctx, r.compiled, in); err != nil {
 		return nil, errors.Join(err, out.Close())
 	}
@@ -44,6 +44,7 @@ func (r *Runner) run(ctx context.Context, p *batch.Program, d *batch.Description
 
 // runResult is a batch.Result: the output is a temporary table until it is closed.
 type runResult struct {
+	db        *DB
 	conn      *conn
 	workspace *workspace
 	schema    *columnar.Schema

@@ -189,6 +189,25 @@ func TestTumblingCount(t *testing.T) {
 }
 
 // runningTotals keeps totals by key for ever and gives the keys of the batch.
+// TestRunIntoPartitions writes what a query with state gives into the folders of a table that is partitioned.
+func TestRunIntoPartitions(t *testing.T) {
+	s := newFixture(t, runningTotals(), Options{}, eventSchema)
+	s.run(time.Time{}, events(t, "08:01 a 1", "08:02 b 2", "08:03 a 4"), func(res batch.Result) {
+		files, err := res.Write(t.Context(), batch.WriteOptions{Dir: s.dir, PartitionBy: []string{"k"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, f := range files {
+			got = append(got, fmt.Sprintf("%s:%d", *f.Partition["k"], f.Rows))
+		}
+		slices.Sort(got)
+		if text := strings.Join(got, " "); text != "a:1 b:1" {
+			t.Errorf("files %s", text)
+		}
+	})
+}
+
 func runningTotals() *batch.Program {
 	return &batch.Program{
 		Steps: []batch.Step{

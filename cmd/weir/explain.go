@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
+	"strings"
 
 	"github.com/aws/smithy-go"
 
@@ -31,11 +33,16 @@ func explain(err error, streamName, endpoint string) error {
 		return noStream(streamName, endpoint)
 	case errors.Is(err, objstore.ErrNoSuchBucket):
 		return fmt.Errorf("%w. Make the bucket with: aws s3 mb s3://BUCKET", err)
+	case errors.Is(err, fs.ErrPermission) && !strings.Contains(err.Error(), allowed):
+		return fmt.Errorf("%w: %s that this runs as read and write there, and start it again", err, allowed)
 	case errors.As(err, &dial) && dial.Op == "dial":
 		return fmt.Errorf("nothing answers at %s (%w). Start a server with: weir serve", endpoint, dial)
 	}
 	return err
 }
+
+// allowed begins what to do about files and folders that may not be read or written.
+const allowed = "let the user"
 
 func noStream(name, endpoint string) error {
 	return fmt.Errorf("there is no stream %s at %s. Make it with: weir produce … --create, or aws kinesis create-stream --stream-name %s "+

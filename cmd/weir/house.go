@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/http"
 	"os"
@@ -120,7 +121,9 @@ func (h *house) openMeta() (err error) {
 	if err := os.MkdirAll(h.cfg.Dir, 0o755); err != nil {
 		return fmt.Errorf("data directory: %w", err)
 	}
-	if h.meta, err = meta.Open(vfs.Default, h.dir("meta")); err != nil {
+	if h.meta, err = meta.Open(vfs.Default, h.dir("meta")); errors.Is(err, fs.ErrPermission) {
+		return explain(err, "", "")
+	} else if err != nil {
 		return fmt.Errorf("%w (does another weir use %s? stop it, or give another folder with --data)", err, h.cfg.Dir)
 	}
 	h.closers.add(h.meta.Close)
