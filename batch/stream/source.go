@@ -70,7 +70,25 @@ func (s *Source) Position(ctx context.Context, start batch.Start) (batch.Offset,
 	case batch.Latest:
 		return s.Latest(ctx)
 	}
-	return s.each(ctx, func(sh stream.Shard) (stream.SeqNum, error) { return sh.Before(ctx, start.Time) })
+	return s.each(ctx, func(sh stream.Shard) (stream.SeqNum, error) { return before(ctx, sh, start.Time) })
+}
+
+// before is the sequence number of the last record that arrived before t. A Shard's own Before tells a position for reading only, whose number says nothing of
+// when: it may be less than that of records before it.
+func before(ctx context.Context, sh stream.Shard, t time.Time) (stream.SeqNum, error) {
+	at, err := sh.Before(ctx, t)
+	p, begun := at.Parts()
+	if err != nil || !begun || p.Counter == 0 {
+		return at, err
+	}
+	page, err := sh.Scan(ctx, sh.At(p.Counter-1), 1, 1, func([]stream.Record) error { return nil })
+	if err != nil {
+		return at, err
+	}
+	if last, ok := page.Last.Parts(); ok && last.Counter == p.Counter {
+		return page.Last, nil
+	}
+	return at, nil // retention has taken it
 }
 
 // shards are those of the stream. A stream that is not there is a batch.MissingError.

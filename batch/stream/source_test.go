@@ -178,6 +178,21 @@ func TestPosition(t *testing.T) {
 			t.Errorf("from %+v: %q, want %q", c.start, got, c.want)
 		}
 	}
+	// A position is the number of a record, which others are compared with, and not only one behind which reading begins there.
+	first, err := New(s, "s").Plan(t.Context(), batch.Offset{}, batch.Limit{Records: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	latest, err := New(s, "s").Latest(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []batch.Offset{first, latest} {
+		at, err := src.Position(t.Context(), batch.Start{Kind: batch.AtTime, Time: now.Add(time.Duration(2*i-1) * time.Minute)})
+		if err != nil || !at.Equal(want) {
+			t.Errorf("position %v, not %v: %v", at, want, err)
+		}
+	}
 }
 
 func TestWait(t *testing.T) {
