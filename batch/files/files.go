@@ -91,7 +91,7 @@ func InFolder(dir string, opts Options) (*Source, error) {
 		err = errors.New("is no folder")
 	}
 	if err != nil {
-		return nil, fmt.Errorf("files in %s: %w", dir, err)
+		return nil, fmt.Errorf("files in %s: %w", dir, advised(err))
 	}
 	opts = opts.defaults()
 	return &Source{place: &folder{dir: dir, rest: opts.Rest, now: opts.Now}, opts: opts}, nil

@@ -11,6 +11,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/weir-data/weir/batch"
 )
@@ -19,6 +20,8 @@ import (
 type Options struct {
 	// Stream takes only the letters of records from this stream; empty: all.
 	Stream string
+	// Streams are all those that the pipeline reads; letters of others are counted. Nil: they are not.
+	Streams []string
 	// Kept takes the letters of records that have a row already too.
 	Kept bool
 }
@@ -29,6 +32,7 @@ type Source struct {
 	opts Options
 
 	Replayed, Skipped int64 // letters that were handed on, and that were left out because they have a row
+	Foreign           int64 // letters of streams that the pipeline does not read
 }
 
 // Files is a source of letters, one a record.
@@ -55,6 +59,9 @@ func (s *Source) Read(ctx context.Context, start, end batch.Offset, f func([]bat
 				r = lines[i]
 				r.Refused = err.Error()
 			case s.opts.Stream != "" && l.Stream != s.opts.Stream:
+				if s.opts.Streams != nil && !slices.Contains(s.opts.Streams, l.Stream) {
+					s.Foreign++
+				}
 				continue
 			case l.Kept && !s.opts.Kept:
 				s.Skipped++

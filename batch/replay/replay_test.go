@@ -43,16 +43,19 @@ func TestRead(t *testing.T) {
 		batch.Letter{Stream: "a", Shard: "s1", SeqNum: "8", RawData: raw, Kept: true},
 		batch.Letter{Stream: "b", Shard: "s1", SeqNum: "9", RawData: raw},
 		batch.Letter{Stream: "a", Shard: "s1", SeqNum: "10", RawData: "?"},
+		batch.Letter{Stream: "a", Shard: "s1", SeqNum: "11", Reason: "a line of 99999999 bytes"},
 	)
 	shelf.lines = append(shelf.lines, batch.Record{Shard: "f", SeqNum: "5", Data: []byte("no letter")})
 	for _, c := range []struct {
 		opts    Options
 		want    string
 		skipped int64
+		foreign int64
 	}{
-		{Options{}, "7 9 0! 5!", 1},
-		{Options{Stream: "a"}, "7 0! 5!", 1},
-		{Options{Stream: "a", Kept: true}, "7 8 0! 5!", 0},
+		{Options{}, "7 9 0! 0! 5!", 1, 0},
+		{Options{Stream: "a"}, "7 0! 0! 5!", 1, 0},
+		{Options{Stream: "a", Streams: []string{"a", "b"}}, "7 0! 0! 5!", 1, 0},
+		{Options{Stream: "a", Streams: []string{"a", "c"}, Kept: true}, "7 8 0! 0! 5!", 0, 1},
 	} {
 		s := New(shelf, c.opts)
 		var got []string
@@ -70,7 +73,7 @@ func TestRead(t *testing.T) {
 			}
 			return nil
 		})
-		if err != nil || strings.Join(got, " ") != c.want || s.Skipped != c.skipped {
+		if err != nil || strings.Join(got, " ") != c.want || s.Skipped != c.skipped || s.Foreign != c.foreign {
 			t.Errorf("%+v: %v, %d skipped, %v", c.opts, got, s.Skipped, err)
 		}
 	}

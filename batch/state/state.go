@@ -16,6 +16,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
 	"slices"
 
@@ -95,7 +96,9 @@ func (s *Store) open() (err error) {
 			return err
 		}
 	}
-	if s.lock, err = s.fs.Lock(s.path(lockName)); err != nil {
+	if s.lock, err = s.fs.Lock(s.path(lockName)); errors.Is(err, fs.ErrPermission) {
+		return err
+	} else if err != nil {
 		return fmt.Errorf("another process runs this pipeline: %w", err)
 	}
 	numbers, err := listVersions(s.fs, s.opts.Dir)

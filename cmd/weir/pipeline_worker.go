@@ -90,7 +90,7 @@ func (w *pipelineWorker) run(in *bufio.Reader) error {
 		Logger:     slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{ReplaceAttr: untimed})),
 	}, nil)
 	if err != nil {
-		return err
+		return explain(err, p.Sources[0].Stream, b.where)
 	}
 	w.tell(pipelines.Event{Running: true})
 	select {

@@ -77,13 +77,17 @@ func (c *ReplayCmd) Run(ctx context.Context) error {
 	if err := run.wait(); err != nil {
 		return explain(err, p.Sources[0].Stream, b.where)
 	}
-	skipped := int64(0)
+	skipped, foreign := int64(0), int64(0)
 	for _, s := range sources {
 		skipped += s.Skipped
+		foreign = s.Foreign // each has seen all of them
 	}
 	fmt.Fprintf(os.Stderr, "pipeline %s: %s dead letters replayed, %s do not fit even now\n", p.Name, count(total.records), count(total.dead))
 	if skipped > 0 {
 		fmt.Fprintf(os.Stderr, "%s letters left out, whose records have rows already (see --kept)\n", count(skipped))
+	}
+	if foreign > 0 {
+		fmt.Fprintf(os.Stderr, "%s letters left out, of streams that the pipeline does not read: put their records into its stream again\n", count(foreign))
 	}
 	return nil
 }
@@ -95,8 +99,12 @@ func letterSources(p *batch.Pipeline, objects objstore.Store, kept bool) (map[st
 		return nil, fmt.Errorf("dead_letters: %w", err)
 	}
 	all := map[string]*replay.Source{}
+	var streams []string
 	for _, s := range p.Sources {
-		all[s.Name] = replay.New(files.InBucket(objects, bucket, prefix, files.Options{MaxAge: replayAge}), replay.Options{Stream: s.Stream, Kept: kept})
+		streams = append(streams, s.Stream)
+	}
+	for _, s := range p.Sources {
+		all[s.Name] = replay.New(files.InBucket(objects, bucket, prefix, files.Options{MaxAge: replayAge}), replay.Options{Stream: s.Stream, Streams: streams, Kept: kept})
 	}
 	return all, nil
 }

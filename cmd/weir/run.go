@@ -86,7 +86,7 @@ func (c *RunCmd) Run(ctx context.Context) error {
 	}
 	run, err := startPipeline(ctx, p, b, opts, nil)
 	if err != nil {
-		return err
+		return explain(err, p.Sources[0].Stream, b.where)
 	}
 	fmt.Fprintf(os.Stderr, "pipeline %s: %s at %s\n", p.Name, sourceText(p), b.where)
 	select {
