@@ -20,7 +20,5 @@ for spark in "${sparks[@]}"; do
   at=${spark%%:*}
   mkdir -p "$WORK/$at"
   start_weir "$at/weir"
-  curl -fsS -X PUT "$AWS_ENDPOINT_URL/lake" >/dev/null
-  curl -fsS -X PUT "$AWS_ENDPOINT_URL/out" >/dev/null
   "$python" "$here/pipeline_tables/main.py" "$WORK/$at" "$WEIR" "$spark" "$@" || { tail -n 20 "$WORK/$at"/*.log; exit 1; }
 done

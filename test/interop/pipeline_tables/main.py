@@ -1,9 +1,11 @@
 """Tables that pipelines make, read by everyone else. usage: main.py WORK WEIR none|VERSION:PYTHON [SCENARIO…]. VERSION is that of Spark, PYTHON
 has it. A weir serves WORK/weir at AWS_ENDPOINT_URL."""
 
+import os
 import sys
 import time
 import traceback
+import urllib.request
 
 import events  # noqa: F401  which finds the modules of the round trips
 from peers import DeltaRS, Spark, Work
@@ -20,6 +22,8 @@ class Lake:
         self.work = Work(folder)
         self.peers = {"weir": Weir(self.work, weir), "duckdb": DuckDB(self.work), "delta-rs": DeltaRS(self.work)}
         self.writers = ["weir", "delta-rs"]
+        for bucket in ("lake", "out"):
+            urllib.request.urlopen(urllib.request.Request(f"{os.environ['AWS_ENDPOINT_URL']}/{bucket}", method="PUT")).close()
         if spark != "none":
             version, python = spark.split(":", 1)
             self.peers["spark"] = Spark(self.work, python, version)
