@@ -135,6 +135,7 @@ func (w *world) keepsLittleInMemory() {
 	w.create("s", 1)
 	used := func() int64 {
 		runtime.GC()
+		runtime.GC() // pools keep what they have through one
 		var m runtime.MemStats
 		runtime.ReadMemStats(&m)
 		return int64(m.HeapAlloc)
