@@ -61,38 +61,53 @@ func (c *conn) run(ctx context.Context, sql string, f func(*mapping.Result) erro
 		}
 	}()
 	var res mapping.Result
-	await(pending)
-	state := mapping.ExecutePending(pending, &res)
+	err := execute(pending, &res)
 	close(done)
 	<-watched // else a late interrupt would hit the next statement
 	defer mapping.DestroyResult(&res)
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if state == mapping.StateError {
-		return sqlError(mapping.ResultError(&res))
+	if err != nil {
+		return err
 	}
 	return f(&res)
 }
 
+// execute does a statement.
+func execute(pending mapping.PendingResult, res *mapping.Result) error {
+	if await(pending) == mapping.PendingStateError {
+		return sqlError(mapping.PendingError(pending))
+	}
+	if mapping.ExecutePending(pending, res) == mapping.StateError {
+		return sqlError(mapping.ResultError(res))
+	}
+	return nil
+}
+
+const (
+	// awaitYields is how often in a row a statement is asked for work before its thread sleeps.
+	awaitYields = 32
+	// A thread sleeps so long at first, and at the most.
+	awaitFirst, awaitMax = 10 * time.Microsecond, 200 * time.Microsecond
+)
+
 // await takes part in the work of a statement until that is done or has failed. Where there is nothing to do but to wait for other threads it
-// sleeps: ExecutePending asks again and again instead, which in small statements was an eighth of all the time, on cores that others need.
-func await(pending mapping.PendingResult) {
-	const yields, longest = 32, 200 * time.Microsecond
-	idle := 0 // times in a row that there was no work
-	for pause := 10 * time.Microsecond; ; {
-		switch mapping.PendingExecuteTask(pending) {
-		case mapping.PendingStateResultNotReady:
-			idle, pause = 0, 10*time.Microsecond
-		case mapping.PendingStateNoTasksAvailable:
-			if idle++; idle <= yields {
-				runtime.Gosched()
-				continue
-			}
-			time.Sleep(pause)
-			pause = min(2*pause, longest)
+// sleeps: ExecutePending asks again and again instead, which was an eighth of the processor time of windows in mode update, on cores that others need.
+func await(pending mapping.PendingResult) mapping.PendingState {
+	idle, pause := 0, awaitFirst
+	for {
+		switch state := mapping.PendingExecuteTask(pending); {
+		case state == mapping.PendingStateResultNotReady:
+			idle, pause = 0, awaitFirst
+		case state != mapping.PendingStateNoTasksAvailable:
+			return state
+		case idle < awaitYields:
+			idle++
+			runtime.Gosched()
 		default:
-			return
+			time.Sleep(pause)
+			pause = min(2*pause, awaitMax)
 		}
 	}
 }
