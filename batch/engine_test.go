@@ -225,6 +225,27 @@ type answered int
 func (a answered) Error() string       { return fmt.Sprintf("StatusCode: %d", int(a)) }
 func (a answered) HTTPStatusCode() int { return int(a) }
 
+func (answered) ErrorCode() string    { return "ServiceUnavailable" }
+func (answered) ErrorMessage() string { return "The disk is full." }
+
+// What a service says is told, and not what an SDK says around it.
+func TestWaitingForAService(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		opts := newWorld(numbers(0, 60)).options(t, numbersFile)
+		opts.Sources = one(&failing{opts.Sources["source"].(*memSource), 1, fmt.Errorf("attempt 3, request 77: %w", answered(503))})
+		var told []string
+		opts.OnWait = func(w *batch.Waiting) {
+			if w != nil {
+				told = append(told, w.Error)
+			}
+		}
+		run(t, opts)
+		if len(told) != 1 || told[0] != "ServiceUnavailable: The disk is full." {
+			t.Errorf("told %q", told)
+		}
+	})
+}
+
 func TestAnswersThatMayPass(t *testing.T) {
 	for code, want := range map[int]bool{400: false, 403: false, 404: false, 412: false, 429: true, 500: true, 501: false, 503: true} {
 		if got := batch.IsTemporary(fmt.Errorf("write object: %w", answered(code))); got != want {

@@ -93,7 +93,7 @@ func (e *Engine) retry(ctx context.Context, what string, f func() error) error {
 		if waiting == nil {
 			waiting = &Waiting{Doing: what, Since: e.opts.Now()}
 		}
-		waiting.Error, waiting.Next = err.Error(), e.opts.Now().Add(wait)
+		waiting.Error, waiting.Next = reasonOf(err), e.opts.Now().Add(wait)
 		e.waits(*waiting)
 		t := time.NewTimer(wait)
 		select {
@@ -106,6 +106,18 @@ func (e *Engine) retry(ctx context.Context, what string, f func() error) error {
 			return ctx.Err()
 		}
 	}
+}
+
+// reasonOf is why a step has failed, for people: of a service's answer what it says, without the requests and attempts that SDKs tell of before.
+func reasonOf(err error) string {
+	var answer interface {
+		ErrorCode() string
+		ErrorMessage() string
+	}
+	if errors.As(err, &answer) && answer.ErrorMessage() != "" {
+		return answer.ErrorCode() + ": " + answer.ErrorMessage()
+	}
+	return err.Error()
 }
 
 // waits tells that a step will be tried again; the log once for each reason, until a batch is done.
