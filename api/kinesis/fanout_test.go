@@ -54,8 +54,10 @@ func (f *fan) again(do func() error) {
 	}
 }
 
+// plan is a plan of what was put until now: what was, has been pushed.
 func (f *fan) plan(limit batch.Limit) (end batch.Offset) {
 	f.Helper()
+	synctest.Wait()
 	f.again(func() (err error) {
 		end, err = f.source.Plan(f.Context(), f.at, limit)
 		return err

@@ -109,6 +109,7 @@ func (s *subscription) finished(err error) bool {
 	if s.ended {
 		return true
 	}
+	s.atTip = false
 	if err == nil {
 		return false
 	}
@@ -116,7 +117,6 @@ func (s *subscription) finished(err error) bool {
 	if s.over = lasting(err); !s.over {
 		s.err = batch.Temporary(s.err)
 	}
-	s.atTip = false
 	return s.over
 }
 

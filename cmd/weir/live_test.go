@@ -60,14 +60,10 @@ func pause(t testing.TB, h *house) {
 	}
 }
 
-// afterBatches waits until the pipeline has done as many batches as it had and n more.
-func afterBatches(t testing.TB, h *house, n int64) {
+// awaitRecords waits until the pipeline has done batches of n records in all, since the server started.
+func awaitRecords(t testing.TB, h *house, n int64) {
 	t.Helper()
-	s, err := h.pipelines.Status("numbers")
-	if err != nil {
-		t.Fatal(err)
-	}
-	awaitPipeline(t, h, "numbers", func(now pipelines.Status) bool { return now.Totals.Batches >= s.Totals.Batches+n })
+	awaitPipeline(t, h, "numbers", func(now pipelines.Status) bool { return now.Totals.Records >= n })
 }
 
 func putNumber(t testing.TB, cl *clients, data string) {
@@ -124,7 +120,7 @@ func TestLive(t *testing.T) {
 	if _, err := h.pipelines.Resume(t.Context(), "numbers"); err != nil {
 		t.Fatal(err)
 	}
-	afterBatches(t, h, 1)
+	awaitRecords(t, h, 301)
 	if got := s.ask(t, "SELECT count(*), sum(n) FROM numbers FOR LIVE"); got != "270,40230\n" {
 		t.Errorf("after the pipeline has gone on: %s", got)
 	}
@@ -138,7 +134,7 @@ func TestLiveOfSeveralPipelines(t *testing.T) {
 	s := lakeSession(t, cl)
 	putNumbers(t, cl, 0, 10)
 	create(t, h, livePipelineFile())
-	afterBatches(t, h, 1)
+	awaitRecords(t, h, 10)
 	more := &kinesis.CreateStreamInput{StreamName: aws.String("more"), ShardCount: aws.Int32(1)}
 	if _, err := cl.Kinesis.CreateStream(t.Context(), more); err != nil {
 		t.Fatal(err)
@@ -183,7 +179,7 @@ func TestLiveWhileThePipelineRuns(t *testing.T) {
 			h, cl, s := liveHouse(t)
 			putNumbers(t, cl, 0, 10)
 			create(t, h, livePipelineFile("max_records_per_trigger: 100", "max_records_per_trigger: 30", "dead_letters:", "query: "+c.query+"\ndead_letters:"))
-			afterBatches(t, h, 1)
+			awaitRecords(t, h, 10)
 			testWhileItRuns(t, h, cl, s, c.ask, c.last)
 		})
 	}
@@ -333,7 +329,7 @@ func TestLiveRefused(t *testing.T) {
 	h, cl, s := liveHouse(t)
 	putNumbers(t, cl, 0, 10)
 	create(t, h, livePipelineFile("schema:", "mode: fail\n  schema:"))
-	afterBatches(t, h, 1)
+	awaitRecords(t, h, 10)
 	pause(t, h)
 	s.ask(t, "CREATE VIEW lake.v AS SELECT * FROM lake.numbers")
 	s.ask(t, "CREATE TABLE lake.plain WITH (format = 'PARQUET', external_location = 's3://lake/plain/') AS SELECT 1 AS n")
@@ -407,7 +403,7 @@ func BenchmarkLive(b *testing.B) {
 	h, cl, s := liveHouse(b)
 	putNumbers(b, cl, 1, 100)
 	create(b, h, livePipelineFile("10 ms", "1 second", "max_records_per_trigger: 100", "max_records_per_trigger: 100000"))
-	afterBatches(b, h, 1)
+	awaitRecords(b, h, 99)
 	stop := make(chan struct{})
 	var writing sync.WaitGroup
 	writing.Go(func() { // 1,000 records a second

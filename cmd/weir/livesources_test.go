@@ -152,7 +152,7 @@ func testLiveInput(t *testing.T, h *house, s *session, in liveInput) {
 	if _, err := h.pipelines.Resume(t.Context(), "numbers"); err != nil {
 		t.Fatal(err)
 	}
-	afterBatches(t, h, 1)
+	awaitRecords(t, h, 30)
 	pause(t, h)
 	expect("SELECT count(*) FROM numbers", "30\n")
 	expect(chosen, "20,20,190\n") // on the version of the table that lies before the cut
@@ -223,6 +223,10 @@ sink: {delta: s3://lake/numbers, table: lake.numbers}
 trigger: 10 ms
 dead_letters: s3://lake/_dead
 `, in.stream, query))
+	records := 20 // that are put before the pipeline goes on
+	for _, r := range second {
+		records += r[1] - r[0]
+	}
 	p := awaitPipeline(t, h, "numbers", func(s pipelines.Status) bool {
 		return s.Totals.Records >= int64(10+second[0][1]-second[0][0]) || s.State == pipelines.Failed
 	})
@@ -256,7 +260,7 @@ dead_letters: s3://lake/_dead
 	if _, err := h.pipelines.Resume(t.Context(), "numbers"); err != nil {
 		t.Fatal(err)
 	}
-	afterBatches(t, h, 1)
+	awaitRecords(t, h, int64(records))
 	pause(t, h)
 	expect(count, answers[2])
 	expect(count+" AS OF '"+cut+"'", answers[1]) // on the version of the table that lies before the cut
