@@ -1,6 +1,7 @@
 package objstore_test
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net"
@@ -38,7 +39,11 @@ func handedOver(t *testing.T) (*handover.Store, *file.Store) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := handover.Dial(socket, "/at", dir, store)
+	client := &http.Client{Transport: &http.Transport{
+		DialContext: func(context.Context, string, string) (net.Conn, error) { return net.Dial("unix", socket) },
+	}}
+	t.Cleanup(client.CloseIdleConnections)
+	s := handover.Dial(client, "/at", dir, store)
 	if err := s.CreateBucket(t.Context(), bucket); err != nil {
 		t.Fatal(err)
 	}

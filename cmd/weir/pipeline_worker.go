@@ -130,7 +130,7 @@ func inside(task *workerTask) backends {
 		Endpoint: "this server", Config: cfg, Glue: glue.NewFromConfig(cfg), Kinesis: kinesis.NewFromConfig(cfg),
 		S3: awss3.NewFromConfig(cfg, func(o *awss3.Options) { o.UsePathStyle = true }),
 	}
-	b := remoteWith(cl, handover.Dial(task.Socket, handoverPath, task.Staging, objs3.New(cl.S3)), "")
+	b := remoteWith(cl, handover.Dial(client, handoverPath, task.Staging, objs3.New(cl.S3)), "")
 	b.console = os.Stderr // standard output is for the server
 	// Beside the progress as well, so that weir run against this server and this process go on where the other was.
 	b.state = func(p *batch.Pipeline) (state.Options, error) {

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -26,18 +25,10 @@ type Store struct {
 
 var _ Objects = (*Store)(nil)
 
-// Dial returns the store that a Handler serves below path at a Unix socket. dir is an empty folder of the caller's below that store's TempDir;
-// rest gives access to the same objects by other means. It connects with the first call.
-func Dial(socket, path, dir string, rest objstore.Store) *Store {
-	transport := &http.Transport{
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			var d net.Dialer
-			return d.DialContext(ctx, "unix", socket)
-		},
-		DisableCompression:  true,
-		MaxIdleConnsPerHost: 8,
-	}
-	return &Store{Store: rest, client: &http.Client{Transport: transport}, base: "http://weir" + path + "/", dir: dir}
+// Dial returns the store that a Handler serves below path, where the client connects to its Unix socket whatever host is asked for. dir is an empty
+// folder of the caller's below that store's TempDir; rest gives access to the same objects by other means. It connects with the first call.
+func Dial(client *http.Client, path, dir string, rest objstore.Store) *Store {
+	return &Store{Store: rest, client: client, base: "http://weir" + path + "/", dir: dir}
 }
 
 // TempDir implements objstore.Local.
