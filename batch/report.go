@@ -53,6 +53,14 @@ type StateReport struct {
 	CustomMetrics map[string]int64 `json:"customMetrics"`
 }
 
+// RowsLate is how many rows came too late for the state of the query, by the watermark, and were dropped.
+func (r *Report) RowsLate() (n int64) {
+	for i := range r.StateOps {
+		n += r.StateOps[i].RowsLate
+	}
+	return n
+}
+
 // SourceReport is what a Report says about a source.
 type SourceReport struct {
 	Description   string  `json:"description"`

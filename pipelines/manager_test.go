@@ -127,9 +127,9 @@ func TestLife(t *testing.T) {
 	}
 	p.tell(Event{Waiting: &batch.Waiting{Doing: "write"}})
 	for i := range 3 {
-		p.tell(Event{Report: &batch.Report{BatchID: int64(i), NumInputRows: 10, DeadLetters: 1}})
+		p.tell(Event{Report: &batch.Report{BatchID: int64(i), NumInputRows: 10, DeadLetters: 1, StateOps: []batch.StateReport{{RowsLate: 2}, {RowsLate: 3}}}})
 	}
-	if s, _ := h.Status("rides"); s.Totals != (Totals{3, 30, 3}) || s.Last.BatchID != 2 {
+	if s, _ := h.Status("rides"); s.Totals != (Totals{3, 30, 3, 15}) || s.Last.BatchID != 2 {
 		t.Errorf("%+v", s)
 	}
 	if all, err := h.Reports("rides", 0); err != nil || len(all) != 2 {

@@ -67,6 +67,7 @@ type Totals struct {
 	Batches     int64 `json:"batches"`
 	Records     int64 `json:"records"`
 	DeadLetters int64 `json:"deadLetters"`
+	RowsLate    int64 `json:"numRowsDroppedByWatermark"`
 }
 
 // Event is what a process tells of itself. One field is set.

@@ -244,6 +244,7 @@ func (p *pipeline) take(r *run, e Event) {
 	p.totals.Batches++
 	p.totals.Records += e.Report.NumInputRows
 	p.totals.DeadLetters += e.Report.DeadLetters
+	p.totals.RowsLate += e.Report.RowsLate()
 	p.tellLocked()
 	if p.m.opts.Observe != nil {
 		p.m.opts.Observe(*e.Report)

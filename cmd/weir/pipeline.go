@@ -276,7 +276,8 @@ func (c *PipelineShowCmd) Run(ctx context.Context) error {
 		fmt.Fprintf(w, "waiting\t%s\n", s.Waiting.Text(time.Now()))
 	}
 	fmt.Fprintf(w, "created\t%s\nfile changed\t%s\nrestarts after crashes\t%d\n", s.Created.Local().Format(time.DateTime), s.Changed.Local().Format(time.DateTime), s.Restarts)
-	fmt.Fprintf(w, "since the server started\t%s records in %s batches, %s dead letters\n", count(s.Totals.Records), count(s.Totals.Batches), count(s.Totals.DeadLetters))
+	fmt.Fprintf(w, "since the server started\t%s records in %s batches, %s dead letters, %s rows dropped as too late\n",
+		count(s.Totals.Records), count(s.Totals.Batches), count(s.Totals.DeadLetters), count(s.Totals.RowsLate))
 	if r := s.Last; r != nil {
 		fmt.Fprintf(w, "newest batch\t%d of %s: %s records in %d ms (%s/s), %s rows written\n",
 			r.BatchID, r.Timestamp, count(r.NumInputRows), r.BatchDuration, human(r.ProcessedRate), count(r.Sink.NumOutputRows))

@@ -253,6 +253,7 @@ func observeBatch(r *metrics.Registry, b batch.Report) {
 	}
 	observe("InputRows", "Count", float64(b.NumInputRows))
 	observe("DeadLetters", "Count", float64(b.DeadLetters))
+	observe("RowsDroppedByWatermark", "Count", float64(b.RowsLate()))
 	observe("BatchDuration", "Milliseconds", float64(b.BatchDuration))
 	observe("ProcessedRowsPerSecond", "Count/Second", b.ProcessedRate)
 	for _, s := range b.Sources {
